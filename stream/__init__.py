@@ -1,0 +1,1 @@
+"""Motion blur out of a video stream: capture -> inference -> output. Never trains."""

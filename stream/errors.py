@@ -1,0 +1,43 @@
+"""The errors a user can meet.
+
+::
+
+    DeblurError
+    ├── SourceError         reading: a file, a camera, the network
+    │   ├── OpenError       it could not be opened, or holds nothing we can read
+    │   └── DecodeError     it opened, but its pictures cannot be decoded
+    ├── SinkError           writing: encoder, disk, display
+    ├── ModelError          weights, network, accelerator
+    └── JobError            a recorded video as a whole: plan, join, commit
+
+Every message is one line: what happened, where, and what to do. A programming mistake raises
+``ValueError`` or ``RuntimeError`` instead and keeps its traceback.
+"""
+
+
+class DeblurError(Exception):
+    """Anything that goes wrong for a reason outside the program."""
+
+
+class SourceError(DeblurError):
+    """Frames cannot be read."""
+
+
+class OpenError(SourceError):
+    """A source cannot be opened, or holds no video that can be read."""
+
+
+class DecodeError(SourceError):
+    """A source opened, but its pictures cannot be decoded."""
+
+
+class SinkError(DeblurError):
+    """Frames cannot be written."""
+
+
+class ModelError(DeblurError):
+    """A model cannot be loaded or run."""
+
+
+class JobError(DeblurError):
+    """A recorded video cannot be taken from input to output."""
