@@ -1,0 +1,1 @@
+"""Scoring networks on full frames against sharp references."""

@@ -1,0 +1,126 @@
+"""The full-frame protocol: RGB, 8 bits, rounded once, no cropping, no alignment.
+
+A clip's score is the mean over its frames and a set's score the mean over all its frames; the
+score of doing nothing stands beside each.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import zip_longest
+from statistics import fmean
+
+import keras
+import numpy as np
+
+from models.color import add_residual, rgb_to_planes
+from models.evaluation.clips import Clip, ClipError
+from models.evaluation.metrics import flicker, psnr, ssim
+from models.network import NetworkConfig, State, frame_features, initial_state, residual_planes
+from models.planes import Levels
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Means over the frames of a clip or a set; flicker is None without consecutive frames.
+
+    `in` is the blurry input as it is, `out` the network's output. PSNR in dB, flicker in code
+    values. sharp_psnr is of the output for the sharp clip as the input.
+    """
+
+    name: str
+    frames: int
+    psnr_in: float
+    psnr_out: float
+    ssim_in: float
+    ssim_out: float
+    flicker_in: float | None
+    flicker_out: float | None
+    sharp_psnr: float | None = None
+
+    @property
+    def gain(self) -> float:
+        """What the network adds to doing nothing, in dB."""
+        return self.psnr_out - self.psnr_in
+
+
+def restore(
+    network: keras.Model, config: NetworkConfig, frames: Iterable[np.ndarray]
+) -> Iterator[np.ndarray]:
+    """Deblur consecutive (H, W, 3) uint8 RGB frames of one size, one at a time, from a fresh state.
+
+    The residual is made on the 4:2:0 view of each frame and added to its RGB samples.
+    """
+    levels = Levels()
+    state: State | None = None
+    for rgb in frames:
+        height, width = rgb.shape[:2]
+        y, u, v = (plane[None] for plane in rgb_to_planes(rgb, levels))
+        features = frame_features(y, u, v, levels, "float32", np)
+        state = state or initial_state(config, 1, height, width)
+        residual, hidden = network.predict_on_batch([features, *state])
+        state = State(features, hidden)
+        planes = residual_planes(np.asarray(residual), height, width, levels, np)
+        yield add_residual(rgb, (planes[0][0], planes[1][0], planes[2][0]), levels)
+
+
+def score_clip(
+    network: keras.Model, config: NetworkConfig, blurry: Clip, sharp: Clip, *, harm: bool = False
+) -> Scores:
+    """Scores of one clip; with `harm`, also how far a sharp input is left alone.
+
+    ClipError if the two differ in length or frame size.
+    """
+    rows: list[tuple[float, ...]] = []
+    flickers: list[tuple[float, float]] = []
+    last: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
+    inputs, outputs = blurry.frames(), restore(network, config, blurry.frames())
+    kept = restore(network, config, sharp.frames()) if harm else iter(())
+    for source, output, target, same in zip_longest(inputs, outputs, sharp.frames(), kept):
+        if source is None or target is None or source.shape != target.shape:
+            raise ClipError(f"{blurry.name}: blurry and sharp frames differ in number or size")
+        row = [psnr(target, source), psnr(target, output), ssim(target, source), ssim(target, output)]
+        rows.append((*row, psnr(target, same)) if harm else tuple(row))
+        if last:
+            reference = (last[2], target)
+            flickers.append(
+                (flicker(reference, (last[0], source)), flicker(reference, (last[1], output)))
+            )
+        last = source, output, target
+    if not rows:
+        raise ClipError(f"{blurry.name} has no frames")
+    psnr_in, psnr_out, ssim_in, ssim_out, *sharp_psnr = map(fmean, zip(*rows, strict=True))
+    return Scores(
+        blurry.name, len(rows), psnr_in, psnr_out, ssim_in, ssim_out,
+        fmean(f[0] for f in flickers) if flickers else None,
+        fmean(f[1] for f in flickers) if flickers else None,
+        sharp_psnr[0] if sharp_psnr else None,
+    )  # fmt: skip
+
+
+def pair_clips(blurry: list[Clip], sharp: list[Clip]) -> list[tuple[Clip, Clip]]:
+    """Clips of equal names, or the only two there are; ClipError if any has no partner."""
+    if len(blurry) == len(sharp) == 1:
+        return [(blurry[0], sharp[0])]
+    targets = {clip.name: clip for clip in sharp}
+    missing = {clip.name for clip in blurry} ^ targets.keys()
+    if missing:
+        raise ClipError(f"blurry and sharp clips don't match by name: {', '.join(sorted(missing))}")
+    return [(clip, targets[clip.name]) for clip in blurry]
+
+
+def mean_scores(name: str, scores: list[Scores]) -> Scores:
+    """The mean over all frames of several clips."""
+    frames = [score.frames for score in scores]
+
+    def mean(field: str, weights: list[int]) -> float | None:
+        values = [getattr(score, field) for score in scores]
+        known = [(v, w) for v, w in zip(values, weights, strict=True) if v is not None and w]
+        return fmean(*map(list, zip(*known, strict=True))) if known else None
+
+    changes = [count - 1 for count in frames]
+    return Scores(
+        name, sum(frames),
+        *(mean(field, frames) for field in ("psnr_in", "psnr_out", "ssim_in", "ssim_out")),
+        *(mean(field, changes) for field in ("flicker_in", "flicker_out")),
+        sharp_psnr=mean("sharp_psnr", frames),
+    )  # type: ignore[arg-type]  # fmt: skip
