@@ -1,0 +1,199 @@
+"""capture -> inference -> output: three threads, two channels, and how they end.
+
+Owns the threads and ends every stage; knows the protocols of `stream.stages` and nothing of what
+fills them. The output runs on the caller's thread: windows need it, and Ctrl-C lands there.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+
+from stream.channel import Channel, ChannelAborted
+from stream.errors import JobError
+from stream.frame import Frame
+from stream.stages import Processor, Sink, Source
+from stream.stats import RunStats
+
+
+class Pipeline:
+    """One run of one source through one processor into one sink.
+
+    Frames are dropped at one place only, the first channel, and only where ``source.info.live``:
+    then the latest frame wins. A recorded video waits instead, and never loses a frame.
+
+    Args:
+        source: Closed on the capture thread.
+        processor: Started, used and closed on the inference thread.
+        sink: Opened, written, and finished or aborted on the thread that calls `run`.
+        on_progress: Called after each frame written, on that same thread; may call `stop`.
+        capacity: Frames that each channel holds.
+        clock: Seconds, the same clock as ``Frame.captured_at``.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        processor: Processor,
+        sink: Sink,
+        *,
+        on_progress: Callable[[RunStats], None] | None = None,
+        capacity: int = 2,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self.stats = RunStats(frames_expected=source.info.frames_estimate)
+        self._source = source
+        self._processor = processor
+        self._sink = sink
+        self._on_progress = on_progress
+        self._clock = clock
+        self._captured = Channel[Frame](capacity, latest=source.info.live)
+        self._processed = Channel[Frame](capacity)
+        self._warm = threading.Event()
+        self._stopping = threading.Event()
+        self._lock = threading.Lock()
+        self._error: BaseException | None = None
+        self._started_at: float | None = None
+
+    def stop(self) -> None:
+        """Read no more frames, bring those inside to the sink and finish it. From any thread."""
+        self._stopping.set()
+
+    def run(self) -> RunStats:
+        """Run to the end of the source, or until `stop`; once only.
+
+        Raises:
+            BaseException: The first error of any stage, with its traceback. All threads have
+                ended and the sink was aborted.
+            JobError: A recorded video lost frames on the way.
+        """
+        self._guard(self._output)
+        if self._error is None:
+            return self.stats
+        try:
+            raise self._error
+        finally:
+            self._error = None  # it holds this frame through its traceback: break the cycle
+
+    def _guard(self, stage: Callable[[], None]) -> None:
+        """Run ``stage``; its error, where it is the first, becomes the run's, and ends the run."""
+        try:
+            stage()
+        except ChannelAborted:
+            pass  # somebody else has failed, and has said so
+        except BaseException as error:
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        with self._lock:
+            self._error = self._error or error
+        self._captured.abort()
+        self._processed.abort()
+        self._warm.set()
+
+    def _capture(self) -> None:
+        stats, busy = self.stats, self.stats.stages["capture"]
+        try:
+            self._warm.wait()
+            frames = iter(self._source.frames())
+            while not self._stopping.is_set():
+                began = self._clock()
+                frame = next(frames, None)
+                if frame is None:
+                    break
+                busy.add(self._clock() - began)
+                stats.frames_in += 1
+                stats.decode_failures = self._source.decode_failures
+                self._captured.put(frame)
+                stats.frames_dropped = self._captured.dropped_count
+            stats.decode_failures = self._source.decode_failures
+        finally:
+            self._source.close()
+        self._captured.close()
+
+    def _infer(self) -> None:
+        busy = self.stats.stages["inference"]
+        try:
+            self._processor.start(self._source.info)
+            self._started_at = self._clock()
+            self._warm.set()
+            for frame, dropped in self._captured:
+                began = self._clock()
+                if dropped:
+                    frame = frame.replace(gap=frame.gap + dropped)
+                results = self._processor.process(frame)
+                busy.add(self._clock() - began)
+                self._hand_on(results)
+            self._hand_on(self._processor.flush())
+        finally:
+            self._processor.close()
+        self._processed.close()
+
+    def _hand_on(self, frames: Iterable[Frame]) -> None:
+        for frame in frames:
+            self._processed.put(frame)
+
+    def _output(self) -> None:
+        """The sink is finished only after both threads have ended without an error."""
+        try:
+            self._write_all()
+            self._require_whole()
+            self._sink.finish()
+        except BaseException as error:
+            self._fail(error)
+            self._sink.abort()
+            raise
+        finally:
+            self.stats.duration_s = self._elapsed_s()
+
+    def _write_all(self) -> None:
+        threads = [
+            threading.Thread(target=self._guard, args=(stage,), name=name)
+            for name, stage in (("capture", self._capture), ("inference", self._infer))
+        ]
+        try:
+            for thread in threads:
+                thread.start()
+            self._sink.open(self._source.info)
+            for frame, _ in self._processed:
+                self._write(frame)
+        except BaseException as error:
+            self._fail(error)
+            raise
+        finally:
+            self._join(threads)
+
+    def _write(self, frame: Frame) -> None:
+        stats = self.stats
+        began = self._clock()
+        self._sink.write(frame)
+        now = self._clock()
+        stats.stages["output"].add(now - began)
+        stats.latency.add(now - frame.captured_at)
+        stats.frames_out += 1
+        stats.duration_s = self._elapsed_s()
+        if self._on_progress:
+            self._on_progress(stats)
+
+    def _join(self, threads: list[threading.Thread]) -> None:
+        """Wait for both threads; a Ctrl-C on the way is kept, and only hurries them."""
+        for thread in threads:
+            while thread.is_alive():
+                try:
+                    thread.join()
+                except KeyboardInterrupt as interrupt:
+                    self._fail(interrupt)
+
+    def _elapsed_s(self) -> float:
+        return 0.0 if self._started_at is None else self._clock() - self._started_at
+
+    def _require_whole(self) -> None:
+        if self._error is not None:
+            raise ChannelAborted
+        stats, info = self.stats, self._source.info
+        if not info.live and stats.frames_out != stats.frames_in:
+            raise JobError(
+                f"{info.name}: {stats.frames_in} frames went in but {stats.frames_out} came out; "
+                "nothing was written, please report this"
+            )
