@@ -6,7 +6,7 @@ Knows nothing of images.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,13 +20,15 @@ TURN_RADIUS_PX = 300.0  # where a turn or zoom of 1 rad or 1 e-fold counts as 30
 class MotionPath:
     """A sum of a steady drift and sine curves, the pose being (x px, y px, turn rad, log zoom).
 
-    drift: (4,) a frame; amplitude and phase: (K, 4); frequency: (K,) cycles a frame.
+    drift: (4,) a frame; amplitude and phase: (K, 4); frequency: (K,) cycles a frame; origin: (4,)
+    is added to all poses.
     """
 
     drift: Floats
     amplitude: Floats
     phase: Floats
     frequency: Floats
+    origin: Floats = field(default_factory=lambda: np.zeros(4))
 
     def __post_init__(self) -> None:
         waves = self.frequency.shape[0]
@@ -38,11 +40,32 @@ class MotionPath:
     def pose(self, time: Floats) -> Floats:
         """The pose at each time of (N,), in frames: (N, 4)."""
         angle = 2 * np.pi * time[:, None, None] * self.frequency[None, :, None] + self.phase
-        return np.asarray(time[:, None] * self.drift + (np.sin(angle) * self.amplitude).sum(1))
+        waves = (np.sin(angle) * self.amplitude).sum(1)
+        return np.asarray(self.origin + time[:, None] * self.drift + waves)
 
     def scaled(self, factor: float) -> MotionPath:
         """The same curve with every excursion `factor` times as large."""
-        return replace(self, drift=self.drift * factor, amplitude=self.amplitude * factor)
+        return replace(
+            self,
+            drift=self.drift * factor,
+            amplitude=self.amplitude * factor,
+            origin=self.origin * factor,
+        )
+
+    def plus(self, other: MotionPath) -> MotionPath:
+        """The sum of both motions."""
+        return MotionPath(
+            drift=self.drift + other.drift,
+            amplitude=np.concatenate([self.amplitude, other.amplitude]),
+            phase=np.concatenate([self.phase, other.phase]),
+            frequency=np.concatenate([self.frequency, other.frequency]),
+            origin=self.origin + other.origin,
+        )
+
+    def from_middle(self, frames: int) -> MotionPath:
+        """The same motion, with the pose zero in the middle of a clip of so many frames."""
+        middle = self.pose(np.array([frames / 2]))[0]
+        return replace(self, origin=self.origin - middle)
 
     def extent(self, frames: int, exposure: float) -> float:
         """Mean length in px of the way covered during one exposure, turn and zoom included."""

@@ -14,12 +14,16 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, Literal
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from models.training.footage import Footage, open_footage
+from models.training.pictures import read_picture
+
 STILLS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
 VIDEOS = frozenset({".mp4", ".mov", ".mkv", ".avi", ".webm", ".m4v"})
+
+FRAME_LIMIT = 6000  # kept of all videos together, at up to 0.9 MB each
 
 Kind = Literal["still", "video"]
 Split = Literal["train", "validation"]
@@ -41,7 +45,8 @@ class SceneLibrary:
     Without a pattern, videos are grouped by the first word of their name (`gopro_hero7`,
     `gopro_karma`: usually one maker, often one place) and stills stand alone. About 7 % of the
     groups of each kind validate, at least one where there are four. Pixels are read when asked
-    for and the last `cache_bytes` of them are kept.
+    for: the last `cache_bytes` of stills are kept, and videos are decoded once into files under
+    `cache` (by default the user's cache folder), `FRAME_LIMIT` frames or 5 GB in all at most.
     """
 
     def __init__(
@@ -52,6 +57,7 @@ class SceneLibrary:
         groups: Mapping[str, str] | None = None,
         validation_share: float = 0.07,
         cache_bytes: int = 64 << 20,
+        cache: Path | None = None,
     ) -> None:
         if split not in ("train", "validation"):
             raise ValueError(f"split must be train or validation, not {split!r}")
@@ -64,11 +70,13 @@ class SceneLibrary:
         self.videos: tuple[Scene, ...] = _side(found, "video", split, validation_share)
         if not self.stills and not self.videos:
             raise ValueError(f"too little footage for a {split} side: {len(found)} scene(s)")
+        self._folder = cache or Path.home() / ".cache" / "deblur" / "footage"
+        self._footage: dict[Path, Footage] = {}
         self._cache_bytes = cache_bytes
         self._cache: OrderedDict[Path, NDArray[np.uint8]] = OrderedDict()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_cache": OrderedDict()}
+        return {**self.__dict__, "_cache": OrderedDict(), "_footage": {}}
 
     def __repr__(self) -> str:
         return f"SceneLibrary({self.split}: {len(self.stills)} stills, {len(self.videos)} videos)"
@@ -85,22 +93,12 @@ class SceneLibrary:
             self._cache.popitem(last=False)
         return cached
 
-
-def read_picture(path: Path) -> NDArray[np.uint8]:
-    """Decode an image file to (H, W, 3) uint8 RGB; ValueError where that fails."""
-    stored = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
-    if stored is None:
-        raise ValueError(f"{path}: not a readable image; remove it from the training folder")
-    return np.asarray(stored, np.uint8)
-
-
-def sharpness(picture: NDArray[np.uint8]) -> float:
-    """Variance of the Laplacian of luma at width 640; below about 250 a photo looks soft."""
-    luma = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
-    if luma.shape[1] > 640:
-        height = max(1, round(luma.shape[0] * 640 / luma.shape[1]))
-        luma = cv2.resize(luma, (640, height), interpolation=cv2.INTER_AREA)
-    return float(cv2.Laplacian(luma, cv2.CV_32F).var())
+    def footage(self, scene: Scene) -> Footage:
+        """A video's frames; the first call for a video decodes it, for seconds."""
+        if scene.path not in self._footage:
+            limit = max(FRAME_LIMIT // len(self.videos), 48)
+            self._footage[scene.path] = open_footage(scene.path, self._folder, limit=limit)
+        return self._footage[scene.path]
 
 
 def _scan(folder: Path, groups: Mapping[str, str]) -> list[Scene]:
@@ -136,5 +134,5 @@ def _side(scenes: list[Scene], kind: Kind, split: Split, share: float) -> tuple[
 
 def _fraction(group: str) -> float:
     """A stable number in 0 to 1 for a group's name."""
-    digest = hashlib.sha256(group.encode()).digest()
+    digest = hashlib.sha256(f"split:{group}".encode()).digest()
     return int.from_bytes(digest[:8], "big") / 2**64

@@ -1,0 +1,173 @@
+"""What a camera sees of a sharp video between its frames: moments interpolated by optical flow.
+
+The exposure of each frame of a clip is centred on a real frame, so the sharp target is never an
+interpolated one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from models.training.camera import Camera
+from models.training.footage import Footage
+from models.training.light import CameraCurve
+from models.training.motion import MotionPath
+from models.training.views import Light, grid
+
+BORDER = 24  # footage px round the view: room for pixels that flow in
+WORST_ERROR = 9.0  # of 255: mean disagreement of both neighbours in the middle; ghosts above
+
+
+@dataclass(frozen=True)
+class FlowView:
+    """A camera over consecutive frames of a video.
+
+    lights: per frame (h, w, 3) float32; flows: per pair of neighbours (h, w, 4) float32, the flow
+    forward (x, y) and backward (x, y). Frame 0 is seen at clip time `start`, then one every
+    1 / `pace` frames of the clip.
+    """
+
+    lights: tuple[Light, ...]
+    flows: tuple[Light, ...]
+    camera: Camera
+    start: float
+    pace: float
+    flow_px: float
+
+    def moment(self, time: float) -> Light:
+        """The light at a time in frames: (H, W, 3) float32."""
+        position = (time - self.start) * self.pace
+        index = min(max(int(np.floor(position + 1e-6)), 0), len(self.lights) - 1)
+        part = np.float32(max(position - index, 0.0))
+        matrix = self.camera.matrices(np.array([time]))[0]
+        column, row = grid(matrix, self.camera.size)
+        first = self.lights[index]
+        if part < 1e-5 or index >= len(self.flows):
+            return np.asarray(cv2.remap(first, column, row, cv2.INTER_CUBIC), np.float32)
+        flow = cv2.warpAffine(
+            self.flows[index],
+            matrix,
+            self.camera.size[::-1],
+            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
+        forward, backward = flow[..., :2], flow[..., 2:]
+        # Flow at the moment itself, towards both ends (Super SloMo, Jiang et al. 2018, eq. 4).
+        back = part * part * backward - (1 - part) * part * forward
+        ahead = (1 - part) * (1 - part) * forward - part * (1 - part) * backward
+        early = _sample(first, column + back[..., 0], row + back[..., 1])
+        late = _sample(self.lights[index + 1], column + ahead[..., 0], row + ahead[..., 1])
+        early *= 1 - part
+        late *= part
+        early += late
+        return early
+
+    def reach_px(self, start: float, stop: float) -> float:
+        """How far its content moves between two times, at most."""
+        return self.camera.reach_px(start, stop) + self.flow_px * (stop - start)
+
+
+def place_flow_view(
+    rng: np.random.Generator,
+    footage: Footage,
+    path: MotionPath,
+    curve: CameraCurve,
+    *,
+    size: tuple[int, int],
+    frames: int,
+    exposure: float,
+    length_px: float,
+    softest: float,
+) -> FlowView | None:
+    """Choose frames and a place of a video; None where it is soft, cut or beyond the flow.
+
+    `path` is added to the video's own motion. Up to three real frames pass per frame of the clip,
+    as many as bring the motion of one exposure nearest to `length_px`.
+    """
+    run = footage.runs()[int(rng.integers(len(footage.starts)))]
+    height, width = footage.frames.shape[1:3]
+    scale = float(rng.uniform(0.7, 1.0))
+    camera = Camera(path.from_middle(frames), size)
+    low, high = camera.bounds(np.linspace(0, frames, 8 * frames + 1))
+    extent = np.ceil((high - low) / scale).astype(int) + 2 * BORDER
+    if extent[0] > width or extent[1] > height or len(run) < frames + 2:
+        return None
+    first = int(rng.integers(run.start + 1, run.stop - frames))
+    corner = _busiest(rng, footage.frames[first], footage.frames[first + 1], extent)
+    box = (slice(corner[1], corner[1] + extent[1]), slice(corner[0], corner[0] + extent[0]))
+    engine = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+    speed = _speed(_flow(engine, footage.frames[first][box], footage.frames[first + 1][box]))
+    pace = int(np.clip(round(length_px / max(speed * scale * exposure, 0.1)), 1, 3))
+    before = int(np.ceil(pace * exposure / 2))
+    targets = first + before + pace * np.arange(frames)
+    last = int(targets[-1]) + before
+    if last >= run.stop or float(footage.sharpness[targets].min()) < softest:
+        return None
+    cuts = [np.ascontiguousarray(frame[box]) for frame in footage.frames[first : last + 1]]
+    flows = []
+    for early, late in pairwise(cuts):
+        flow = _flow(engine, early, late)
+        if _disagreement(early, late, flow) > WORST_ERROR:
+            return None
+        flows.append(flow)
+    centre = -low / scale + BORDER - 0.5
+    return FlowView(
+        lights=tuple(curve.to_light(cut) for cut in cuts),
+        flows=tuple(flows),
+        camera=replace(camera, zoom=1 / scale, centre=(float(centre[0]), float(centre[1]))),
+        start=exposure / 2 - before / pace,
+        pace=float(pace),
+        flow_px=max(_speed(flow) for flow in flows) * scale * pace,
+    )
+
+
+def _sample(light: Light, column: Light, row: Light) -> Light:
+    seen = cv2.remap(light, column, row, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(seen, np.float32)
+
+
+def _flow(engine: cv2.DISOpticalFlow, early: NDArray[np.uint8], late: NDArray[np.uint8]) -> Light:
+    """Dense flow forward and backward, (h, w, 4) float32 px (DIS, Kroeger et al. 2016)."""
+    a, b = (cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in (early, late))
+    forward = engine.calc(a, b, None)  # type: ignore[call-overload]
+    backward = engine.calc(b, a, None)  # type: ignore[call-overload]
+    return np.concatenate([forward, backward], axis=-1).astype(np.float32)
+
+
+def _speed(flow: Light) -> float:
+    """The forward motion of the faster parts, in px: the 90th percentile."""
+    return float(np.percentile(np.hypot(flow[::4, ::4, 0], flow[::4, ::4, 1]), 90))
+
+
+def _disagreement(early: NDArray[np.uint8], late: NDArray[np.uint8], flow: Light) -> float:
+    """Mean difference, of 255, of both neighbours moved to the middle moment."""
+    height, width = early.shape[:2]
+    column, row = grid(np.eye(2, 3), (height, width))
+    towards = (flow[..., 2:] - flow[..., :2]) / 4
+    a = cv2.remap(early, column + towards[..., 0], row + towards[..., 1], cv2.INTER_LINEAR)
+    b = cv2.remap(late, column - towards[..., 0], row - towards[..., 1], cv2.INTER_LINEAR)
+    inner = (slice(BORDER, -BORDER), slice(BORDER, -BORDER))
+    return float(cv2.absdiff(a, b)[inner].mean())
+
+
+def _busiest(
+    rng: np.random.Generator,
+    early: NDArray[np.uint8],
+    late: NDArray[np.uint8],
+    extent: NDArray[np.int_],
+) -> tuple[int, int]:
+    """A place (x, y) for a cut of `extent`: of four, the one where most changes."""
+    slack = np.array([early.shape[1], early.shape[0]]) - extent
+    places = [tuple(map(int, rng.integers(0, slack + 1))) for _ in range(4)]
+    change = np.abs(early[::4, ::4, 1].astype(np.int16) - late[::4, ::4, 1])
+    best, most = places[0], -1.0
+    for x, y in places:
+        part = change[y // 4 : (y + extent[1]) // 4, x // 4 : (x + extent[0]) // 4]
+        if float(part.mean()) > most:
+            best, most = (x, y), float(part.mean())
+    return best[0], best[1]

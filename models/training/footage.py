@@ -1,0 +1,122 @@
+"""Sharp video kept ready for random access: shrunk frames in a file that processes share.
+
+Seeking in a compressed video costs up to a second a clip; a mapped file costs nothing, and its
+pages are shared by all workers. Compressed footage also needs shrinking, about 1.5 times, to be
+sharp enough as a target.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from models.training.pictures import sharpness
+
+SHRINK = 1.5
+LONG_SIDE = 720  # px, at most; 0.9 MB a frame
+RUN_FRAMES = 48  # of each of the runs that a long video is sampled in
+
+
+@dataclass(frozen=True)
+class Footage:
+    """The kept frames of one video.
+
+    frames: (N, H, W, 3) uint8 RGB, mapped read-only; sharpness: (N,) of each frame; starts: the
+    first frame of each run of consecutive frames.
+    """
+
+    frames: NDArray[np.uint8]
+    sharpness: NDArray[np.float32]
+    starts: tuple[int, ...]
+
+    def runs(self) -> list[range]:
+        """The runs of consecutive frames."""
+        stops = (*self.starts[1:], len(self.frames))
+        return [range(start, stop) for start, stop in zip(self.starts, stops, strict=True)]
+
+
+def open_footage(video: Path, cache: Path, *, limit: int) -> Footage:
+    """Map a video's frames, at most `limit`, from `cache`; decode them there if they are new.
+
+    Two processes may decode the same video at once: each writes its own file and the last one
+    renames over an equal one.
+    """
+    stat = video.stat()
+    name = f"{video.resolve()}|{stat.st_size}|{stat.st_mtime_ns}|{limit}|{SHRINK}|{LONG_SIDE}"
+    stem = cache / hashlib.sha256(name.encode()).hexdigest()[:24]
+    record = stem.with_suffix(".json")
+    if not record.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        _decode(video, stem, limit)
+    facts = json.loads(record.read_text())
+    frames = np.memmap(stem.with_suffix(".rgb"), np.uint8, "r", shape=tuple(facts["shape"]))
+    return Footage(
+        frames=frames,
+        sharpness=np.array(facts["sharpness"], np.float32),
+        starts=tuple(facts["starts"]),
+    )
+
+
+def _decode(video: Path, stem: Path, limit: int) -> None:
+    """Write the frames and then, as the sign that they are whole, the record."""
+    mark = f".{os.getpid()}.part"
+    pixels, record = stem.with_suffix(mark + "1"), stem.with_suffix(mark + "2")
+    measured: list[float] = []
+    starts: list[int] = []
+    shape: tuple[int, ...] = ()
+    with pixels.open("wb") as file:
+        for first, picture in _read(video, limit):
+            if not shape:
+                shape = picture.shape
+            elif picture.shape != shape:  # a size change in mid-stream ends what can be mapped
+                break
+            if first:
+                starts.append(len(measured))
+            measured.append(sharpness(picture))
+            file.write(picture.tobytes())
+    if not measured:
+        pixels.unlink()
+        raise ValueError(f"{video}: no frame could be decoded; remove it from the footage")
+    facts = {"shape": [len(measured), *shape], "sharpness": measured, "starts": starts}
+    record.write_text(json.dumps(facts))
+    pixels.replace(stem.with_suffix(".rgb"))
+    record.replace(stem.with_suffix(".json"))
+
+
+def _read(video: Path, limit: int) -> Iterator[tuple[bool, NDArray[np.uint8]]]:
+    """Frames with whether they begin a run: all of a short video, spread runs of a long one."""
+    try:
+        with av.open(str(video)) as container:
+            stream = container.streams.video[0]
+            stream.thread_type = "SLICE"
+            length_s = float((container.duration or 0) / av.time_base)
+            total = int(length_s * float(stream.average_rate or 25))
+            runs = 1 if total <= 1.5 * limit else max(1, limit // RUN_FRAMES)
+            for run in range(runs):
+                if run:
+                    container.seek(int(run / runs * length_s * av.time_base))
+                for index, frame in enumerate(container.decode(stream)):
+                    if index >= (RUN_FRAMES if runs > 1 else limit):
+                        break
+                    yield (
+                        index == 0,
+                        _shrink(np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)),
+                    )
+    except (av.FFmpegError, IndexError) as error:
+        raise ValueError(f"{video}: not a readable video ({error})") from error
+
+
+def _shrink(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    height, width = picture.shape[:2]
+    scale = min(1 / SHRINK, LONG_SIDE / max(height, width))
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)

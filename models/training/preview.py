@@ -1,0 +1,126 @@
+"""A look at synthetic clips: a sheet of pictures for the eye, figures for comparison.
+
+What `deblur train --preview` writes. Knows how clips are made only through `render_clip`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from models.training.scenes import SceneLibrary
+from models.training.settings import BlurSettings
+from models.training.synthesis import render_clip
+
+SHOWN_FRAMES = 3
+ENLARGED = 2
+CAPTION_PX = 22
+PERCENTILES = (5, 25, 50, 75, 95)
+BAND = (0.03, 0.4)  # cycles a pixel in which the spectrum's slope is fitted
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """PSNR of blurry against sharp frames, and how steeply both spectra fall.
+
+    psnr_db: (N,) per frame, equal frames as infinity; slopes: mean exponent of amplitude over
+    frequency (about -1 in sharp natural pictures, lower in blurry ones).
+    """
+
+    psnr_db: NDArray[np.float64]
+    slope_blurry: float
+    slope_sharp: float
+
+    def describe(self) -> str:
+        """Two lines for people."""
+        finite = self.psnr_db[np.isfinite(self.psnr_db)]
+        if not finite.size:
+            return f"{self.psnr_db.size} frames, all equal to their sharp ones"
+        values = " ".join(f"{p}%: {v:.1f}" for p, v in _percentiles(finite))
+        counts, edges = np.histogram(finite, bins=np.arange(14, 54, 4))
+        bars = " ".join(f"{low:.0f}+:{n}" for low, n in zip(edges[:-1], counts, strict=True))
+        return (
+            f"PSNR mean {finite.mean():.2f} dB ({values}) over {finite.size} frames, "
+            f"{self.psnr_db.size - finite.size} equal; histogram {bars}\n"
+            f"spectrum slope {self.slope_blurry:.2f} blurry, {self.slope_sharp:.2f} sharp"
+        )
+
+
+def preview_sheet(
+    library: SceneLibrary,
+    path: Path,
+    *,
+    clips: int = 12,
+    seed: int = 0,
+    size: int = 192,
+    settings: BlurSettings | None = None,
+) -> None:
+    """Write a PNG with a row per clip: pairs of blurry and sharp frames and their PSNR."""
+    if clips < 1:
+        raise ValueError(f"a sheet needs at least one clip, not {clips}")
+    rows = []
+    for index in range(clips):
+        clip = render_clip(
+            library, seed + index, height=size, width=size, frames=SHOWN_FRAMES, settings=settings
+        )
+        cells = []
+        for blurry, sharp in zip(clip.blurry, clip.sharp, strict=True):
+            quality = psnr_db(blurry, sharp)
+            cells += [_cell(blurry, f"{seed + index}: {quality:.1f} dB"), _cell(sharp, "sharp")]
+        rows.append(np.concatenate(cells, axis=1))
+    sheet = np.concatenate(rows, axis=0)
+    if not cv2.imwrite(str(path), sheet[..., ::-1]):
+        raise OSError(f"{path}: the preview could not be written; give a .png in a writable folder")
+
+
+def statistics(pairs: Iterable[tuple[NDArray[np.uint8], NDArray[np.uint8]]]) -> Statistics:
+    """Measure (blurry, sharp) frames, each (H, W, 3) uint8 RGB; at least one pair."""
+    quality, slopes = [], []
+    for blurry, sharp in pairs:
+        quality.append(psnr_db(blurry, sharp))
+        slopes.append((spectrum_slope(blurry), spectrum_slope(sharp)))
+    if not quality:
+        raise ValueError("no pair of frames to measure")
+    mean = np.nanmean(np.array(slopes), axis=0)
+    return Statistics(np.array(quality), float(mean[0]), float(mean[1]))
+
+
+def psnr_db(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:
+    """Peak signal-to-noise ratio in dB over all values; infinity for equal frames."""
+    error = float(((a.astype(np.float32) - b.astype(np.float32)) ** 2).mean())
+    return float("inf") if error == 0 else 10 * float(np.log10(255**2 / error))
+
+
+def spectrum_slope(frame: NDArray[np.uint8]) -> float:
+    """Exponent of luma's radially averaged amplitude spectrum; NaN for a blank frame."""
+    luma = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY).astype(np.float64)
+    window = np.hanning(luma.shape[0])[:, None] * np.hanning(luma.shape[1])
+    power = np.abs(np.fft.fft2((luma - luma.mean()) * window)) ** 2
+    radius = np.hypot(*np.meshgrid(*(np.fft.fftfreq(n) for n in luma.shape), indexing="ij"))
+    edges = np.geomspace(*BAND, 13)
+    which = np.digitize(radius, edges)
+    rings = np.array([power[which == k].mean() for k in range(1, edges.size)])
+    if rings.min() <= 0:
+        return float("nan")
+    middle = np.sqrt(edges[1:] * edges[:-1])
+    return float(np.polyfit(np.log(middle), 0.5 * np.log(rings), 1)[0])
+
+
+def _percentiles(values: NDArray[np.float64]) -> Iterable[tuple[int, float]]:
+    return zip(PERCENTILES, (float(v) for v in np.percentile(values, PERCENTILES)), strict=True)
+
+
+def _cell(frame: NDArray[np.uint8], caption: str) -> NDArray[np.uint8]:
+    """A frame enlarged without smoothing, its caption below."""
+    large = frame.repeat(ENLARGED, axis=0).repeat(ENLARGED, axis=1)
+    cell = np.full((large.shape[0] + CAPTION_PX, large.shape[1], 3), 24, np.uint8)
+    cell[: large.shape[0]] = large
+    place = (6, cell.shape[0] - 6)
+    white = (240, 240, 240)
+    cv2.putText(cell, caption, place, cv2.FONT_HERSHEY_SIMPLEX, 0.5, white, 1, cv2.LINE_AA)
+    return cell
