@@ -179,6 +179,7 @@ class StreamInfo:
             ``color.range`` 2.
         source_pixel_format: FFmpeg's name for what the source holds.
         time_base: Of every frame's pts.
+        start_pts: Of the first frame, which need not be 0.
         frame_rate: Average frames per second, for progress and rate control only; or None.
         frames_estimate: For progress only; or None.
         duration_s: Estimate, for people only; or None.
@@ -195,6 +196,7 @@ class StreamInfo:
     pixel_format: str
     source_pixel_format: str
     time_base: Fraction
+    start_pts: int = 0
     frame_rate: Fraction | None = None
     frames_estimate: int | None = None
     duration_s: float | None = None

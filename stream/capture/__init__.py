@@ -1,0 +1,1 @@
+"""Where frames come from: implementations of `stream.stages.Source`."""
