@@ -61,7 +61,8 @@ def add_residual(
     """
     height, width = rgb.shape[:2]
     scales = (levels.luma[1], levels.chroma[1], levels.chroma[1])
-    nominal = [plane.astype(np.float32) / scale for plane, scale in zip(residual, scales, strict=True)]
+    pairs = zip(residual, scales, strict=True)
+    nominal = [plane.astype(np.float32) / scale for plane, scale in pairs]
     even = (2 * nominal[1].shape[1], 2 * nominal[1].shape[0])
     full = [nominal[0]] + [
         cv2.resize(plane, even, interpolation=cv2.INTER_LINEAR)[:height, :width]

@@ -54,7 +54,10 @@ class NetworkConfig:
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> "NetworkConfig":
         """The inverse of `to_json`; raises TypeError or ValueError on other fields."""
-        return cls(**{key: tuple(v) if isinstance(v, list) else v for key, v in fields.items()})
+        values: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()
+        }
+        return cls(**values)
 
 
 class State(NamedTuple):
@@ -151,8 +154,8 @@ def residual_planes(
     Returns (N, H, W) and twice (N, ceil(H/2), ceil(W/2)): the padding is cut off.
     """
     _, scale = yuv.channel_levels(levels)
-    scaled = features.astype(np.float32) * scale if xp is np else ops.cast(features, "float32") * scale
-    y, u, v = yuv.unpack(scaled, xp)
+    values = features.astype(np.float32) if xp is np else ops.cast(features, "float32")
+    y, u, v = yuv.unpack(values * scale, xp)
     rows, columns = yuv.chroma_shape(height, width)
     return y[:, :height, :width], u[:, :rows, :columns], v[:, :rows, :columns]
 

@@ -14,6 +14,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from models.errors import WeightsError
 from models.network import NetworkConfig, build
 
 WEIGHTS = Path(__file__).parent / "weights"
@@ -21,13 +22,9 @@ WEIGHTS = Path(__file__).parent / "weights"
 CONFIGS: dict[str, NetworkConfig] = {
     "tiny": NetworkConfig(widths=(24, 48, 96), encoder=(1, 1, 2), decoder=(1, 1), hidden=24),
     "small": NetworkConfig(widths=(40, 80, 144), encoder=(1, 2, 4), decoder=(2, 2), hidden=40),
-    "base": NetworkConfig(widths=(64, 128, 256), encoder=(2, 3, 4), decoder=(2, 3), hidden=64),
+    "base": NetworkConfig(widths=(64, 128, 224), encoder=(2, 3, 4), decoder=(2, 2), hidden=64),
 }
 """The family: one architecture, several sizes."""
-
-
-class WeightsError(Exception):
-    """A model or a weights file that is missing, damaged, or of another architecture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +87,7 @@ def load(name: str) -> Model:
 def read_weights(path: Path) -> tuple[NetworkConfig, dict[str, np.ndarray]]:
     """The configuration and the arrays, by variable path, of a weights file."""
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = {key: archive[key] for key in archive.files}
         config = NetworkConfig.from_json(json.loads(str(arrays.pop("config"))))
     except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile, EOFError) as error:
@@ -117,5 +114,5 @@ def save_weights(path: Path, config: NetworkConfig, network: keras.Model) -> Non
     }
     partial = path.with_suffix(".part")
     with partial.open("wb") as file:
-        np.savez_compressed(file, config=json.dumps(config.to_json()), **arrays)  # type: ignore[arg-type]
+        np.savez_compressed(file, config=json.dumps(config.to_json()), **arrays)
     partial.replace(path)

@@ -8,12 +8,10 @@ import av
 import cv2
 import numpy as np
 
+from models.errors import ClipError
+
 IMAGES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"}
 VIDEOS = {".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".ts"}
-
-
-class ClipError(Exception):
-    """Material for an evaluation that is missing, unreadable or does not match."""
 
 
 @dataclass(frozen=True, slots=True)

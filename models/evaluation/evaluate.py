@@ -13,7 +13,8 @@ import keras
 import numpy as np
 
 from models.color import add_residual, rgb_to_planes
-from models.evaluation.clips import Clip, ClipError
+from models.errors import ClipError
+from models.evaluation.clips import Clip
 from models.evaluation.metrics import flicker, psnr, ssim
 from models.network import NetworkConfig, State, frame_features, initial_state, residual_planes
 from models.planes import Levels
@@ -78,7 +79,7 @@ def score_clip(
     for source, output, target, same in zip_longest(inputs, outputs, sharp.frames(), kept):
         if source is None or target is None or source.shape != target.shape:
             raise ClipError(f"{blurry.name}: blurry and sharp frames differ in number or size")
-        row = [psnr(target, source), psnr(target, output), ssim(target, source), ssim(target, output)]
+        row = [score(target, frame) for score in (psnr, ssim) for frame in (source, output)]
         rows.append((*row, psnr(target, same)) if harm else tuple(row))
         if last:
             reference = (last[2], target)
@@ -109,18 +110,23 @@ def pair_clips(blurry: list[Clip], sharp: list[Clip]) -> list[tuple[Clip, Clip]]
 
 
 def mean_scores(name: str, scores: list[Scores]) -> Scores:
-    """The mean over all frames of several clips."""
-    frames = [score.frames for score in scores]
+    """The mean over all frames of several clips; over all changes between frames for flicker."""
 
-    def mean(field: str, weights: list[int]) -> float | None:
-        values = [getattr(score, field) for score in scores]
-        known = [(v, w) for v, w in zip(values, weights, strict=True) if v is not None and w]
-        return fmean(*map(list, zip(*known, strict=True))) if known else None
+    def mean(field: str, changes: int = 0) -> float | None:
+        known = [score for score in scores if getattr(score, field) is not None]
+        if not known:
+            return None
+        values = [getattr(score, field) for score in known]
+        return fmean(values, [score.frames - changes for score in known])
 
-    changes = [count - 1 for count in frames]
     return Scores(
-        name, sum(frames),
-        *(mean(field, frames) for field in ("psnr_in", "psnr_out", "ssim_in", "ssim_out")),
-        *(mean(field, changes) for field in ("flicker_in", "flicker_out")),
-        sharp_psnr=mean("sharp_psnr", frames),
-    )  # type: ignore[arg-type]  # fmt: skip
+        name=name,
+        frames=sum(score.frames for score in scores),
+        psnr_in=mean("psnr_in") or 0.0,
+        psnr_out=mean("psnr_out") or 0.0,
+        ssim_in=mean("ssim_in") or 0.0,
+        ssim_out=mean("ssim_out") or 0.0,
+        flicker_in=mean("flicker_in", changes=1),
+        flicker_out=mean("flicker_out", changes=1),
+        sharp_psnr=mean("sharp_psnr"),
+    )

@@ -12,7 +12,7 @@ import multiprocessing
 import os
 from collections.abc import Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import cv2
@@ -20,7 +20,9 @@ import numpy as np
 
 from models import planes as yuv
 from models.color import rgb_to_planes
-from models.training.synthesis import BlurSettings, SceneLibrary, render_clip
+from models.errors import ClipError
+from models.training.scenes import SceneLibrary
+from models.training.synthesis import BlurSettings, render_clip
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,7 @@ class PoolSettings:
     capacity: int = 4000
     first: int = 64
     renewal: float = 1.0
-    blur: BlurSettings = BlurSettings()
+    blur: BlurSettings = field(default_factory=BlurSettings)
 
     def __post_init__(self) -> None:
         if self.size < 32 or self.size % 16:
@@ -72,7 +74,7 @@ _library: SceneLibrary
 
 
 def _start_renderer(data: Sequence[str]) -> None:
-    global _library  # noqa: PLW0603  a process pool's initializer has no other place to leave it
+    global _library
     cv2.setNumThreads(0)
     os.nice(5)
     _library = SceneLibrary([Path(folder) for folder in data], split="train")
@@ -106,7 +108,10 @@ class ClipPool:
         self._pending: dict[int, Future[None]] = {}
         self._stop = 0
         self._start = 0
-        SceneLibrary([Path(data) for data in settings.data], split="train")  # fail here, clearly
+        try:
+            SceneLibrary([Path(data) for data in settings.data], split="train")
+        except ValueError as error:
+            raise ClipError(str(error)) from error
         folder.mkdir(parents=True, exist_ok=True)
         self._discard_other_pool()
         self._executor = ProcessPoolExecutor(

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from keras import ops
 
 from models import planes as yuv
 from models import registry
+from models.errors import TrainingError
 from models.network import NetworkConfig, build
 from models.training.batches import BatchShape, ClipBatches
 from models.training.losses import root_mean_square_error
@@ -39,7 +40,9 @@ class TrainOptions:
         model: a name of the registry, for its configuration.
         pool: what to train on.
         batch: how much of it at once.
-        steps: where the learning rate's cosine ends.
+        steps: length of the run.
+        minutes: or its length in time; then the learning rate depends on the clock, and a resumed
+            run is exact in its data but not in its rate.
         start: model or weights file to begin from, None for fresh weights.
         learning_rate: at its highest.
         warmup: steps until then.
@@ -51,8 +54,9 @@ class TrainOptions:
     out: Path
     model: str
     pool: PoolSettings
-    batch: BatchShape = BatchShape()
+    batch: BatchShape = field(default_factory=BatchShape)
     steps: int = 20_000
+    minutes: float | None = None
     start: str | None = None
     learning_rate: float = 1e-3
     warmup: int = 200
@@ -62,8 +66,10 @@ class TrainOptions:
     workers: int = 1
 
     def __post_init__(self) -> None:
-        if self.steps < 1 or self.checkpoint_every < 1 or self.validate_every < 1:
+        if min(self.steps, self.warmup, self.checkpoint_every, self.validate_every) < 1:
             raise ValueError("steps and intervals must be at least 1")
+        if self.minutes is not None and self.minutes <= 0:
+            raise ValueError("minutes must be above 0")
         if self.batch.crop > self.pool.size or self.batch.frames > self.pool.frames:
             raise ValueError(f"a batch of {self.batch} can't be cut from clips of {self.pool}")
 
@@ -112,12 +118,18 @@ def clip_loss(sharp: Any, restored: Any) -> Any:
     return 255.0 * root_mean_square_error(nominal(sharp), restored)
 
 
-def learning_rate(step: int, options: TrainOptions) -> float:
-    """Linear warm-up, then half a cosine down to 1 % at options.steps."""
-    if step < options.warmup:
-        return options.learning_rate * (step + 1) / options.warmup
-    share = min(1.0, (step - options.warmup) / max(1, options.steps - options.warmup))
-    return options.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * share)))
+def share_done(progress: Progress, options: TrainOptions) -> float:
+    """How much of the run is done, 1 at its end."""
+    if options.minutes is not None:
+        return min(1.0, progress.seconds / (60 * options.minutes))
+    return min(1.0, progress.step / options.steps)
+
+
+def learning_rate(progress: Progress, options: TrainOptions) -> float:
+    """Half a cosine down to 1 % at the end of the run, under a linear warm-up."""
+    cosine = 0.5 * (1 + math.cos(math.pi * share_done(progress, options)))
+    ramp = min(1.0, (progress.step + 1) / options.warmup)
+    return options.learning_rate * ramp * (0.01 + 0.99 * cosine)
 
 
 class Run:
@@ -153,11 +165,11 @@ class Run:
 
     def step(self, batch: tuple[np.ndarray, np.ndarray]) -> float:
         """One step of the optimiser; returns the loss before it."""
-        self.optimizer.learning_rate = learning_rate(self.progress.step, self.options)
+        self.optimizer.learning_rate = learning_rate(self.progress, self.options)
         loss = float(self.model.train_on_batch(*batch))
         self.progress.step += 1
         if not math.isfinite(loss):
-            raise FloatingPointError(
+            raise TrainingError(
                 f"the loss is not finite at step {self.progress.step}: lower the learning rate"
             )
         return loss
@@ -182,7 +194,7 @@ class Run:
         }
         partial = self.checkpoint.with_suffix(".part")
         with partial.open("wb") as file:
-            np.savez(file, progress=json.dumps(asdict(self.progress)), **arrays)  # type: ignore[arg-type]
+            np.savez(file, progress=json.dumps(asdict(self.progress)), **arrays)
         partial.replace(self.checkpoint)
         with self.averaged() as network:
             registry.save_weights(self.options.out / "weights.npz", self.config, network)
@@ -213,10 +225,9 @@ def train(
     options: TrainOptions,
     *,
     resume: bool = False,
-    minutes: float | None = None,
     log: Callable[[str], None] = print,
 ) -> Path:
-    """Train until options.steps, or for so many minutes, and return the best weights' path.
+    """Train to the end of the run and return the path of the best weights.
 
     With `resume`, a run that its folder holds goes on; without, that folder must hold none. SIGINT
     and SIGTERM end the run after the current step with a checkpoint in place.
@@ -226,7 +237,7 @@ def train(
         run.restore()
         log(f"resumed {options.out} at step {run.progress.step}")
     elif run.checkpoint.exists():
-        raise FileExistsError(f"{options.out} holds a run already: add --resume to go on with it")
+        raise TrainingError(f"{options.out} holds a run already: add --resume to go on with it")
     options.out.mkdir(parents=True, exist_ok=True)
     render_validation(
         options.out / "validation", [Path(d) for d in options.pool.data], options.pool.blur
@@ -237,7 +248,7 @@ def train(
         _stop_signal() as stopped,
     ):
         batches = ClipBatches(pool, options.batch, steps=options.steps)
-        _steps(run, batches, reader, stopped, minutes, log)
+        _steps(run, batches, reader, stopped, log)
     best = options.out / "best.npz"
     return best if best.exists() else options.out / "weights.npz"
 
@@ -247,17 +258,13 @@ def _steps(
     batches: ClipBatches,
     reader: ThreadPoolExecutor,
     stopped: Callable[[], bool],
-    minutes: float | None,
     log: Callable[[str], None],
 ) -> None:
-    progress, begun = run.progress, time.monotonic()
+    progress, last = run.progress, time.monotonic()
     pending = reader.submit(batches.__getitem__, progress.step)
     losses: list[float] = []
-    last = begun
-    while progress.step < run.options.steps and not stopped():
+    while share_done(progress, run.options) < 1 and not stopped():
         asked = time.monotonic()
-        if minutes is not None and asked - begun > 60 * minutes:
-            break
         batch = pending.result()
         progress.waited += time.monotonic() - asked
         pending = reader.submit(batches.__getitem__, progress.step + 1)

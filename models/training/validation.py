@@ -13,7 +13,8 @@ import keras
 from models.evaluation.clips import find_clips
 from models.evaluation.evaluate import Scores, mean_scores, pair_clips, score_clip
 from models.network import NetworkConfig
-from models.training.synthesis import BlurSettings, SceneLibrary, render_clip
+from models.training.scenes import SceneLibrary
+from models.training.synthesis import BlurSettings, render_clip
 
 HEIGHT, WIDTH, FRAMES, CLIPS = 360, 640, 6, 16
 _SEED = 7_000_000_000

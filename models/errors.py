@@ -1,0 +1,17 @@
+"""What can go wrong with models, for a reason outside the program; each message is one line."""
+
+
+class ModelsError(Exception):
+    """The base of this package's errors."""
+
+
+class WeightsError(ModelsError):
+    """A model or a weights file that is missing, damaged, or of another architecture."""
+
+
+class ClipError(ModelsError):
+    """Material for scores or training that is missing, unreadable or does not match."""
+
+
+class TrainingError(ModelsError):
+    """A run that can't begin or go on."""

@@ -1,0 +1,1 @@
+"""Inference: the compiled step, its state per stream, and what resets it."""
