@@ -19,60 +19,16 @@ from av.container import InputContainer
 from av.packet import Packet
 from av.sidedata.sidedata import SideDataContainer
 from av.sidedata.sidedata import Type as SideDataType
-from av.stream import Discard, Disposition
+from av.stream import Discard, Stream
 from av.video.stream import VideoStream
 
+from stream.capture.container import open_container, packets_of, picture_stream, reason
 from stream.capture.timeline import Timeline
-from stream.errors import DecodeError, OpenError, SourceError
+from stream.errors import DecodeError, OpenError
 from stream.frame import Discontinuity, Frame, StreamInfo
 from stream.pixel_format import color_tags, flowing_format, read_planes
 
 _INTERLACED = frozenset({2, 3, 4, 5})  # AVFieldOrder: anything but unknown and progressive
-_NOT_VIDEO = frozenset({"tty", "lrc", "image2"})  # FFmpeg draws text files as pictures
-
-
-def open_video(path: Path) -> InputContainer:
-    """Open a file for reading, or say in one line why not.
-
-    Raises:
-        OpenError: There is nothing there that FFmpeg can read.
-    """
-    if path.is_dir():
-        raise OpenError(f"{path} is a folder; name a video file in it")
-    if path.is_file() and path.stat().st_size == 0:
-        raise OpenError(f"{path} is empty (0 bytes); record or copy it again")
-    try:
-        # the prefix keeps a colon in the name from being taken for a protocol
-        container = av.open(f"file:{path}", mode="r", metadata_errors="replace")
-    except FileNotFoundError as error:
-        raise OpenError(f"{path} does not exist; check the name") from error
-    except PermissionError as error:
-        raise OpenError(f"{path} may not be read; check its permissions") from error
-    except (av.FFmpegError, OSError) as error:
-        raise OpenError(
-            f"{path} cannot be read as video ({_reason(error)}); it may be another kind of file, "
-            "or cut off before its index was written"
-        ) from error
-    if container.format.name in _NOT_VIDEO:
-        container.close()
-        raise OpenError(f"{path} is not a video; name a video file")
-    return container
-
-
-def picture_stream(container: InputContainer, path: Path) -> VideoStream:
-    """The stream to work on: the first of moving pictures, cover art left aside.
-
-    Raises:
-        OpenError: There is none, or no decoder for it.
-    """
-    for stream in container.streams.video:
-        if stream.disposition & (Disposition.attached_pic | Disposition.timed_thumbnails):
-            continue
-        if stream.codec_context is None:
-            raise OpenError(f"{path}: no decoder for its video; convert it with ffmpeg first")
-        return stream
-    held = ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"
-    raise OpenError(f"{path} holds no video, only {held}; name a video file")
 
 
 class FileSource:
@@ -92,7 +48,7 @@ class FileSource:
         self._max_failures = max_failures
         self._failures_in_a_row = 0
         self._index = 0
-        self._container = open_video(self._path)
+        self._container = open_container(self._path)
         try:
             self._stream = picture_stream(self._container, self._path)
             for other in self._container.streams:
@@ -149,16 +105,16 @@ class FileSource:
         return picture
 
     def _decode(self) -> Iterator[av.VideoFrame]:
-        for packet in self._packets():
+        for packet in packets_of(self._container, [self._stream], self._count_damage):
             if not packet.is_discard:
                 self._timeline.expect(packet.dts if packet.pts is None else packet.pts)
             yield from self._decode_one(packet)
         yield from self._decode_one(None)
 
-    def _decode_one(self, packet: Packet[VideoStream] | None) -> list[av.VideoFrame]:
+    def _decode_one(self, packet: Packet[Stream] | None) -> list[av.VideoFrame]:
         """The pictures that come out; `None` drains the decoder."""
         try:
-            pictures = self._stream.decode(packet)
+            pictures = self._stream.decode(cast("Packet[VideoStream] | None", packet))
         except av.FFmpegError as error:
             self._count_failure(error)
             return []
@@ -166,26 +122,8 @@ class FileSource:
             self._failures_in_a_row = 0
         return pictures
 
-    def _packets(self) -> Iterator[Packet[VideoStream]]:
-        """Every packet that is not empty (FFmpeg takes an empty one for the end).
-
-        Where the container itself is damaged, reading goes on behind the damage; if nothing
-        comes there, the file ends early, and that is one failure.
-        """
-        damaged = 0
-        while damaged <= self._max_failures:
-            try:
-                for packet in self._container.demux(self._stream):
-                    if packet.size:
-                        self.decode_failures += bool(damaged)
-                        damaged = 0
-                        yield packet
-                break
-            except av.InvalidDataError:
-                damaged += 1
-            except (av.FFmpegError, OSError) as error:
-                raise SourceError(f"{self._path}: reading failed ({_reason(error)})") from error
-        self.decode_failures += bool(damaged)
+    def _count_damage(self) -> None:
+        self.decode_failures += 1
 
     def _count_failure(self, error: av.FFmpegError) -> None:
         self.decode_failures += 1
@@ -194,7 +132,7 @@ class FileSource:
         if self._failures_in_a_row > self._max_failures:
             raise DecodeError(
                 f"{self._path}: {self._failures_in_a_row} pictures in a row cannot be decoded "
-                f"after frame {self._index} ({_reason(error)}); cut the file there"
+                f"after frame {self._index} ({reason(error)}); cut the file there"
             ) from error
 
     def _frame(self, picture: av.VideoFrame, pts: int, backwards: bool = False) -> Frame:
@@ -273,7 +211,3 @@ def _display_matrix(picture: av.VideoFrame) -> tuple[int, ...] | None:
     except KeyError:
         return None
     return tuple(np.frombuffer(matrix, np.int32).tolist())
-
-
-def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error)

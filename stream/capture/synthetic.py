@@ -97,7 +97,7 @@ class SyntheticSource:
     def _planes(self, index: int) -> Planes:
         lefts = [index % _TRAVEL * step for step in self._steps]
         arrays = tuple(
-            np.ascontiguousarray(canvas[:, left : left + width])
+            canvas[:, left : left + width].copy()
             for canvas, left, width in zip(self._canvases, lefts, self._widths, strict=True)
         )
         return Planes(arrays, self._subsampling, self._bit_depth)
@@ -108,4 +108,4 @@ def _pattern(rng: np.random.Generator, size: tuple[int, int], step: int, bit_dep
     width, height = size[0] + _TRAVEL * step, size[1]
     squares = rng.integers(32, 224, (-(-height // _BLOCK), -(-width // _BLOCK)), np.uint16)
     canvas = squares.repeat(_BLOCK, 0).repeat(_BLOCK, 1)[:height, :width] << (bit_depth - 8)
-    return canvas.astype(np.uint8 if bit_depth == 8 else np.uint16)
+    return canvas.astype(np.uint8) if bit_depth == 8 else canvas.astype(np.uint16)

@@ -1,0 +1,97 @@
+"""Opening a video file and reading its packets, with errors a user can act on. Decodes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import av
+from av.container import InputContainer
+from av.packet import Packet
+from av.stream import Disposition, Stream
+from av.video.stream import VideoStream
+
+from stream.errors import OpenError, SourceError
+
+_NOT_VIDEO = frozenset({"tty", "lrc"})  # FFmpeg draws text files as pictures
+_MAX_DAMAGE = 30  # unreadable places in a row, after which the file is taken to end there
+
+
+def open_container(path: Path) -> InputContainer:
+    """Open a file for reading, or say in one line why not.
+
+    Raises:
+        OpenError: There is nothing there that FFmpeg can read.
+    """
+    if path.is_dir():
+        raise OpenError(f"{path} is a folder; name a video file in it")
+    if path.is_file() and path.stat().st_size == 0:
+        raise OpenError(f"{path} is empty (0 bytes); record or copy it again")
+    try:
+        # the prefix keeps a colon in the name from being taken for a protocol
+        container = av.open(f"file:{path}", mode="r", metadata_errors="replace")
+    except FileNotFoundError as error:
+        raise OpenError(f"{path} does not exist; check the name") from error
+    except PermissionError as error:
+        raise OpenError(f"{path} may not be read; check its permissions") from error
+    except (av.FFmpegError, OSError) as error:
+        raise OpenError(
+            f"{path} cannot be read as video ({reason(error)}); it may be another kind of file, "
+            "or cut off before its index was written"
+        ) from error
+    if container.format.name in _NOT_VIDEO:
+        container.close()
+        raise OpenError(f"{path} is not a video; name a video file")
+    return container
+
+
+def picture_stream(container: InputContainer, path: Path) -> VideoStream:
+    """The stream to work on: the first of moving pictures, cover art left aside.
+
+    Raises:
+        OpenError: There is none, or no decoder for it.
+    """
+    for stream in container.streams.video:
+        if stream.disposition & (Disposition.attached_pic | Disposition.timed_thumbnails):
+            continue
+        if stream.codec_context is None:
+            raise OpenError(f"{path}: no decoder for its video; convert it with ffmpeg first")
+        return stream
+    held = ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"
+    raise OpenError(f"{path} holds no video, only {held}; name a video file")
+
+
+def packets_of(
+    container: InputContainer, streams: Sequence[Stream], on_damage: Callable[[], None]
+) -> Iterator[Packet[Stream]]:
+    """Every packet of ``streams``, except empty ones, which FFmpeg takes for the end.
+
+    Where the container is damaged, reading goes on behind the damage; if nothing comes there,
+    the file ends early. Either way ``on_damage`` is called once for the place.
+
+    Raises:
+        SourceError: The disk or the network failed, which is not the file's own damage.
+    """
+    damaged = 0
+    while damaged <= _MAX_DAMAGE:
+        try:
+            for packet in container.demux(*streams):
+                if not packet.size:
+                    continue
+                if damaged:
+                    on_damage()
+                    damaged = 0
+                yield packet
+            break
+        except av.InvalidDataError:
+            damaged += 1
+        except (av.FFmpegError, OSError) as error:
+            name = container.name.removeprefix("file:")
+            raise SourceError(f"{name}: reading failed ({reason(error)}); try again") from error
+    if damaged:
+        on_damage()
+
+
+def reason(error: Exception) -> str:
+    """What FFmpeg or the system says of an error, without numbers and names of functions."""
+    return getattr(error, "strerror", None) or str(error)

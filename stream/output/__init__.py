@@ -1,0 +1,1 @@
+"""Where frames go: implementations of `stream.stages.Sink`."""

@@ -1,0 +1,116 @@
+"""Frames into a video file: encoded at their own times, whole or not there at all."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import TypeVar
+
+import av
+from av.container import OutputContainer
+from av.video.stream import VideoStream
+
+from stream.frame import Frame, StreamInfo
+from stream.output.encoder import EncoderOptions, Encoding, add_video_stream, choose_encoding
+from stream.output.muxer import container_format, open_muxer, write_error
+from stream.output.partial import PartialFile
+from stream.pixel_format import write_planes
+
+T = TypeVar("T")
+
+
+class VideoWriter:
+    """Encodes frames into one video file, without sound.
+
+    A stream that starts before time 0 is moved to start at 0: MP4 would cut what is before.
+
+    Args:
+        path: The file; its suffix names the container unless ``format_name`` does.
+        options: Codec and quality.
+        overwrite: Whether a file may be there already.
+        format_name: FFmpeg's muxer.
+        encoding: Settings chosen before; otherwise `open` chooses.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        options: EncoderOptions | None = None,
+        *,
+        overwrite: bool = False,
+        format_name: str | None = None,
+        encoding: Encoding | None = None,
+    ) -> None:
+        self.warnings: list[str] = []
+        self._path = Path(path)
+        self._options = options or EncoderOptions()
+        self._overwrite = overwrite
+        self._format_name = format_name or container_format(self._path)
+        self._encoding = encoding
+        self._file: PartialFile | None = None
+        self._container: OutputContainer | None = None
+        self._stream: VideoStream | None = None
+        self._shift = 0
+
+    def open(self, info: StreamInfo) -> None:
+        """Choose the encoder and write the header.
+
+        Raises:
+            SinkError: The place will not do, or no encoder takes the stream.
+        """
+        self._file = PartialFile(self._path, overwrite=self._overwrite)
+        if self._encoding is None:
+            self._encoding, self.warnings = choose_encoding(info, self._options, self._format_name)
+        self._shift = max(0, -info.start_pts)
+        try:
+            self._container = open_muxer(self._file.path, self._format_name, info)
+            self._stream = add_video_stream(self._container, info, self._encoding)
+            self._container.start_encoding()
+        except (av.FFmpegError, OSError) as error:
+            raise write_error(self._path, error) from error
+
+    def write(self, frame: Frame) -> None:
+        """Encode one frame.
+
+        Raises:
+            SinkError: The encoder or the disk failed.
+        """
+        picture = write_planes(frame.planes)
+        picture.pts = frame.pts + self._shift
+        picture.time_base = frame.time_base
+        picture.duration = frame.duration
+        self._encode(picture)
+
+    def finish(self) -> None:
+        """Drain the encoder, complete the file and give it its name.
+
+        Raises:
+            SinkError: The encoder or the disk failed.
+        """
+        self._encode(None)
+        container, file = self._opened(self._container), self._opened(self._file)
+        try:
+            container.close()
+        except (av.FFmpegError, OSError) as error:
+            raise write_error(self._path, error) from error
+        file.commit()
+
+    def abort(self) -> None:
+        """Remove what was written."""
+        if self._container is not None:
+            with contextlib.suppress(av.FFmpegError, OSError):
+                self._container.close()
+        if self._file is not None:
+            self._file.discard()
+
+    def _encode(self, picture: av.VideoFrame | None) -> None:
+        container, stream = self._opened(self._container), self._opened(self._stream)
+        try:
+            container.mux(stream.encode(picture))
+        except (av.FFmpegError, OSError) as error:
+            raise write_error(self._path, error) from error
+
+    def _opened(self, part: T | None) -> T:
+        if part is None:
+            raise RuntimeError("a VideoWriter is written to between open() and finish()")
+        return part

@@ -1,0 +1,60 @@
+"""The container formats we write: which file name means which, and how to open one."""
+
+from __future__ import annotations
+
+import errno
+import io
+from pathlib import Path
+
+import av
+from av.container import OutputContainer
+
+from stream.errors import SinkError
+from stream.frame import StreamInfo
+
+# Only containers that keep every pts and reordered pictures: AVI and FLV do not.
+_FORMATS = {
+    ".mp4": "mp4",
+    ".m4v": "mp4",
+    ".mov": "mov",
+    ".mkv": "matroska",
+    ".webm": "webm",
+    ".ts": "mpegts",
+    ".mts": "mpegts",
+    ".m2ts": "mpegts",
+}
+
+
+def container_format(path: Path) -> str:
+    """FFmpeg's muxer for a file of this name.
+
+    Raises:
+        SinkError: We write no such container.
+    """
+    try:
+        return _FORMATS[path.suffix.lower()]
+    except KeyError:
+        known = ", ".join(sorted(_FORMATS))
+        raise SinkError(
+            f"{path.name}: no container is known by '{path.suffix}'; use one of {known}"
+        ) from None
+
+
+def open_muxer(target: Path | io.BytesIO, format_name: str, info: StreamInfo) -> OutputContainer:
+    """Open a container for writing; nothing is written until its header is."""
+    options = {}
+    if format_name in ("mp4", "mov"):
+        # Edit lists count in this unit. With FFmpeg's 1/1000 s a start of 123457/90000 s moves;
+        # with the video's own unit every start from 0 to 2**36 came back exactly.
+        options["movie_timescale"] = str(info.time_base.denominator)
+    file = f"file:{target}" if isinstance(target, Path) else target
+    return av.open(file, mode="w", format=format_name, options=options)
+
+
+def write_error(target: Path, error: Exception) -> SinkError:
+    """What a failed write means to the user."""
+    number = getattr(error, "errno", None)
+    if number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return SinkError(f"{target}: no space left to write it; free some and run again")
+    said = getattr(error, "strerror", None) or str(error)
+    return SinkError(f"{target} cannot be written ({said})")
