@@ -6,6 +6,7 @@ interpolated one.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -16,10 +17,11 @@ from numpy.typing import NDArray
 from models.training.camera import Camera
 from models.training.footage import Footage
 from models.training.light import CameraCurve
-from models.training.motion import MotionPath
+from models.training.motion import Floats, MotionPath
 from models.training.views import Light, grid
 
 BORDER = 24  # footage px round the view: room for pixels that flow in
+FASTEST_PX = 14.0  # a frame: a camera's own exposure blurs what is faster, so it is no target
 WORST_ERROR = 9.0  # of 255: mean disagreement of both neighbours in the middle; ghosts above
 
 
@@ -39,12 +41,19 @@ class FlowView:
     pace: float
     flow_px: float
 
-    def moment(self, time: float) -> Light:
-        """The light at a time in frames: (H, W, 3) float32."""
+    def moments(self, times: Floats) -> Iterator[Light]:
+        """The light at each time in frames: (H, W, 3) float32."""
+        for time, matrix in zip(times, self.camera.matrices(times), strict=True):
+            yield self._moment(float(time), matrix)
+
+    def reach_px(self, start: float, stop: float) -> float:
+        """How far its content moves between two times, at most."""
+        return self.camera.reach_px(start, stop) + self.flow_px * (stop - start)
+
+    def _moment(self, time: float, matrix: Floats) -> Light:
         position = (time - self.start) * self.pace
         index = min(max(int(np.floor(position + 1e-6)), 0), len(self.lights) - 1)
         part = np.float32(max(position - index, 0.0))
-        matrix = self.camera.matrices(np.array([time]))[0]
         column, row = grid(matrix, self.camera.size)
         first = self.lights[index]
         if part < 1e-5 or index >= len(self.flows):
@@ -66,10 +75,6 @@ class FlowView:
         late *= part
         early += late
         return early
-
-    def reach_px(self, start: float, stop: float) -> float:
-        """How far its content moves between two times, at most."""
-        return self.camera.reach_px(start, stop) + self.flow_px * (stop - start)
 
 
 def place_flow_view(
@@ -97,7 +102,9 @@ def place_flow_view(
     extent = np.ceil((high - low) / scale).astype(int) + 2 * BORDER
     if extent[0] > width or extent[1] > height or len(run) < frames + 2:
         return None
-    first = int(rng.integers(run.start + 1, run.stop - frames))
+    first = int(rng.integers(run.start, run.stop - frames - 1))
+    if footage.sharpness[first] < softest:
+        return None
     corner = _busiest(rng, footage.frames[first], footage.frames[first + 1], extent)
     box = (slice(corner[1], corner[1] + extent[1]), slice(corner[0], corner[0] + extent[0]))
     engine = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
@@ -112,7 +119,7 @@ def place_flow_view(
     flows = []
     for early, late in pairwise(cuts):
         flow = _flow(engine, early, late)
-        if _disagreement(early, late, flow) > WORST_ERROR:
+        if _speed(flow, 99) > FASTEST_PX or _disagreement(early, late, flow) > WORST_ERROR:
             return None
         flows.append(flow)
     centre = -low / scale + BORDER - 0.5
@@ -139,9 +146,9 @@ def _flow(engine: cv2.DISOpticalFlow, early: NDArray[np.uint8], late: NDArray[np
     return np.concatenate([forward, backward], axis=-1).astype(np.float32)
 
 
-def _speed(flow: Light) -> float:
-    """The forward motion of the faster parts, in px: the 90th percentile."""
-    return float(np.percentile(np.hypot(flow[::4, ::4, 0], flow[::4, ::4, 1]), 90))
+def _speed(flow: Light, percentile: float = 90) -> float:
+    """The forward motion of the faster parts, in px."""
+    return float(np.percentile(np.hypot(flow[::4, ::4, 0], flow[::4, ::4, 1]), percentile))
 
 
 def _disagreement(early: NDArray[np.uint8], late: NDArray[np.uint8], flow: Light) -> float:

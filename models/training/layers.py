@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from models.training.camera import Camera
 from models.training.light import CameraCurve
-from models.training.motion import MotionPath
+from models.training.motion import Floats, MotionPath
 from models.training.views import Light, resize
 
 EDGE_PX = 0.6  # deviation of the soft edge, in px of the clip: a lens's, not a feather
@@ -27,13 +27,13 @@ class Layer:
     light: Light
     camera: Camera
 
-    def cover(self, behind: Light, time: float) -> Light:
-        """Put the layer over (H, W, 3) light at a time in frames; `behind` may be reused."""
-        matrix = self.camera.matrices(np.array([time]))[0]
+    def cover(self, behind: Light, matrix: Floats) -> None:
+        """Put the layer over (H, W, 3) light; `matrix` is its camera's at that moment."""
         box = self._box(matrix)
         if box is None:
-            return behind
+            return
         left, top, right, bottom = box
+        matrix = matrix.copy()
         matrix[:, 2] += matrix[:, :2] @ np.array([left, top])
         front = cv2.warpAffine(
             self.light,
@@ -45,14 +45,13 @@ class Layer:
         part = behind[top:bottom, left:right]
         part *= 1 - front[..., 3:]
         part += front[..., :3]
-        return behind
 
     def reach_px(self, start: float, stop: float) -> float:
         """Length of the way that the layer covers between two times."""
         matrices = self.camera.matrices(np.linspace(start, stop, 9)) / self.camera.zoom
         return float(np.linalg.norm(np.diff(matrices[..., 2], axis=0), axis=-1).sum())
 
-    def _box(self, matrix: NDArray[np.float64]) -> tuple[int, int, int, int] | None:
+    def _box(self, matrix: Floats) -> tuple[int, int, int, int] | None:
         """The clip's pixels that the layer touches: left, top, right, bottom; None if none."""
         height, width = self.light.shape[:2]
         back = cv2.invertAffineTransform(matrix)

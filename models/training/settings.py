@@ -32,6 +32,8 @@ class BlurSettings:
     procedural_share: float = 0.04  # of the others, with a drawn still
     parallax_share: float = 0.4  # stills with depth
     parallax: float = 0.4  # largest extra motion of near parts, as a share
+    lens_share: float = 0.4  # stills seen through a softer lens, in the target too
+    lens_px: Range = (0.3, 0.8)  # deviation; a camera's frame is softer than a shrunk photograph
     layer_share: float = 0.55  # clips with objects of their own motion
     layers: int = 3  # at most
     noise_share: float = 0.6

@@ -27,6 +27,7 @@ from models.training.views import Light, View, place_view
 __all__ = ["BlurSettings", "Clip", "SceneLibrary", "render_clip"]
 
 LEAST_SUBFRAMES = 7
+VIDEO_TRIALS = 3  # of random videos and places, before a still takes their place
 STILL_PX = 0.02  # a way so short in one exposure leaves no blur
 
 
@@ -98,10 +99,10 @@ def _expose(
     times = subframe_times(frame, plan.exposure, 0.0 if plan.instant else reach, limit)
     total: Light | None = None
     middle: Light | None = None
-    for step, time in enumerate(times):
-        moment = view.moment(float(time))
-        for layer in layers:
-            moment = layer.cover(moment, float(time))
+    poses = [layer.camera.matrices(times) for layer in layers]
+    for step, moment in enumerate(view.moments(times)):
+        for layer, matrices in zip(layers, poses, strict=True):
+            layer.cover(moment, matrices[step])
         np.maximum(moment, 0, out=moment)  # cubic taps undershoot beside highlights
         if step == len(times) // 2:
             middle = moment.copy()
@@ -126,6 +127,7 @@ def _draw_plan(
     instant = bool(rng.random() < settings.sharp_share)
     if instant and rng.random() < 0.5:
         length = 0.0
+    instant = instant or length < STILL_PX
     bright = rng.random() < settings.highlight_share
     gain = float(np.exp(rng.normal(0, 0.15)))
     red, green, blue = (gain * float(tint) for tint in np.exp(rng.normal(0, 0.05, 3)))
@@ -167,10 +169,11 @@ def _draw_view(
     path: MotionPath,
 ) -> View:
     """The scene behind all layers: a video's own motion, or a still under the path."""
-    if library.videos and (not library.stills or rng.random() < settings.video_share):
+    moving = bool(library.videos) and rng.random() < settings.video_share
+    for _ in range(VIDEO_TRIALS if moving else 0):
         scene = library.videos[int(rng.integers(len(library.videos)))]
         shaken = rng.random() < settings.video_shake_share
-        view = place_flow_view(
+        seen = place_flow_view(
             rng,
             library.footage(scene),
             path.scaled(float(rng.uniform(0.3, 1.0)) if shaken else 0.0),
@@ -181,9 +184,10 @@ def _draw_view(
             length_px=plan.length_px,
             softest=SOFT,
         )
-        if view is not None:
-            return view
+        if seen is not None:
+            return seen
     deep = rng.random() < settings.parallax_share
+    lens = float(rng.uniform(*settings.lens_px)) if rng.random() < settings.lens_share else 0.0
     return place_view(
         rng,
         _draw_picture(rng, library, settings, plan.size),
@@ -194,6 +198,7 @@ def _draw_view(
         scale=settings.scale,
         oversampling=settings.oversampling,
         parallax=settings.parallax if deep else 0.0,
+        lens_px=lens,
     )
 
 

@@ -5,6 +5,7 @@ Works in light (float32). The path always stays inside the picture: no border is
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from models.training.camera import Camera
 from models.training.light import CameraCurve
-from models.training.motion import MotionPath
+from models.training.motion import Floats, MotionPath
 
 MARGIN = 4  # picture px kept round the path for the interpolation's taps
 
@@ -24,8 +25,8 @@ Light = NDArray[np.float32]
 class View(Protocol):
     """Anything that can be seen at a moment."""
 
-    def moment(self, time: float) -> Light:
-        """The light at a time in frames: (H, W, 3) float32, the caller's to write to."""
+    def moments(self, times: Floats) -> Iterator[Light]:
+        """The light at each time in frames: (H, W, 3) float32, the caller's to write to."""
         ...
 
     def reach_px(self, start: float, stop: float) -> float:
@@ -54,34 +55,40 @@ class StillView:
     interpolation: int
     depth: Depth | None = None
 
-    def moment(self, time: float) -> Light:
-        """The light at a time in frames: (H, W, 3) float32."""
-        height, width = self.camera.size
-        matrix = self.camera.matrices(np.array([time]))[0]
-        if self.depth is None:
-            flags = self.interpolation | cv2.WARP_INVERSE_MAP
-            seen = cv2.warpAffine(self.light, matrix, (width, height), flags=flags)
-            return np.asarray(seen, np.float32)
-        column, row = grid(matrix, self.camera.size)
-        nearness = cv2.warpAffine(
-            self.depth.field,
-            matrix / self.depth.step,
-            (width, height),
-            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-            borderMode=cv2.BORDER_REPLICATE,
-        )
-        shift = self.camera.path.pose(np.array([time]))[0, :2] * self.camera.zoom
-        column += nearness * np.float32(shift[0])
-        row += nearness * np.float32(shift[1])
-        return np.asarray(cv2.remap(self.light, column, row, self.interpolation), np.float32)
+    def moments(self, times: Floats) -> Iterator[Light]:
+        """The light at each time in frames: (H, W, 3) float32."""
+        shifts = self.camera.path.pose(times)[:, :2] * self.camera.zoom
+        for matrix, shift in zip(self.camera.matrices(times), shifts, strict=True):
+            if self.depth is None:
+                yield self._flat(matrix)
+            else:
+                yield self._deep(matrix, shift, self.depth)
 
     def reach_px(self, start: float, stop: float) -> float:
         """How far its content moves between two times, at most."""
         near = 1.0 if self.depth is None else 1.0 + float(np.abs(self.depth.field).max())
         return self.camera.reach_px(start, stop) * near
 
+    def _flat(self, matrix: Floats) -> Light:
+        flags = self.interpolation | cv2.WARP_INVERSE_MAP
+        seen = cv2.warpAffine(self.light, matrix, self.camera.size[::-1], flags=flags)
+        return np.asarray(seen, np.float32)
 
-def grid(matrix: NDArray[np.float64], size: tuple[int, int]) -> tuple[Light, Light]:
+    def _deep(self, matrix: Floats, shift: Floats, depth: Depth) -> Light:
+        column, row = grid(matrix, self.camera.size)
+        nearness = cv2.warpAffine(
+            depth.field,
+            matrix / depth.step,
+            self.camera.size[::-1],
+            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
+        column += nearness * np.float32(shift[0])
+        row += nearness * np.float32(shift[1])
+        return np.asarray(cv2.remap(self.light, column, row, self.interpolation), np.float32)
+
+
+def grid(matrix: Floats, size: tuple[int, int]) -> tuple[Light, Light]:
     """The picture columns and rows, each (H, W) float32, that an affine (2, 3) sees."""
     height, width = size
     x = np.arange(width, dtype=np.float64)
@@ -102,12 +109,14 @@ def place_view(
     scale: tuple[float, float],
     oversampling: float,
     parallax: float,
+    lens_px: float = 0.0,
 ) -> StillView:
     """Choose a scale and a place in (H, W, 3) uint8 so that the path stays inside the picture.
 
     `scale` is the range of the clip's size over the picture's. A path too long for the picture
     is first given more room by a larger scale, then shortened. `parallax` is the largest extra
-    motion of near parts, as a share of the camera's; 0 for a flat picture.
+    motion of near parts, as a share of the camera's; 0 for a flat picture. `lens_px` is the
+    deviation of the lens's and sensor's own softness, in px of the clip.
     """
     lever = (float(rng.uniform(-400, 400)), float(rng.uniform(-200, 200)))
     times = np.linspace(0, frames, 8 * frames + 1)
@@ -132,8 +141,11 @@ def place_view(
     zoom = min(oversampling, 1 / chosen)
     pixels = resize(cut, chosen * zoom)
     centre = (-low + MARGIN * chosen) * zoom - 0.5
+    light = curve.to_light(pixels)
+    if lens_px:
+        light = np.asarray(cv2.GaussianBlur(light, (0, 0), lens_px * zoom), np.float32)
     return StillView(
-        light=curve.to_light(pixels),
+        light=light,
         camera=replace(camera, zoom=zoom, centre=(float(centre[0]), float(centre[1]))),
         interpolation=cv2.INTER_LINEAR if zoom > 1.25 else cv2.INTER_CUBIC,
         depth=_draw_depth(rng, camera, pixels.shape[:2], parallax, frames) if parallax else None,

@@ -1,0 +1,171 @@
+"""Where sharp footage comes from: the library, its split, video footage and drawn scenes."""
+
+import pickle
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from models.training.flow import place_flow_view
+from models.training.footage import open_footage
+from models.training.light import CameraCurve
+from models.training.motion import still
+from models.training.procedural import draw_scene, fractal_noise
+from models.training.scenes import SceneLibrary
+from models.training.settings import BlurSettings
+from models.training.synthesis import render_clip
+
+SPEED_PX = 3  # of the test video, a frame; a third less once it is shrunk
+
+
+@pytest.fixture(scope="module")
+def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A drawn scene that passes by to the left; 24 frames of 420x320."""
+    scene = draw_scene(np.random.default_rng(1), 320, 420 + 24 * SPEED_PX)
+    path = tmp_path_factory.mktemp("videos") / "street_1.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25, options={"crf": "14"})
+        stream.width, stream.height, stream.pix_fmt = 420, 320, "yuv420p"
+        for index in range(24):
+            left = index * SPEED_PX
+            part = np.ascontiguousarray(scene[:, left : left + 420])
+            for packet in stream.encode(av.VideoFrame.from_ndarray(part, format="rgb24")):
+                container.mux(packet)
+        for packet in stream.encode():
+            container.mux(packet)
+    return path
+
+
+def _fill(folder: Path, stills: int, videos: tuple[str, ...] = ()) -> Path:
+    """A folder of empty files: the library reads names only until pixels are asked for."""
+    folder.mkdir(exist_ok=True)
+    for index in range(stills):
+        (folder / f"still{index}.jpg").touch()
+    for name in videos:
+        (folder / f"{name}.mp4").touch()
+    return folder
+
+
+def test_split_is_whole_disjoint_and_stable(tmp_path: Path) -> None:
+    videos = ("alps_1", "alps_2", "river_1", "city_1", "lake_1")
+    folder = _fill(tmp_path / "all", 100, videos)
+    train = SceneLibrary([folder], split="train")
+    validation = SceneLibrary([folder], split="validation")
+    sides = [{s.path.name for s in side.stills} for side in (train, validation)]
+    assert len(sides[0] | sides[1]) == 100
+    assert not sides[0] & sides[1]
+    assert 1 <= len(sides[1]) <= 15
+    assert train.videos
+    assert validation.videos
+    again = SceneLibrary([_fill(tmp_path / "all", 101, videos)], split="validation")
+    assert {s.path.name for s in again.stills} >= sides[1]
+
+
+def test_scenes_of_a_group_are_never_split(tmp_path: Path) -> None:
+    folder = _fill(tmp_path / "all", 40, ("alps_1", "alps_2", "b_1", "c_1", "d_1"))
+    for split in ("train", "validation"):
+        library = SceneLibrary([folder], split=split, groups={"still[0-9].jpg": "street"})
+        grouped = [s for s in library.stills if s.group == "street"]
+        assert len(grouped) in (0, 10)
+        assert len([s for s in library.videos if s.group == "alps"]) in (0, 2)
+
+
+def test_folder_without_footage_is_one_clear_line(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("nothing to see")
+    with pytest.raises(ValueError, match="no image or video") as error:
+        SceneLibrary([tmp_path], split="train")
+    assert "\n" not in str(error.value)
+    with pytest.raises(ValueError, match="no such folder"):
+        SceneLibrary([tmp_path / "missing"], split="train")
+    with pytest.raises(ValueError, match="split must be"):
+        SceneLibrary([tmp_path], split="test")  # type: ignore[arg-type]
+
+
+def test_one_scene_leaves_nothing_to_validate(tmp_path: Path) -> None:
+    folder = _fill(tmp_path / "one", 1)
+    assert len(SceneLibrary([folder], split="train").stills) == 1
+    with pytest.raises(ValueError, match="too little footage"):
+        SceneLibrary([folder], split="validation")
+
+
+def test_unreadable_picture_names_its_file(tmp_path: Path) -> None:
+    library = SceneLibrary([_fill(tmp_path / "bad", 1)], split="train")
+    with pytest.raises(ValueError, match=r"still0\.jpg"):
+        library.picture(library.stills[0])
+
+
+def test_pickled_library_is_small_and_cache_is_bounded(tmp_path: Path) -> None:
+    for seed in range(3):
+        noise = np.random.default_rng(seed).integers(0, 255, (64, 64, 3), dtype=np.uint8)
+        cv2.imwrite(str(tmp_path / f"{seed}.png"), noise)
+    library = SceneLibrary([tmp_path], split="train", cache_bytes=64 * 64 * 3 * 2)
+    pictures = [library.picture(scene) for scene in library.stills]
+    assert library.picture(library.stills[2]) is pictures[2]
+    assert library.picture(library.stills[0]) is not pictures[0]
+    copy = pickle.loads(pickle.dumps(library))
+    assert len(pickle.dumps(library)) < 4000
+    assert np.array_equal(copy.picture(copy.stills[1]), pictures[1])
+
+
+def test_footage_is_decoded_once_and_shrunk(video: Path, tmp_path: Path) -> None:
+    footage = open_footage(video, tmp_path, limit=100)
+    assert footage.frames.shape == (24, 213, 280, 3)
+    assert footage.runs() == [range(24)]
+    record = next(tmp_path.glob("*.json"))
+    written = record.stat().st_mtime_ns
+    assert np.array_equal(open_footage(video, tmp_path, limit=100).frames, footage.frames)
+    assert record.stat().st_mtime_ns == written
+    assert not list(tmp_path.glob("*.part*"))
+
+
+def test_broken_video_names_its_file(tmp_path: Path) -> None:
+    (tmp_path / "broken.mp4").write_bytes(b"no video")
+    with pytest.raises(ValueError, match=r"broken\.mp4"):
+        open_footage(tmp_path / "broken.mp4", tmp_path / "cache", limit=10)
+
+
+def test_flow_finds_the_videos_motion(video: Path, tmp_path: Path) -> None:
+    view = place_flow_view(
+        np.random.default_rng(0),
+        open_footage(video, tmp_path, limit=100),
+        still(),
+        CameraCurve(),
+        size=(64, 64),
+        frames=3,
+        exposure=1.0,
+        length_px=1.0,
+        softest=0.0,
+    )
+    assert view is not None
+    assert view.pace == 1
+    assert view.flow_px == pytest.approx(SPEED_PX / 1.5 * 0.85, rel=0.25)  # scale 0.7 to 1
+    early, middle, late = view.moments(np.array([1.25, 1.5, 1.75]))
+    # Half a frame apart: nearer to the middle than the two ends are to each other.
+    assert np.abs(early - middle).mean() < np.abs(early - late).mean()
+
+
+def test_clips_from_video_alone(video: Path, tmp_path: Path) -> None:
+    library = SceneLibrary([video.parent], split="train", cache=tmp_path)
+    settings = BlurSettings(video_share=1, noise_share=0, compression_share=0, sharp_share=0)
+    for seed in range(3):
+        clip = render_clip(library, seed, height=64, width=64, frames=2, settings=settings)
+        assert not np.array_equal(clip.blurry, clip.sharp)
+
+
+def test_drawn_scenes_repeat_by_seed_and_differ_between_seeds() -> None:
+    first = draw_scene(np.random.default_rng(0), 90, 120)
+    assert first.shape == (90, 120, 3)
+    assert first.dtype == np.uint8
+    assert np.array_equal(first, draw_scene(np.random.default_rng(0), 90, 120))
+    assert not np.array_equal(first, draw_scene(np.random.default_rng(1), 90, 120))
+    assert first.std() > 20
+    with pytest.raises(ValueError, match="no room"):
+        draw_scene(np.random.default_rng(0), 4, 120)
+
+
+def test_noise_falls_with_frequency() -> None:
+    field = fractal_noise(np.random.default_rng(0), 128, 128, slope=1.0)
+    power = np.abs(np.fft.fft2(field)) ** 2
+    assert power[1:4, 1:4].mean() > 30 * power[30:60, 30:60].mean()
