@@ -84,10 +84,10 @@ def choose_encoding(
     refusals = []
     for known in _candidates(info, options):
         encoding = Encoding(known.encoder, _flags(known, options))
-        refusal = _refusal(info, encoding, format_name)
-        if refusal is None:
+        refused = refusal(info, encoding, format_name)
+        if refused is None:
             return encoding, _surprises(info, options, known)
-        refusals.append(f"{known.encoder} {refusal}")
+        refusals.append(f"{known.encoder} {refused}")
         if options.codec is not None:
             break
     picture = f"{info.width}x{info.height} {info.pixel_format}"
@@ -144,7 +144,7 @@ def _flags(known: _Known, options: EncoderOptions) -> dict[str, str]:
     return flags
 
 
-def _refusal(info: StreamInfo, encoding: Encoding, format_name: str) -> str | None:
+def refusal(info: StreamInfo, encoding: Encoding, format_name: str) -> str | None:
     """Why this encoder cannot write this stream into this container, or None where it can."""
     try:
         codec = Codec(encoding.encoder, "w")

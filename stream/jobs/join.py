@@ -1,0 +1,165 @@
+"""Makes the final file: cleaned video from segments, and everything else as the source has it.
+
+Nothing is encoded here. Sound, subtitles, attachments and further videos are copied packet by
+packet, chapters and metadata as they are; what the target's container cannot hold is left out
+and named. Time is exact: the video's pts come from its segments, the others' from the source.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import heapq
+import io
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from fractions import Fraction
+from pathlib import Path
+
+import av
+from av.container import InputContainer, OutputContainer
+from av.packet import Packet
+from av.stream import Discard, Stream
+
+from stream.capture.container import open_container, packets_of, picture_stream
+from stream.frame import StreamInfo
+from stream.jobs.retime import Clock
+from stream.output.muxer import container_format, open_muxer, write_error
+from stream.output.partial import PartialFile
+
+# Tags that the muxer writes itself, or that are true of the source's file only.
+_STALE_TAGS = (
+    *("MAJOR_BRAND", "MINOR_VERSION", "COMPATIBLE_BRANDS", "ENCODER"),
+    *("BPS", "DURATION", "NUMBER_OF_FRAMES", "NUMBER_OF_BYTES", "_STATISTICS_"),
+)
+
+
+def join(
+    segments: Sequence[Path],
+    source: Path,
+    target: Path,
+    info: StreamInfo,
+    *,
+    overwrite: bool = False,
+) -> list[str]:
+    """Write ``target`` from cleaned ``segments``, in order, and the rest of ``source``.
+
+    The segments' streams have one encoding; ``info`` describes the source's video.
+
+    Returns:
+        One warning for each thing of the source that is not in the target.
+
+    Raises:
+        SinkError: The target could not be written; nothing is left at its name.
+        SourceError: The source cannot be read any more.
+    """
+    file = PartialFile(target, overwrite=overwrite)
+    try:
+        with ExitStack() as stack:
+            original = stack.enter_context(open_container(source))
+            cleaned = [stack.enter_context(open_container(segment)) for segment in segments]
+            muxer = open_muxer(file.path, container_format(target), info)
+            stack.enter_context(_completed(muxer))
+            warnings = _write(cleaned, original, picture_stream(original, source), muxer, info)
+        file.commit()
+    except (av.FFmpegError, OSError) as error:
+        raise write_error(target, error) from error
+    finally:
+        file.discard()
+    return warnings
+
+
+def _write(
+    cleaned: Sequence[InputContainer],
+    original: InputContainer,
+    pictures: Stream,
+    target: OutputContainer,
+    info: StreamInfo,
+) -> list[str]:
+    video: Stream | None = None
+    copies: dict[int, Stream] = {}
+    warnings = []
+    for stream in original.streams:
+        if stream.discard is Discard.all:
+            continue  # the text track of MP4's chapters; the chapters themselves are copied
+        if stream.index == pictures.index:
+            template: Stream = cleaned[0].streams.video[0]
+            video = copy = target.add_stream_from_template(template, opaque=True)
+        elif _holds(target, stream, info):
+            copies[stream.index] = copy = target.add_stream_from_template(stream, opaque=True)
+        else:
+            warnings.append(f"{_name(stream)} cannot be kept in {target.format.name}, left out")
+            continue
+        copy.metadata.update(_lasting(stream.metadata))
+        copy.disposition = stream.disposition
+    target.metadata.update(_lasting(original.metadata))
+    target.set_chapters(original.chapters())
+    target.start_encoding()  # fixes the time bases of the streams
+
+    damaged: list[str] = []
+    shift = max(Fraction(0), -info.start_pts * info.time_base)
+    both = (_video(cleaned, video or pictures), _others(original, copies, shift, damaged))
+    for packet in heapq.merge(*both, key=_decode_time):
+        target.mux(packet)
+    return warnings + damaged
+
+
+def _video(segments: Sequence[InputContainer], target: Stream) -> Iterator[Packet[Stream]]:
+    clock = Clock(target)
+    for segment in segments:
+        streams: list[Stream] = [segment.streams.video[0]]
+        for packet in segment.demux(*streams):
+            if packet.size:
+                yield clock.retime(packet)
+
+
+def _others(
+    original: InputContainer, copies: dict[int, Stream], shift: Fraction, damaged: list[str]
+) -> Iterator[Packet[Stream]]:
+    if not copies:
+        return
+    clocks = {index: Clock(copy, shift) for index, copy in copies.items()}
+    name = original.name.removeprefix("file:")
+    warning = f"{name} is damaged; sound or subtitles may be missing there"
+    streams = [original.streams[index] for index in copies]
+    for packet in packets_of(original, streams, lambda: damaged.append(warning)):
+        yield clocks[packet.stream.index].retime(packet)
+
+
+def _decode_time(packet: Packet[Stream]) -> float:
+    return float(packet.dts * packet.time_base) if packet.dts is not None else 0.0
+
+
+def _holds(target: OutputContainer, stream: Stream, info: StreamInfo) -> bool:
+    """Whether the target's container takes this stream; it is asked, in memory."""
+    trial = open_muxer(io.BytesIO(), target.format.name, info)
+    try:
+        trial.add_stream_from_template(stream, opaque=True)
+        trial.start_encoding()
+    except (av.FFmpegError, ValueError):
+        return False
+    finally:
+        with contextlib.suppress(av.FFmpegError, OSError):
+            trial.close()
+    return True
+
+
+@contextlib.contextmanager
+def _completed(container: OutputContainer) -> Iterator[None]:
+    """Write the trailer; after a failure too, to free the file, but let the first error stand."""
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(av.FFmpegError, OSError):
+            container.close()
+        raise
+    container.close()
+
+
+def _lasting(tags: dict[str, str]) -> dict[str, str]:
+    return {key: text for key, text in tags.items() if not key.upper().startswith(_STALE_TAGS)}
+
+
+def _name(stream: Stream) -> str:
+    codec = stream.codec_context.name if stream.codec_context else stream.name
+    details = ", ".join(filter(None, (codec, stream.language)))
+    return f"{stream.type} stream {stream.index}" + (f" ({details})" if details else "")
