@@ -31,6 +31,7 @@ _STALE_TAGS = (
     *("MAJOR_BRAND", "MINOR_VERSION", "COMPATIBLE_BRANDS", "ENCODER"),
     *("BPS", "DURATION", "NUMBER_OF_FRAMES", "NUMBER_OF_BYTES", "_STATISTICS_"),
 )
+_PAUSE = bytes(2)  # an empty text in MP4: nothing to show until the next
 
 
 def join(
@@ -122,6 +123,8 @@ def _others(
     warning = f"{name} is damaged; sound or subtitles may be missing there"
     streams = [original.streams[index] for index in copies]
     for packet in packets_of(original, streams, lambda: damaged.append(warning)):
+        if _codec(packet.stream) == "mov_text" and bytes(packet) == _PAUSE:
+            continue  # the muxer writes its own between texts
         yield clocks[packet.stream.index].retime(packet)
 
 
@@ -160,6 +163,9 @@ def _lasting(tags: dict[str, str]) -> dict[str, str]:
 
 
 def _name(stream: Stream) -> str:
-    codec = stream.codec_context.name if stream.codec_context else stream.name
-    details = ", ".join(filter(None, (codec, stream.language)))
+    details = ", ".join(filter(None, (_codec(stream), stream.language)))
     return f"{stream.type} stream {stream.index}" + (f" ({details})" if details else "")
+
+
+def _codec(stream: Stream) -> str | None:
+    return stream.codec_context.codec.canonical_name if stream.codec_context else stream.name

@@ -10,7 +10,7 @@ import av
 from av.container import OutputContainer
 
 from stream.errors import SinkError
-from stream.frame import StreamInfo
+from stream.frame import ColorTags, StreamInfo
 
 # Only containers that keep every pts and reordered pictures: AVI and FLV do not.
 _FORMATS = {
@@ -47,6 +47,8 @@ def open_muxer(target: Path | io.BytesIO, format_name: str, info: StreamInfo) ->
         # Edit lists count in this unit. With FFmpeg's 1/1000 s a start of 123457/90000 s moves;
         # with the video's own unit every start from 0 to 2**36 came back exactly.
         options["movie_timescale"] = str(info.time_base.denominator)
+        if info.color != ColorTags():
+            options["movflags"] = "write_colr"  # otherwise only where no tag is unspecified
     file = f"file:{target}" if isinstance(target, Path) else target
     return av.open(file, mode="w", format=format_name, options=options)
 
