@@ -46,8 +46,8 @@ def draw_scene(rng: np.random.Generator, height: int, width: int) -> NDArray[np.
         _sign(rng, canvas)
     _wires(rng, canvas)
     _lamps(rng, canvas)
-    grain = fractal_noise(rng, *size, slope=0.4, finest=2)[..., None]
-    canvas *= 1 + 0.05 * grain
+    grain = fractal_noise(rng, *size, slope=0.9, finest=2)[..., None]
+    canvas *= 1 + 0.025 * grain
     small = cv2.resize(canvas, (width, height), interpolation=cv2.INTER_AREA)
     return (np.clip(small, 0, 1) * 255 + 0.5).astype(np.uint8)
 
@@ -57,7 +57,8 @@ def fractal_noise(
 ) -> Canvas:
     """Noise whose amplitude falls as 1 / frequency^slope, (height, width), mean 0, deviation 1.
 
-    Natural pictures have a slope near 1 (Field 1987). `finest` is the smallest grain, in px.
+    Natural pictures have a slope near 1 (Field 1987): in two dimensions, octaves of equal
+    variance. `finest` is the smallest grain, in px.
     """
     total = np.zeros((height, width), np.float32)
     grain, weight = finest, 1.0
@@ -69,7 +70,7 @@ def fractal_noise(
                 cv2.resize(octave, (width, height), interpolation=cv2.INTER_LINEAR), np.float32
             )
         total += weight * octave[:height, :width]
-        grain, weight = grain * 2, weight * 2**slope
+        grain, weight = grain * 2, weight * 2 ** (slope - 1)
     total -= total.mean()
     total /= max(float(total.std()), 1e-6)
     return total
@@ -86,7 +87,7 @@ def _sky(rng: np.random.Generator, area: Canvas) -> None:
     top[2] = min(1.0, top[2] + 0.2)
     fade = np.linspace(0, 1, area.shape[0], dtype=np.float32)[:, None, None]
     area[:] = top + (bottom - top) * fade
-    clouds = fractal_noise(rng, area.shape[0], area.shape[1], slope=1.2, finest=2)
+    clouds = fractal_noise(rng, area.shape[0], area.shape[1], slope=1.8, finest=2)
     cover = np.clip(clouds * 0.5 + rng.uniform(-0.4, 0.3), 0, 1)[..., None]
     area += (0.97 - area) * cover
 
@@ -100,7 +101,7 @@ def _ground(rng: np.random.Generator, area: Canvas) -> None:
         area[..., 1] += 0.12
         blades = rng.standard_normal((height // 8 + 1, width), dtype=np.float32)
         area += 0.1 * np.asarray(cv2.resize(blades, (width, height)))[..., None]
-    area += 0.09 * fractal_noise(rng, height, width, slope=0.3, finest=2)[..., None]
+    area += 0.09 * fractal_noise(rng, height, width, slope=0.9, finest=2)[..., None]
     if kind == "paving":
         vanish = int(rng.uniform(0.2, 0.8) * width)
         shade = [float(v) for v in _color(rng, 0.05, 0.3)]
@@ -113,7 +114,7 @@ def _ground(rng: np.random.Generator, area: Canvas) -> None:
 
 def _hills(rng: np.random.Generator, canvas: Canvas, horizon: int) -> None:
     width = canvas.shape[1]
-    ridge = fractal_noise(rng, 4, width, slope=1.3, finest=2)[0]
+    ridge = fractal_noise(rng, 4, width, slope=1.9, finest=2)[0]
     tops = horizon - np.clip((ridge + 0.5) * 0.12 * horizon, 0, None)
     rows = np.arange(horizon)[:, None]
     inside = rows > tops
@@ -133,7 +134,7 @@ def _building(rng: np.random.Generator, canvas: Canvas, horizon: int) -> None:
         return
     height, width = area.shape[:2]
     area[:] = _color(rng, 0.3, 0.85) * np.linspace(1.1, 0.9, width, dtype=np.float32)[:, None]
-    area += 0.03 * fractal_noise(rng, height, width, slope=0.4, finest=2)[..., None]
+    area += 0.03 * fractal_noise(rng, height, width, slope=0.9, finest=2)[..., None]
     if rng.random() < 0.6:
         _bricks(rng, area)
     pitch = max(14, int(rng.uniform(0.03, 0.09) * size[0]))
@@ -179,7 +180,7 @@ def _tree(rng: np.random.Generator, canvas: Canvas, horizon: int) -> None:
         return
     rows, columns = np.ogrid[y0:y1, x0:x1]
     away = ((rows - top) ** 2 + (columns - x) ** 2) / radius**2
-    noise = fractal_noise(rng, y1 - y0, x1 - x0, slope=0.3, finest=2)
+    noise = fractal_noise(rng, y1 - y0, x1 - x0, slope=0.9, finest=2)
     leaves = noise * 0.35 + 0.75 > away
     green = _color(rng, 0.15, 0.45) + np.array([-0.03, 0.1, -0.06], np.float32)
     shade = 1 - 0.35 * (rows - top + radius) / (2 * radius) + 0.2 * noise

@@ -17,6 +17,7 @@ from models.training.camera import Camera
 from models.training.light import CameraCurve
 from models.training.motion import Floats, MotionPath
 
+FINE_ZOOM = 1.25  # picture px per clip px from which bilinear taps keep the clip sharp
 MARGIN = 4  # picture px kept round the path for the interpolation's taps
 
 Light = NDArray[np.float32]
@@ -142,12 +143,12 @@ def place_view(
     pixels = resize(cut, chosen * zoom)
     centre = (-low + MARGIN * chosen) * zoom - 0.5
     light = curve.to_light(pixels)
-    if lens_px:
+    if lens_px and zoom > FINE_ZOOM:  # at less, the source's own softness is seen
         light = np.asarray(cv2.GaussianBlur(light, (0, 0), lens_px * zoom), np.float32)
     return StillView(
         light=light,
         camera=replace(camera, zoom=zoom, centre=(float(centre[0]), float(centre[1]))),
-        interpolation=cv2.INTER_LINEAR if zoom > 1.25 else cv2.INTER_CUBIC,
+        interpolation=cv2.INTER_LINEAR if zoom > FINE_ZOOM else cv2.INTER_CUBIC,
         depth=_draw_depth(rng, camera, pixels.shape[:2], parallax, frames) if parallax else None,
     )
 
