@@ -55,7 +55,7 @@ class Planes:
 
     def _shapes(self) -> list[tuple[int, ...]]:
         chroma = chroma_size(self.width, self.height, self.subsampling)[::-1]
-        return [self.arrays[0].shape, chroma, chroma][: len(self.arrays)]
+        return [(self.height, self.width), chroma, chroma][: len(self.arrays)]
 
     @property
     def width(self) -> int:

@@ -178,12 +178,15 @@ class Pipeline:
 
     def _join(self, threads: list[threading.Thread]) -> None:
         """Wait for both threads; a Ctrl-C on the way is kept, and only hurries them."""
-        for thread in threads:
-            while thread.is_alive():
-                try:
-                    thread.join()
-                except KeyboardInterrupt as interrupt:
-                    self._fail(interrupt)
+        waiting = True
+        while waiting:
+            try:
+                for thread in threads:
+                    if thread.is_alive():
+                        thread.join()
+                waiting = False
+            except KeyboardInterrupt as interrupt:
+                self._fail(interrupt)
 
     def _elapsed_s(self) -> float:
         return 0.0 if self._started_at is None else self._clock() - self._started_at

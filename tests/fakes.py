@@ -1,0 +1,107 @@
+"""Stages that need no file, with faults on demand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+
+import numpy as np
+
+from stream.frame import Discontinuity, Frame, Planes, StreamInfo
+
+PLANES = Planes((np.zeros((2, 2), np.uint8),))
+
+
+class InjectedError(Exception):
+    """What a stage raises when told to."""
+
+
+class Faulty:
+    """Raises `InjectedError` the n-th time a named point is passed."""
+
+    def __init__(self, point: str | None = None, position: int = 0) -> None:
+        self.calls: list[str] = []
+        self._point = point
+        self._position = position
+
+    def passing(self, point: str) -> None:
+        count = self.calls.count(point)
+        self.calls.append(point)
+        if (point, count) == (self._point, self._position):
+            raise InjectedError(f"{point} {count}")
+
+
+class FakeSource(Faulty):
+    def __init__(self, frames: int = 6, *, live: bool = False, **fault: object) -> None:
+        super().__init__(**fault)
+        self.decode_failures = 0
+        self.count = frames
+        self.info = StreamInfo(
+            name="fake",
+            width=2,
+            height=2,
+            pixel_format="gray",
+            source_pixel_format="gray",
+            time_base=Fraction(1, 30),
+            frames_estimate=frames,
+            live=live,
+        )
+
+    def frames(self) -> Iterator[Frame]:
+        for index in range(self.count):
+            self.passing("read")
+            yield Frame(
+                planes=PLANES,
+                pts=index,
+                time_base=self.info.time_base,
+                index=index,
+                discontinuity=None if index else Discontinuity.START,
+            )
+        self.passing("end")
+
+    def close(self) -> None:
+        self.passing("close source")
+
+
+class FakeProcessor(Faulty):
+    """Holds back ``lookahead`` frames, as a model that sees the future does."""
+
+    def __init__(self, lookahead: int = 0, **fault: object) -> None:
+        super().__init__(**fault)
+        self._lookahead = lookahead
+        self._held: list[Frame] = []
+
+    def start(self, info: StreamInfo) -> None:
+        self.passing("start")
+
+    def process(self, frame: Frame) -> Sequence[Frame]:
+        self.passing("process")
+        self._held.append(frame)
+        return [self._held.pop(0)] if len(self._held) > self._lookahead else []
+
+    def flush(self) -> Sequence[Frame]:
+        self.passing("flush")
+        held, self._held = self._held, []
+        return held
+
+    def close(self) -> None:
+        self.passing("close processor")
+
+
+class FakeSink(Faulty):
+    def __init__(self, **fault: object) -> None:
+        super().__init__(**fault)
+        self.frames: list[Frame] = []
+
+    def open(self, info: StreamInfo) -> None:
+        self.passing("open")
+
+    def write(self, frame: Frame) -> None:
+        self.passing("write")
+        self.frames.append(frame)
+
+    def finish(self) -> None:
+        self.passing("finish")
+
+    def abort(self) -> None:
+        self.passing("abort")
