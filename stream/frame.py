@@ -53,7 +53,7 @@ class Planes:
                 raise ValueError(f"planes are in C order: {self!r}")
         object.__setattr__(self, "arrays", tuple(_read_only(array) for array in self.arrays))
 
-    def _shapes(self) -> list[tuple[int, ...]]:
+    def _shapes(self) -> list[tuple[int, int]]:
         chroma = chroma_size(self.width, self.height, self.subsampling)[::-1]
         return [(self.height, self.width), chroma, chroma][: len(self.arrays)]
 

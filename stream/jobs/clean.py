@@ -81,7 +81,9 @@ def clean_file(
         raise
     with _workspace(target) as folder:
         segment = folder / f"00000.{segment_format}"
-        writer = VideoWriter(segment, format_name=segment_format, encoding=encoding)
+        writer = VideoWriter(
+            segment, format_name=segment_format, encoding=encoding, shown_as=target
+        )
         stats = Pipeline(video, processor, writer, on_progress=on_progress).run()
         warnings += join([segment], source, target, video.info, overwrite=options.overwrite)
     return CleanResult(stats, (*warnings, *_remarks(video.info, stats)))

@@ -10,11 +10,12 @@ import av
 from av.container import OutputContainer
 from av.video.stream import VideoStream
 
+from stream.errors import SinkError
 from stream.frame import Frame, StreamInfo
 from stream.output.encoder import EncoderOptions, Encoding, add_video_stream, choose_encoding
 from stream.output.muxer import container_format, open_muxer, write_error
 from stream.output.partial import PartialFile
-from stream.pixel_format import write_planes
+from stream.pixel_format import format_of, write_planes
 
 T = TypeVar("T")
 
@@ -30,6 +31,7 @@ class VideoWriter:
         overwrite: Whether a file may be there already.
         format_name: FFmpeg's muxer.
         encoding: Settings chosen before; otherwise `open` chooses.
+        shown_as: How errors name the file, where it is a part of another.
     """
 
     def __init__(
@@ -40,9 +42,11 @@ class VideoWriter:
         overwrite: bool = False,
         format_name: str | None = None,
         encoding: Encoding | None = None,
+        shown_as: Path | None = None,
     ) -> None:
         self.warnings: list[str] = []
         self._path = Path(path)
+        self._shown_as = shown_as or self._path
         self._options = options or EncoderOptions()
         self._overwrite = overwrite
         self._format_name = format_name or container_format(self._path)
@@ -51,6 +55,8 @@ class VideoWriter:
         self._container: OutputContainer | None = None
         self._stream: VideoStream | None = None
         self._shift = 0
+        self._info: StreamInfo | None = None
+        self._last_pts: int | None = None
 
     def open(self, info: StreamInfo) -> None:
         """Choose the encoder and write the header.
@@ -61,20 +67,22 @@ class VideoWriter:
         self._file = PartialFile(self._path, overwrite=self._overwrite)
         if self._encoding is None:
             self._encoding, self.warnings = choose_encoding(info, self._options, self._format_name)
+        self._info = info
         self._shift = max(0, -info.start_pts)
         try:
             self._container = open_muxer(self._file.path, self._format_name, info)
             self._stream = add_video_stream(self._container, info, self._encoding)
             self._container.start_encoding()
         except (av.FFmpegError, OSError) as error:
-            raise write_error(self._path, error) from error
+            raise write_error(self._shown_as, error) from error
 
     def write(self, frame: Frame) -> None:
         """Encode one frame.
 
         Raises:
-            SinkError: The encoder or the disk failed.
+            SinkError: The encoder or the disk failed, or the frame does not follow the last one.
         """
+        self._require_fitting(frame)
         picture = write_planes(frame.planes)
         picture.pts = frame.pts + self._shift
         picture.time_base = frame.time_base
@@ -92,7 +100,7 @@ class VideoWriter:
         try:
             container.close()
         except (av.FFmpegError, OSError) as error:
-            raise write_error(self._path, error) from error
+            raise write_error(self._shown_as, error) from error
         file.commit()
 
     def abort(self) -> None:
@@ -103,12 +111,22 @@ class VideoWriter:
         if self._file is not None:
             self._file.discard()
 
+    def _require_fitting(self, frame: Frame) -> None:
+        """PyAV would scale another size, and libx264 move a repeated pts, without a word."""
+        info = self._opened(self._info)
+        size = (frame.width, frame.height, format_of(frame.planes))
+        if size != (info.width, info.height, info.pixel_format):
+            raise SinkError(f"{self._shown_as}: {frame.planes!r} does not fit {info.pixel_format}")
+        if self._last_pts is not None and frame.pts <= self._last_pts:
+            raise SinkError(f"{self._shown_as}: pts {frame.pts} comes after {self._last_pts}")
+        self._last_pts = frame.pts
+
     def _encode(self, picture: av.VideoFrame | None) -> None:
         container, stream = self._opened(self._container), self._opened(self._stream)
         try:
             container.mux(stream.encode(picture))
         except (av.FFmpegError, OSError) as error:
-            raise write_error(self._path, error) from error
+            raise write_error(self._shown_as, error) from error
 
     def _opened(self, part: T | None) -> T:
         if part is None:

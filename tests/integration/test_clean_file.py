@@ -1,0 +1,300 @@
+"""File to file with a processor that changes nothing: everything but the encoder's loss stays."""
+
+from fractions import Fraction
+
+import av
+import numpy as np
+import pytest
+from clips import Clip, damage, packets, times
+from fakes import FakeProcessor
+
+from stream.capture.file import FileSource
+from stream.errors import JobError, SinkError
+from stream.jobs import CleanOptions, clean_file
+from stream.output.encoder import EncoderOptions
+
+X264 = (("preset", "ultrafast"),)
+FAST = CleanOptions(EncoderOptions(preset="ultrafast"))
+TAGS = (("title", "A walk"), ("comment", "by the sea"))
+CLIPS = {
+    "constant rate": Clip(),
+    "variable rate": Clip(gaps=(512, 300, 1111)),
+    "B-frames": Clip(options=(("preset", "medium"), ("bf", "3")), gaps=(512, 700)),
+    "video after sound": Clip(start=6400, audio="aac"),
+    "video after sound, matroska": Clip(
+        ".mkv", start=500, time_base=Fraction(1, 1000), gaps=(40, 33), audio="aac"
+    ),
+    "far start": Clip(start=2**33, frames=4),
+    "29.97": Clip(time_base=Fraction(1001, 30000), gaps=(1,)),
+    "10 bit": Clip(pixel_format="yuv420p10le", color=(1, 9, 16, 9)),
+    "4:2:2": Clip(pixel_format="yuv422p"),
+    "4:4:4, odd": Clip(pixel_format="yuv444p", width=61, height=47),
+    "full range": Clip(color=(2, 1, 1, 1)),
+    "only the matrix tagged": Clip(".mkv", "ffv1", color=(1, 2, 2, 1), options=(), frames=3),
+    "grey 16": Clip(".mkv", "ffv1", pixel_format="gray16le", frames=3, options=()),
+    "prores": Clip(".mov", "prores_ks", pixel_format="yuv422p10le", frames=3, options=()),
+    "mjpeg": Clip(".mov", "mjpeg", pixel_format="yuvj420p", frames=3, options=()),
+    "mpeg4": Clip(codec="mpeg4", frames=5, options=()),
+    "one frame": Clip(frames=1),
+    "2x2": Clip(width=2, height=2),
+    "anamorphic": Clip(sample_aspect_ratio=Fraction(4, 3)),
+    "rotated 90": Clip(rotation=90, frames=3),
+    "rotated 180": Clip(rotation=180, frames=3),
+    "rotated 270": Clip(rotation=270, frames=3, suffix=".mkv"),
+}
+
+
+def described(path):
+    """All that should be the same of two files, pixels and times left aside."""
+    with av.open(str(path)) as container:
+        video = container.streams.video[0]
+        frame = next(container.decode(video))
+        return {
+            "streams": [
+                (
+                    stream.type,
+                    stream.codec_context and stream.codec_context.codec.canonical_name,
+                    stream.language,
+                    int(stream.disposition),
+                )
+                for stream in container.streams
+            ],
+            "size": (frame.width, frame.height),
+            "format": frame.format.name,
+            "color": [
+                int(tag)
+                for tag in (
+                    frame.color_range,
+                    frame.color_primaries,
+                    frame.color_trc,
+                    frame.colorspace,
+                )
+            ],
+            "rotation": frame.rotation,
+            "sample aspect ratio": video.sample_aspect_ratio,
+            "length": video.duration and video.duration * video.time_base,
+            "metadata": dict(container.metadata),
+            "chapters": [
+                (chapter["start"] * chapter["time_base"], chapter["metadata"])
+                for chapter in container.chapters()
+            ],
+        }
+
+
+@pytest.mark.parametrize("spec", CLIPS.values(), ids=CLIPS)
+def test_everything_but_the_pixels_stays(spec, clip, tmp_path):
+    source, target = clip(spec), tmp_path / f"out{spec.suffix}"
+    options = FAST if spec.codec == "libx264" else None
+    result = clean_file(source, target, FakeProcessor(), options)
+    assert times(target) == times(source)
+    before, after = described(source), described(target)
+    # MP4 counts in decoding order: with reordered pictures of unequal length the source's own
+    # length is off by less than one of them
+    lengths = [description.pop("length") or 0 for description in (before, after)]
+    reordered = ("bf", "3") in spec.options
+    assert abs(lengths[0] - lengths[1]) <= reordered * max(spec.gaps) * spec.time_base
+    assert after == before
+    assert result.stats.frames_out == spec.frames
+    assert result.warnings == ()
+    if spec.audio:
+        assert packets(target, "audio") == packets(source, "audio")
+    assert [path.name for path in tmp_path.iterdir()] == [target.name]
+
+
+@pytest.mark.parametrize("codec", ["libvpx-vp9", "libx265", "libsvtav1"])
+def test_the_codec_follows_the_source(codec, clip, tmp_path):
+    quick = {
+        "libvpx-vp9": (("deadline", "realtime"), ("cpu-used", "8")),
+        "libx265": (("preset", "ultrafast"), ("x265-params", "log-level=none")),
+        "libsvtav1": (("preset", "12"),),
+    }
+    source = clip(Clip(".mkv", codec, frames=3, options=quick[codec]))
+    clean_file(source, tmp_path / "out.mkv", FakeProcessor())
+    assert described(tmp_path / "out.mkv") == described(source)
+
+
+def test_an_odd_size_comes_out_as_it_went_in(clip, tmp_path):
+    vp9 = (("deadline", "realtime"), ("cpu-used", "8"))
+    source = clip(Clip(".mkv", "libvpx-vp9", 853, 479, frames=3, options=vp9))
+    clean_file(source, tmp_path / "out.mkv", FakeProcessor())
+    assert described(tmp_path / "out.mkv") == described(source)
+
+
+def test_where_the_sources_codec_will_not_do_another_is_used_and_named(clip, tmp_path):
+    source = clip(Clip(".mkv", "ffv1", pixel_format="yuv420p", frames=2, options=()))
+    result = clean_file(source, tmp_path / "out.webm", FakeProcessor())
+    assert described(tmp_path / "out.webm")["streams"][0][1] == "vp9"
+    assert result.warnings == (
+        "ffv1 cannot be written here for 160x120 yuv420p; vp9 is used instead",
+    )
+
+
+def test_pixels_lose_only_what_the_encoder_takes(clip, tmp_path):
+    """With a lossless codec, nothing."""
+    source = clip(Clip(".mkv", "ffv1", pixel_format="yuv422p10le", frames=4, options=()))
+    clean_file(source, tmp_path / "out.mkv", FakeProcessor(lookahead=2))
+    before, after = FileSource(source), FileSource(tmp_path / "out.mkv")
+    for one, other in zip(before.frames(), after.frames(), strict=True):
+        for left, right in zip(one.planes.arrays, other.planes.arrays, strict=True):
+            np.testing.assert_array_equal(left, right)
+    before.close()
+    after.close()
+
+
+def test_mp4_keeps_sound_subtitles_chapters_tags_and_cover(clip, tmp_path):
+    source = clip(Clip(audio="aac", subtitle="mov_text", chapters=True, metadata=TAGS, cover=True))
+    result = clean_file(source, tmp_path / "out.mp4", FakeProcessor(), FAST)
+    assert result.warnings == ()
+    assert described(tmp_path / "out.mp4") == described(source)
+    for kind in ("audio", "subtitle"):
+        assert packets(tmp_path / "out.mp4", kind) == packets(source, kind)
+
+
+def test_matroska_keeps_sound_subtitles_chapters_tags_and_attachments(clip, tmp_path):
+    unit = Fraction(1, 1000)
+    source = clip(
+        Clip(
+            *(".mkv", "libx264"),
+            time_base=unit,
+            gaps=(40,),
+            audio="flac",
+            subtitle="subrip",
+            chapters=True,
+            attachment=True,
+            second_video=True,
+            metadata=TAGS,
+        )
+    )
+    target = tmp_path / "out.mkv"
+    assert clean_file(source, target, FakeProcessor(), FAST).warnings == ()
+    assert described(target) == described(source)
+    for kind in ("audio", "subtitle"):
+        assert packets(target, kind) == packets(source, kind)
+    assert times(target, stream=1) == times(source, stream=1)
+    with av.open(str(source)) as one, av.open(str(target)) as other:
+        assert other.streams.attachments[0].data == one.streams.attachments[0].data
+
+
+def test_what_the_container_cannot_hold_is_left_out_and_named(clip, tmp_path):
+    source = clip(
+        Clip(
+            *(".mkv", "libx264"),
+            time_base=Fraction(1, 1000),
+            gaps=(40,),
+            audio="aac",
+            subtitle="subrip",
+            attachment=True,
+        )
+    )
+    result = clean_file(source, tmp_path / "out.mp4", FakeProcessor(), FAST)
+    assert result.warnings == (
+        "subtitle stream 2 (subrip, isl) cannot be kept in mp4, left out",
+        "attachment stream 3 (font.ttf) cannot be kept in mp4, left out",
+    )
+    assert times(tmp_path / "out.mp4") == times(source)
+    assert packets(tmp_path / "out.mp4", "audio") == packets(source, "audio")
+
+
+def test_mp4_to_matroska_keeps_sound_and_picture_together(clip, tmp_path):
+    """AAC starts before 0 in MP4; Matroska moves all streams alike, and counts in 1/1000 s."""
+    source = clip(Clip(start=6400, audio="aac"))
+    clean_file(source, tmp_path / "out.mkv", FakeProcessor(), FAST)
+    moved = [
+        after - before
+        for (before, _), (after, _) in zip(
+            packets(source, "audio"), packets(tmp_path / "out.mkv", "audio"), strict=True
+        )
+    ]
+    pictures = [
+        after - before
+        for before, after in zip(times(source), times(tmp_path / "out.mkv"), strict=True)
+    ]
+    assert max(moved + pictures) - min(moved + pictures) <= Fraction(1, 1000)
+
+
+def test_transport_streams_sound_fits_mp4(clip, tmp_path):
+    unit = Fraction(1, 90000)
+    source = clip(Clip(".ts", time_base=unit, gaps=(3600,), start=90000, audio="aac"))
+    assert clean_file(source, tmp_path / "out.mp4", FakeProcessor(), FAST).warnings == ()
+    assert times(tmp_path / "out.mp4") == times(source)
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        decoded = sum(frame.samples for frame in container.decode(audio=0))
+    assert decoded >= 40 * 1024
+
+
+def test_damaged_pictures_are_repeated_counted_and_reported(clip, tmp_path):
+    damage(clip(Clip()), tmp_path / "in.mp4", 5, 6)
+    result = clean_file(tmp_path / "in.mp4", tmp_path / "out.mp4", FakeProcessor(), FAST)
+    assert times(tmp_path / "out.mp4") == times(clip(Clip()))
+    assert result.stats.decode_failures == 2
+    assert "2 damaged places" in result.warnings[0]
+
+
+def test_transparency_is_not_kept_and_that_is_said(clip, tmp_path):
+    source = clip(Clip(".mkv", "ffv1", pixel_format="yuva420p", frames=2, options=()))
+    result = clean_file(source, tmp_path / "out.mkv", FakeProcessor())
+    assert result.warnings == (f"{source}: its transparency is not kept",)
+
+
+def test_a_chosen_codec_and_quality_are_used(clip, tmp_path):
+    sizes = {}
+    for crf in (10, 45):
+        target = tmp_path / f"{crf}.mkv"
+        options = CleanOptions(EncoderOptions(codec="hevc", crf=crf, preset="ultrafast"))
+        clean_file(clip(Clip(frames=6)), target, FakeProcessor(), options)
+        assert described(target)["streams"][0][1] == "hevc"
+        sizes[crf] = target.stat().st_size
+    assert sizes[10] > 2 * sizes[45]
+
+
+def test_progress_comes_with_an_estimate_of_the_time_left(clip, tmp_path):
+    seen = []
+
+    def progress(stats):
+        seen.append((stats.frames_out, stats.frames_expected, stats.time_left_s is not None))
+
+    clean_file(clip(Clip()), tmp_path / "out.mp4", FakeProcessor(), FAST, progress)
+    assert seen == [(count, 24, True) for count in range(1, 25)]
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "error", "says"),
+    [
+        ("in.mp4", CleanOptions(overwrite=True), JobError, "is the input itself"),
+        ("taken.mp4", FAST, SinkError, "exists"),
+        ("nowhere/out.mp4", FAST, SinkError, "does not exist"),
+        ("out.xyz", FAST, SinkError, "no container is known by '.xyz'"),
+        ("out", FAST, SinkError, "no container is known"),
+        ("folder.mp4", CleanOptions(overwrite=True), SinkError, "is a folder"),
+        ("out.mp4", CleanOptions(EncoderOptions("nonsense")), SinkError, "not an encoder"),
+        ("out.mp4", CleanOptions(EncoderOptions("ffv1", crf=9)), SinkError, "has no crf"),
+        ("out.mp4", CleanOptions(EncoderOptions("aac")), SinkError, "does not take yuv420p"),
+        ("out.webm", CleanOptions(EncoderOptions("h264")), SinkError, "refuses"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_before_any_work(name, options, error, says, clip, tmp_path):
+    (tmp_path / "in.mp4").write_bytes(clip(Clip()).read_bytes())
+    (tmp_path / "taken.mp4").write_text("mine")
+    (tmp_path / "folder.mp4").mkdir()
+    processor = FakeProcessor()
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(error, match=says) as caught:
+        clean_file(tmp_path / "in.mp4", tmp_path / name, processor, options)
+    assert "\n" not in str(caught.value)
+    assert sorted(tmp_path.iterdir()) == before
+    assert (tmp_path / "taken.mp4").read_text() == "mine"
+    assert processor.calls == []
+
+
+def test_overwrite_replaces_only_at_the_end(clip, tmp_path):
+    target = tmp_path / "out.mp4"
+    target.write_text("before")
+    seen = set()
+
+    def progress(stats):
+        seen.add(target.read_bytes())
+
+    options = CleanOptions(EncoderOptions(preset="ultrafast"), overwrite=True)
+    clean_file(clip(Clip()), target, FakeProcessor(), options, progress)
+    assert seen == {b"before"}
+    assert times(target) == times(clip(Clip()))
