@@ -12,7 +12,7 @@ import numpy as np
 from keras import ops
 
 from models import planes as yuv
-from models.blocks import ResidualBlock, convolution
+from models.blocks import NEGATIVE_SLOPE, ResidualBlock, convolution
 from models.planes import Array, Levels
 
 LEVELS = 3
@@ -32,17 +32,19 @@ class NetworkConfig:
     Attributes:
         widths: channels at 1/4, 1/8 and 1/16 resolution.
         encoder: residual blocks on the way down, per resolution; the last is the bottom.
-        decoder: residual blocks on the way up at 1/4 and 1/8 resolution.
+        decoder: residual blocks on the way up at 1/4, where there may be none, and 1/8 resolution.
         hidden: channels of the recurrent state, at 1/8 resolution.
+        filters: linear filters of the frame that the trunk mixes, position by position.
     """
 
     widths: tuple[int, int, int]
     encoder: tuple[int, int, int]
     decoder: tuple[int, int]
     hidden: int
+    filters: int
 
     def __post_init__(self) -> None:
-        if min(*self.widths, *self.encoder, *self.decoder, self.hidden) < 1:
+        if min(*self.widths, *self.encoder, self.decoder[1], self.hidden, self.filters) < 1:
             raise ValueError(f"every size in {self} must be at least 1")
         if self.hidden > self.widths[1]:
             raise ValueError(f"hidden is {self.hidden}, above the {self.widths[1]} of widths[1]")
@@ -101,7 +103,13 @@ def build(
     next_hidden = ops.tanh(x[..., : config.hidden])
     x = skip4 + _upsample(x, quarter, "up4")
     x = _blocks(x, quarter, config.decoder[0], "decoder4")
-    residual = convolution(yuv.CHANNELS, "head", zero=True)(ops.leaky_relu(x, 0.1))
+    # Undoing blur is a linear filter that differs from place to place: the trunk only has to tell
+    # which, not to carry the picture. At equal steps this gained a quarter more (docs/training.md).
+    bank = convolution(config.filters, "bank")(features)
+    choice = keras.layers.Conv2D(config.filters, 1, name="choice")(
+        ops.leaky_relu(x, NEGATIVE_SLOPE)
+    )
+    residual = convolution(yuv.CHANNELS, "head", zero=True)(bank * choice)
     return keras.Model([features, previous, hidden], [RESIDUAL_SCALE * residual, next_hidden])
 
 

@@ -20,9 +20,11 @@ from models.network import NetworkConfig, build
 WEIGHTS = Path(__file__).parent / "weights"
 
 CONFIGS: dict[str, NetworkConfig] = {
-    "tiny": NetworkConfig(widths=(24, 48, 96), encoder=(1, 1, 2), decoder=(1, 1), hidden=24),
-    "small": NetworkConfig(widths=(40, 80, 144), encoder=(1, 2, 4), decoder=(2, 2), hidden=40),
-    "base": NetworkConfig(widths=(64, 128, 224), encoder=(2, 3, 4), decoder=(2, 2), hidden=64),
+    "tiny": NetworkConfig((24, 48, 80), encoder=(1, 1, 2), decoder=(0, 1), hidden=24, filters=48),
+    "small": NetworkConfig((40, 80, 144), encoder=(1, 2, 4), decoder=(1, 2), hidden=40, filters=96),
+    "base": NetworkConfig(
+        (64, 128, 224), encoder=(2, 3, 4), decoder=(1, 2), hidden=64, filters=160
+    ),
 }
 """The family: one architecture, several sizes."""
 

@@ -46,7 +46,7 @@ class PoolSettings:
     frames: int = 6
     capacity: int = 4000
     first: int = 64
-    renewal: float = 1.0
+    renewal: float = 0.5
     blur: BlurSettings = field(default_factory=BlurSettings)
 
     def __post_init__(self) -> None:

@@ -6,7 +6,6 @@ imported when the command runs, so that `deblur --help` needs no TensorFlow.
 
 import argparse
 import importlib
-import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -24,7 +23,6 @@ DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit code; usage errors raise SystemExit(2)."""
     options = _parser().parse_args(argv)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     previous = signal.signal(signal.SIGTERM, _interrupt)
     try:
         run: Callable[[argparse.Namespace], int] = importlib.import_module(options.module).run
@@ -59,7 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_model(clean)
     _add_compute(clean)
     clean.add_argument("--codec", metavar="NAME", help="encoder (default: the input's codec)")
-    clean.add_argument("--crf", type=float, metavar="N", help="quality: lower is better and larger")
+    clean.add_argument("--crf", type=int, metavar="N", help="quality: lower is better and larger")
     clean.add_argument("--overwrite", action="store_true", help="replace OUTPUT if it exists")
     clean.add_argument("--report", type=Path, metavar="FILE.json", help="write counts and timings")
 
@@ -74,7 +72,9 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--data", type=Path, nargs="+", metavar="DIR", help="folders of footage")
     train.add_argument("--out", type=Path, metavar="DIR", help="the run's folder")
     train.add_argument("--model", default="tiny", metavar="NAME", help="(default: tiny)")
-    train.add_argument("--from", dest="start", metavar="NAME_OR_FILE", help="begin with its weights")
+    train.add_argument(
+        "--from", dest="start", metavar="NAME_OR_FILE", help="begin with its weights"
+    )
     length = train.add_mutually_exclusive_group()
     length.add_argument("--steps", type=_positive_int, default=20_000, metavar="N")
     length.add_argument("--minutes", type=float, metavar="M")
@@ -85,7 +85,9 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--learning-rate", type=float, default=1e-3, help="(default: 0.001)")
     train.add_argument("--seed", type=int, default=0, help="(default: 0)")
     train.add_argument("--workers", type=_positive_int, default=1, help="rendering processes")
-    train.add_argument("--preview", type=Path, metavar="OUT.png", help="only draw what is learnt from")
+    train.add_argument(
+        "--preview", type=Path, metavar="OUT.png", help="only draw what is learnt from"
+    )
 
     score = _command(commands, "eval", "score a model against sharp references")
     score.add_argument("--blur", type=Path, required=True, metavar="PATH")

@@ -7,6 +7,7 @@ from fractions import Fraction
 from typing import Any
 
 from stream.capture.synthetic import SyntheticSource
+from stream.cli.quiet import load_tensorflow
 from stream.cli.report import write_json
 from stream.output.null import NullSink
 from stream.pipeline import Pipeline
@@ -17,6 +18,7 @@ BURN_IN = 5
 
 def run(options: argparse.Namespace) -> int:
     """Measure, print and write the figures."""
+    load_tensorflow()
     from models.network import cost_gmac
     from models.registry import load
     from stream.inference.deblurrer import Deblurrer
@@ -51,7 +53,9 @@ def run(options: argparse.Namespace) -> int:
     )
     for name, stage in report["stages"].items():
         share = stage["busy_s"] / stats.duration_s
-        print(f"  {name:<10}{stage['p50_ms']:>8.2f} ms p50{stage['p95_ms']:>8.2f} ms p95{share:>7.0%}")
+        print(
+            f"  {name:<10}{stage['p50_ms']:>8.2f} ms p50{stage['p95_ms']:>8.2f} ms p95{share:>7.0%}"
+        )
     if options.json:
         write_json(options.json, report)
     return 0

@@ -3,6 +3,7 @@
 import argparse
 from dataclasses import asdict
 
+from stream.cli.quiet import load_tensorflow
 from stream.cli.report import write_json
 
 HEADER = (
@@ -13,6 +14,7 @@ HEADER = (
 
 def run(options: argparse.Namespace) -> int:
     """Print a line per clip and their mean; write JSON if asked."""
+    load_tensorflow()
     from models import registry
     from models.evaluation.clips import find_clips
     from models.evaluation.evaluate import Scores, mean_scores, pair_clips, score_clip

@@ -4,9 +4,12 @@ import argparse
 import json
 from typing import Any
 
+from stream.cli.quiet import load_tensorflow
+
 
 def run(options: argparse.Namespace) -> int:
     """Print a table, or JSON."""
+    load_tensorflow()
     from models import registry
     from models.network import cost_gmac
 

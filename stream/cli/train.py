@@ -4,6 +4,7 @@ import argparse
 import sys
 
 from models.errors import TrainingError
+from stream.cli.quiet import load_tensorflow
 
 
 def run(options: argparse.Namespace) -> int:
@@ -14,6 +15,7 @@ def run(options: argparse.Namespace) -> int:
         return _preview(options)
     if not options.out:
         raise TrainingError("--out is missing: name a folder for the run")
+    load_tensorflow()
     from models import registry
     from models.training.batches import BatchShape
     from models.training.pool import PoolSettings

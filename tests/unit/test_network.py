@@ -12,7 +12,7 @@ from models.errors import WeightsError
 from models.network import NetworkConfig, build, cost_gmac, initial_state
 from models.registry import CONFIGS
 
-SMALL = NetworkConfig(widths=(8, 8, 16), encoder=(1, 1, 1), decoder=(1, 1), hidden=8)
+SMALL = NetworkConfig(widths=(8, 8, 16), encoder=(1, 1, 1), decoder=(1, 1), hidden=8, filters=8)
 
 
 @pytest.fixture(scope="module")
@@ -85,10 +85,23 @@ def test_cost_grows_with_the_area():
 
 
 @pytest.mark.parametrize(
-    "sizes", [{"widths": (0, 8, 8)}, {"hidden": 9}, {"encoder": (1, 1, 0)}, {"decoder": (0, 1)}]
+    "sizes",
+    [
+        {"widths": (0, 8, 8)},
+        {"hidden": 9},
+        {"encoder": (1, 1, 0)},
+        {"decoder": (1, 0)},
+        {"filters": 0},
+    ],
 )
 def test_impossible_sizes_are_refused(sizes):
-    fields = {"widths": (8, 8, 8), "encoder": (1, 1, 1), "decoder": (1, 1), "hidden": 8}
+    fields = {
+        "widths": (8, 8, 8),
+        "encoder": (1, 1, 1),
+        "decoder": (1, 1),
+        "hidden": 8,
+        "filters": 8,
+    }
     with pytest.raises(ValueError, match=r"at least 1|above the 8"):
         NetworkConfig(**fields | sizes)
 
@@ -138,7 +151,12 @@ def test_other_backends_give_the_same_output(backend, network, tmp_path):
     given = dict(zip("fph", inputs(batch=2), strict=True))
     np.savez(tmp_path / "in.npz", **given)
     subprocess.run(
-        [sys.executable, "-c", BACKEND_PROGRAM, *(tmp_path / f"{n}.npz" for n in ("w", "in", "out"))],
+        [
+            sys.executable,
+            "-c",
+            BACKEND_PROGRAM,
+            *(tmp_path / f"{n}.npz" for n in ("w", "in", "out")),
+        ],
         env=os.environ | {"KERAS_BACKEND": backend},
         check=True,
         timeout=100,

@@ -1,0 +1,304 @@
+"""The identities that the engine holds, with a random network that changes every pixel."""
+
+from fractions import Fraction
+
+import keras
+import numpy as np
+import pytest
+
+from models import registry
+from models.evaluation.evaluate import restore
+from models.network import NetworkConfig, build
+from models.planes import Levels, channel_levels, pack
+from stream.errors import ModelError
+from stream.frame import ColorTags, Discontinuity, Frame, Planes, StreamInfo, chroma_size
+from stream.inference.cuts import CutDetector
+from stream.inference.deblurrer import LONG_GAP, Deblurrer
+from stream.inference.device import choose, has_amx
+from stream.inference.engine import Engine, Geometry
+
+CONFIG = NetworkConfig(widths=(8, 8, 16), encoder=(1, 1, 1), decoder=(1, 1), hidden=8, filters=8)
+TIME_BASE = Fraction(1, 30)
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    path = tmp_path_factory.mktemp("weights") / "random.npz"
+    network = build(CONFIG)
+    rng = np.random.default_rng(5)
+    for variable in network.weights:
+        fan_in = max(1, int(np.prod(variable.shape[:-1])))
+        gain = 0.1 if variable.path.startswith("head") else 1.0  # residuals of some 10 codes
+        variable.assign(gain * rng.normal(size=variable.shape) / np.sqrt(fan_in))
+    registry.save_weights(path, CONFIG, network)
+    return str(path)
+
+
+@pytest.fixture
+def deblurrer(weights):
+    return Deblurrer(weights, device="cpu", precision="float32")
+
+
+def planes(seed, width=64, height=48, subsampling=(1, 1), depth=8, count=3):
+    rng = np.random.default_rng(seed)
+    chroma = chroma_size(width, height, subsampling)[::-1]
+    shapes = [(height, width), chroma, chroma][:count]
+    dtype, peak = (np.uint8, 255) if depth == 8 else (np.uint16, (1 << depth) - 1)
+    low, high = int(0.45 * peak), int(0.55 * peak)  # one scene: far from any cut
+    arrays = tuple(rng.integers(low, high, shape).astype(dtype) for shape in shapes)
+    return Planes(arrays, subsampling, depth)
+
+
+def frames(count, *, seed=0, **kwargs):
+    return [
+        Frame(planes=planes(seed + i, **kwargs), pts=i, time_base=TIME_BASE, index=i)
+        for i in range(count)
+    ]
+
+
+def arrays_of(frame):
+    return frame.planes.arrays
+
+
+def assert_close(left, right):
+    """Equal but for a rounding at the very edge between two codes."""
+    for a, b in zip(arrays_of(left), arrays_of(right), strict=True):
+        assert np.abs(a.astype(int) - b).max() <= 1
+        assert (a != b).mean() < 0.01
+
+
+def differ(left, right):
+    return any((a != b).any() for a, b in zip(arrays_of(left), arrays_of(right), strict=True))
+
+
+def test_streaming_equals_the_sequence(deblurrer, weights):
+    clip = frames(4)
+    streamed = [deblurrer.process(frame)[0] for frame in clip]
+    model = registry.load(weights)
+    offset, scale = channel_levels(Levels())
+    features = np.concatenate(
+        [(pack(*(a[None] for a in arrays_of(f)), np) - offset) / scale for f in clip]
+    ).astype(np.float32)
+    previous, hidden = np.zeros_like(features[:1]), np.zeros((1, 6, 8, 8), np.float32)
+    for index, frame in enumerate(clip):
+        current = features[index : index + 1]
+        residual, hidden = map(np.asarray, model.network([current, previous, hidden]))
+        previous = current
+        expected = np.clip(np.rint((current + residual) * scale + offset), 0, 255).astype(int)
+        found = pack(*(a[None] for a in arrays_of(streamed[index])), np)
+        assert np.abs(found.astype(int) - expected).max() <= 1
+        assert differ(frame, streamed[index])
+
+
+def test_a_batch_of_streams_equals_each_alone(weights):
+    clips = [frames(3, seed=10 * i) for i in range(3)]
+    together = Deblurrer(weights, device="cpu", precision="float32")
+    batched = [
+        together.process_batch([f.replace(stream_id=i) for i, f in enumerate(moment)])
+        for moment in zip(*clips, strict=True)
+    ]
+    for index, clip in enumerate(clips):
+        alone = Deblurrer(weights, device="cpu", precision="float32")
+        for moment, frame in enumerate(clip):
+            assert_close(alone.process(frame)[0], batched[moment][index])
+
+
+def test_streams_of_different_geometry_share_a_call(deblurrer):
+    small, large = frames(1)[0], frames(1, width=80)[0].replace(stream_id=1)
+    out = deblurrer.process_batch([large, small])
+    assert [frame.width for frame in out] == [80, 64]
+
+
+def test_a_reset_stream_is_as_a_fresh_one(deblurrer, weights):
+    first, second = frames(2)
+    continued = (deblurrer.process(first), deblurrer.process(second))[1][0]
+    deblurrer.reset(0, Discontinuity.SEEK)
+    again = deblurrer.process(second.replace(pts=2))[0]
+    fresh = Deblurrer(weights, device="cpu", precision="float32").process(second)[0]
+    assert not differ(again, fresh)
+    assert differ(continued, fresh)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"discontinuity": Discontinuity.RECONNECT}, Discontinuity.RECONNECT),
+        ({"pts": 0}, Discontinuity.PTS_BACKWARDS),
+        ({"gap": LONG_GAP + 1}, Discontinuity.GAP),
+        ({"planes": planes(1, width=80)}, Discontinuity.SIZE_CHANGE),
+        (
+            {"planes": Planes((np.full((48, 64), 250, np.uint8),), (0, 0))},
+            Discontinuity.SIZE_CHANGE,
+        ),
+    ],
+)
+def test_what_does_not_continue_begins_afresh(deblurrer, weights, changes, reason):
+    first, second = frames(2)
+    deblurrer.process(first)
+    broken = second.replace(**changes)
+    result = deblurrer.process(broken)[0]
+    assert deblurrer.resets == {Discontinuity.START: 1, reason: 1}
+    fresh = Deblurrer(weights, device="cpu", precision="float32").process(broken)[0]
+    assert not differ(result, fresh)
+
+
+def test_a_scene_cut_begins_afresh(deblurrer):
+    first, second = frames(2)
+    deblurrer.process(first)
+    white = Planes((np.full((48, 64), 250, np.uint8), *second.planes.arrays[1:]))
+    deblurrer.process(second.replace(planes=white))
+    assert deblurrer.resets[Discontinuity.SCENE_CUT] == 1
+
+
+def test_a_short_gap_continues(deblurrer):
+    first, second = frames(2)
+    deblurrer.process(first)
+    deblurrer.process(second.replace(gap=LONG_GAP))
+    assert deblurrer.resets == {Discontinuity.START: 1}
+
+
+def test_an_output_that_is_no_number_passes_the_frame_on_and_begins_afresh(deblurrer, weights):
+    clip = frames(3)
+    deblurrer.process(clip[0])
+    network = deblurrer._engine.model.network
+    bias = next(v for v in network.weights if v.path == "stem/bias")
+    kept = np.array(bias.value)
+    bias.assign(np.full_like(kept, np.nan))
+    assert not differ(deblurrer.process(clip[1])[0], clip[1])
+    assert deblurrer.resets[Discontinuity.NON_FINITE] == 1
+    bias.assign(kept)
+    fresh = Deblurrer(weights, device="cpu", precision="float32").process(clip[2])[0]
+    assert not differ(deblurrer.process(clip[2])[0], fresh)
+
+
+@pytest.mark.parametrize(
+    ("name", "subsampling", "depth", "count"),
+    [
+        ("yuv420p", (1, 1), 8, 3),
+        ("yuv422p", (1, 0), 8, 3),
+        ("yuv444p", (0, 0), 8, 3),
+        ("yuv420p10le", (1, 1), 10, 3),
+        ("yuv444p12le", (0, 0), 12, 3),
+        ("gray", (0, 0), 8, 1),
+    ],
+)
+@pytest.mark.parametrize("size", [(53, 47), (2, 2)])
+def test_every_layout_keeps_its_own_planes(deblurrer, name, subsampling, depth, count, size):
+    width, height = size
+    info = StreamInfo(
+        name="x", width=width, height=height, pixel_format=name, source_pixel_format=name,
+        time_base=TIME_BASE,
+    )  # fmt: skip
+    deblurrer.start(info)
+    assert len(deblurrer._engine._steps) == 1
+    picture = planes(0, width, height, subsampling, depth, count)
+    out = deblurrer.process(Frame(planes=picture, pts=7, time_base=TIME_BASE))[0]
+    assert len(deblurrer._engine._steps) == 1, "the step was compiled anew after the warm-up"
+    assert [a.shape for a in arrays_of(out)] == [a.shape for a in picture.arrays]
+    assert arrays_of(out)[0].dtype == picture.dtype
+    assert out.planes.bit_depth == depth
+    assert (out.pts, out.time_base) == (7, TIME_BASE)
+    assert differ(out, Frame(planes=picture, pts=0, time_base=TIME_BASE))
+
+
+def test_ten_bits_are_eight_bits_scaled(deblurrer, weights):
+    eight = planes(0)
+    ten = Planes(tuple(a.astype(np.uint16) * 4 for a in eight.arrays), (1, 1), 10)
+    low = deblurrer.process(Frame(planes=eight, pts=0, time_base=TIME_BASE))[0]
+    fresh = Deblurrer(weights, device="cpu", precision="float32")
+    high = fresh.process(Frame(planes=ten, pts=0, time_base=TIME_BASE))[0]
+    for a, b in zip(arrays_of(low), arrays_of(high), strict=True):
+        assert np.abs(a.astype(int) * 4 - b).max() <= 2  # rounded to 8 bits: half a code of 4
+
+
+def test_chroma_of_444_gets_the_residual_of_its_420_view(deblurrer, weights):
+    small = planes(0)
+    doubled = [a.repeat(2, 0).repeat(2, 1) for a in small.arrays[1:]]
+    large = Planes((small.arrays[0], *doubled), (0, 0))
+    low = deblurrer.process(Frame(planes=small, pts=0, time_base=TIME_BASE))[0]
+    fresh = Deblurrer(weights, device="cpu", precision="float32")
+    high = fresh.process(Frame(planes=large, pts=0, time_base=TIME_BASE))[0]
+    np.testing.assert_array_equal(arrays_of(low)[0], arrays_of(high)[0])
+    np.testing.assert_array_equal(arrays_of(low)[1].repeat(2, 0).repeat(2, 1), arrays_of(high)[1])
+
+
+def test_full_range_and_rgb_are_told_apart(deblurrer, weights):
+    picture = planes(0, subsampling=(0, 0))
+    outs = []
+    for tags in (ColorTags(), ColorTags(range=2), ColorTags(matrix=0)):
+        fresh = Deblurrer(weights, device="cpu", precision="float32")
+        frame = Frame(planes=picture, pts=0, time_base=TIME_BASE, color=tags)
+        outs.append(fresh.process(frame)[0])
+    assert differ(outs[0], outs[1])
+    assert differ(outs[1], outs[2])
+
+
+def test_bfloat16_is_near_float32(weights):
+    frame = frames(1)[0]
+    exact, coarse = (
+        Deblurrer(weights, device="cpu", precision=p).process(frame)[0]
+        for p in ("float32", "bfloat16")
+    )
+    errors = [np.abs(a.astype(int) - b).mean() for a, b in zip(arrays_of(exact), arrays_of(coarse))]
+    changes = [np.abs(a.astype(int) - b).mean() for a, b in zip(arrays_of(exact), arrays_of(frame))]
+    assert sum(errors) < 0.1 * sum(changes)  # 8 bits of mantissa over a dozen layers
+
+
+def test_the_engine_agrees_with_the_evaluation(weights):
+    """Both restore the same grey picture: one from its planes, one from RGB."""
+    luma = planes(0).arrays[0]
+    # grey RGB of nominal value v has limited-range luma 16 + 219 v / 255
+    rgb = np.repeat(luma[..., None], 3, axis=2)
+    codes = np.rint(16 + 219 * (luma / 255)).astype(np.uint8)
+    neutral = np.full((24, 32), 128, np.uint8)
+    picture = Planes((codes, neutral, neutral))
+    engine = Deblurrer(weights, device="cpu", precision="float32")
+    out = engine.process(Frame(planes=picture, pts=0, time_base=TIME_BASE))[0]
+    model = registry.load(weights)
+    restored = next(restore(model.network, model.config, iter([rgb]))).astype(float)
+    luma_change = arrays_of(out)[0].astype(float) - codes
+    rgb_change = (restored - rgb) @ [0.2126, 0.7152, 0.0722] * 219 / 255
+    # planes and RGB are rounded, and a few RGB samples clipped
+    assert np.abs(luma_change - rgb_change).mean() < 0.5 < 0.1 * np.abs(luma_change).mean()
+
+
+def test_models_that_do_not_exist_are_named(weights):
+    with pytest.raises(ModelError, match="no model 'nonesuch'"):
+        Deblurrer("nonesuch")
+
+
+def test_what_the_machine_cannot_do_is_refused():
+    import tensorflow as tf
+
+    if tf.config.list_physical_devices("GPU"):
+        pytest.skip("there is a GPU here")
+    with pytest.raises(ModelError, match="no GPU"):
+        choose("gpu")
+    with pytest.raises(ModelError, match="float16 is for GPUs"):
+        choose("cpu", "float16")
+
+
+@pytest.mark.parametrize(("flags", "expected"), [("avx2 amx_bf16 amx_tile", True), ("avx2", False)])
+def test_bfloat16_is_chosen_by_the_cpu_s_matrix_units(tmp_path, flags, expected):
+    (tmp_path / "cpuinfo").write_text(f"flags : fpu {flags}\n")
+    assert has_amx(tmp_path / "cpuinfo") is expected
+    assert has_amx(tmp_path / "missing") is False
+
+
+def test_a_cut_is_a_large_change_of_luma():
+    detector = CutDetector()
+    dark, bright = (Planes((np.full((64, 64), v, np.uint8),), (0, 0)) for v in (20, 90))
+    assert not detector.is_cut(dark)
+    assert not detector.is_cut(dark)
+    assert detector.is_cut(bright)
+    assert not detector.is_cut(bright)
+
+
+def test_the_engine_wants_tensorflow(weights, monkeypatch):
+    monkeypatch.setattr(keras.backend, "backend", lambda: "torch")
+    with pytest.raises(ModelError, match="unset KERAS_BACKEND"):
+        Engine(weights, choose("cpu"))
+
+
+def test_geometry_of_rgb_is_full_range():
+    assert Geometry.of(planes(0), full_range=False, rgb=True).full_range
