@@ -104,7 +104,7 @@ def build(
     x = skip4 + _upsample(x, quarter, "up4")
     x = _blocks(x, quarter, config.decoder[0], "decoder4")
     # Undoing blur is a linear filter that differs from place to place: the trunk only has to tell
-    # which, not to carry the picture. At equal steps this gained a quarter more (docs/training.md).
+    # which, not to carry the picture. It gained a quarter more at equal steps (docs/training.md).
     bank = convolution(config.filters, "bank")(features)
     choice = keras.layers.Conv2D(config.filters, 1, name="choice")(
         ops.leaky_relu(x, NEGATIVE_SLOPE)

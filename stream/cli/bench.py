@@ -44,11 +44,10 @@ def run(options: argparse.Namespace) -> int:
         "precision": deblurrer.compute.precision,
         "device": deblurrer.compute.device,
     }
-    model = report["model"]
     print(
         f"{deblurrer.name} at {width}x{height}, {report['device']}, {report['precision']}\n"
-        f"model     {model['ms_per_frame']:.1f} ms/frame (median), {model['gmac_per_frame']:.2f} GMAC, "
-        f"{model['gflops']:.1f} GFLOP/s\n"
+        f"model     {milliseconds:.1f} ms/frame (median), {gmac:.2f} GMAC, "
+        f"{report['model']['gflops']:.1f} GFLOP/s\n"
         f"pipeline  {stats.fps:.1f} fps over {stats.frames_out} frames, null ends"
     )
     for name, stage in report["stages"].items():

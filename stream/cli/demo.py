@@ -125,10 +125,9 @@ def _chord(seconds: float) -> Iterator[av.AudioFrame]:
     rate, size = 48_000, 1024
     for start in range(0, int(seconds * rate), size):
         time = (start + np.arange(size)) / rate
-        wave = sum(np.sin(2 * np.pi * pitch * time) for pitch in (220.0, 261.63, 329.63))
-        chunk = av.AudioFrame.from_ndarray(
-            (0.1 * wave).astype(np.float32)[None], format="fltp", layout="mono"
-        )
+        pitches = np.array([[220.0], [261.63], [329.63]])
+        wave = 0.1 * np.sin(2 * np.pi * pitches * time).sum(axis=0, keepdims=True)
+        chunk = av.AudioFrame.from_ndarray(wave.astype(np.float32), format="fltp", layout="mono")
         chunk.sample_rate, chunk.pts, chunk.time_base = rate, start, Fraction(1, rate)
         yield chunk
 
