@@ -1,6 +1,6 @@
 """What flows through the pipeline: pixels, their time, and how to read their colour.
 
-Owns the types; knows numpy and nothing else (no container, codec, display or model).
+Owns the types; of libraries knows numpy alone (no container, codec, display or model).
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+
+from stream.hdr import HdrMetadata
 
 Plane: TypeAlias = NDArray[np.uint8] | NDArray[np.uint16]
 
@@ -188,6 +190,8 @@ class StreamInfo:
         color: How to read the planes.
         sample_aspect_ratio: Width of a pixel over its height; None where unknown.
         display_matrix: FFmpeg's 3x3 fixed-point matrix, row by row; None for upright.
+        hdr: The display it was graded on, or None.
+        not_carried: What the pictures come with that does not flow, in words: captions, alpha.
     """
 
     name: str
@@ -205,6 +209,8 @@ class StreamInfo:
     color: ColorTags = ColorTags()
     sample_aspect_ratio: Fraction | None = None
     display_matrix: tuple[int, ...] | None = None
+    hdr: HdrMetadata | None = None
+    not_carried: tuple[str, ...] = ()
 
     @property
     def rotation(self) -> int:

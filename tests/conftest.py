@@ -1,7 +1,8 @@
-"""Shared by all tests: clips made once, and a check that no thread outlives its test."""
+"""Shared by all tests: clips made once, and a check that no thread or file outlives its test."""
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -27,10 +28,22 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Clip], Path]:
 
 
 @pytest.fixture(autouse=True)
-def no_thread_leaks() -> Iterator[None]:
-    """Every thread a test starts has ended with it; those of libraries' pools stay."""
-    before = set(threading.enumerate())
+def nothing_leaks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The pipeline's threads and the containers a test opened end with it."""
+    folder = tmp_path_factory.getbasetemp()
+    before = open_files(folder)
     yield
-    left = [thread for thread in threading.enumerate() if thread not in before]
-    ours = [thread.name for thread in left if thread.name in ("capture", "inference")]
-    assert not ours, f"threads left running: {ours}"
+    threads = [thread.name for thread in threading.enumerate()]
+    left = [name for name in threads if name in ("capture", "inference")]
+    assert not left, f"threads left running: {left}"
+    files = open_files(folder) - before
+    assert not files, f"files left open: {files}"
+
+
+def open_files(folder: Path) -> set[str]:
+    """Names of files under ``folder`` that this process holds open; none where it cannot tell."""
+    held = []
+    for link in Path("/proc/self/fd").glob("*"):
+        with contextlib.suppress(OSError):
+            held.append(str(link.readlink()))
+    return {name for name in held if name.startswith(str(folder))}

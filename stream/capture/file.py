@@ -14,15 +14,13 @@ from pathlib import Path
 from typing import cast
 
 import av
-import numpy as np
 from av.container import InputContainer
 from av.packet import Packet
-from av.sidedata.sidedata import SideDataContainer
-from av.sidedata.sidedata import Type as SideDataType
 from av.stream import Discard, Stream
 from av.video.stream import VideoStream
 
 from stream.capture.container import open_container, packets_of, picture_stream, reason
+from stream.capture.side_data import display_matrix, hdr_metadata, not_carried
 from stream.capture.timeline import Timeline
 from stream.errors import DecodeError, OpenError
 from stream.frame import Discontinuity, Frame, StreamInfo
@@ -190,7 +188,9 @@ class FileSource:
             codec=stream.codec_context.codec.canonical_name,
             color=color_tags(picture),
             sample_aspect_ratio=stream.sample_aspect_ratio or None,
-            display_matrix=_display_matrix(picture),
+            display_matrix=display_matrix(picture),
+            hdr=hdr_metadata(picture),
+            not_carried=not_carried(picture),
         )
 
 
@@ -202,12 +202,3 @@ def _duration_s(stream: VideoStream, container: InputContainer) -> float | None:
     if stream.duration and stream.time_base:
         return float(stream.duration * stream.time_base)
     return float(Fraction(container.duration, av.time_base)) if container.duration else None
-
-
-def _display_matrix(picture: av.VideoFrame) -> tuple[int, ...] | None:
-    side_data = cast(SideDataContainer, picture.side_data)
-    try:
-        matrix = bytes(side_data[SideDataType.DISPLAYMATRIX])
-    except KeyError:
-        return None
-    return tuple(np.frombuffer(matrix, np.int32).tolist())

@@ -22,7 +22,6 @@ from stream.output.file import VideoWriter
 from stream.output.muxer import container_format
 from stream.output.partial import require_free
 from stream.pipeline import Pipeline
-from stream.pixel_format import has_alpha
 from stream.stages import Processor
 from stream.stats import RunStats
 
@@ -120,6 +119,5 @@ def _remarks(info: StreamInfo, stats: RunStats) -> list[str]:
             f"{info.name}: {stats.decode_failures} damaged places; the picture before each was "
             "repeated, or the file ends there"
         )
-    if has_alpha(info.source_pixel_format):
-        remarks.append(f"{info.name}: its transparency is not kept")
+    remarks += [f"{info.name}: its {words} cannot be kept" for words in info.not_carried]
     return remarks

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -83,7 +84,7 @@ def choose_encoding(
     """
     refusals = []
     for known in _candidates(info, options):
-        encoding = Encoding(known.encoder, _flags(known, options))
+        encoding = Encoding(known.encoder, _flags(known, options, info))
         refused = refusal(info, encoding, format_name)
         if refused is None:
             return encoding, _surprises(info, options, known)
@@ -115,6 +116,8 @@ def add_video_stream(
     context.colorspace = info.color.matrix
     if info.sample_aspect_ratio is not None:
         context.sample_aspect_ratio = info.sample_aspect_ratio
+    if encoding.encoder == "libsvtav1":
+        os.environ.setdefault("SVT_LOG", "1")  # errors only; the library has no other switch
     # without it the last picture's duration, and so the length of the video, is guessed
     context.flags |= Flags.frame_duration
     stream.set_display_matrix(info.display_matrix)
@@ -133,7 +136,7 @@ def _find(name: str) -> _Known | None:
     return next((known for known in _KNOWN if name in (known.encoder, known.codec)), None)
 
 
-def _flags(known: _Known, options: EncoderOptions) -> dict[str, str]:
+def _flags(known: _Known, options: EncoderOptions, info: StreamInfo) -> dict[str, str]:
     flags = dict(known.flags)
     crf = known.crf if options.crf is None else options.crf
     preset = options.preset or known.preset
@@ -141,6 +144,8 @@ def _flags(known: _Known, options: EncoderOptions) -> dict[str, str]:
         flags["crf"] = str(crf)
     if preset is not None:
         flags[known.preset_flag] = preset
+    for flag, text in ((info.hdr and info.hdr.encoder_flags(known.encoder)) or {}).items():
+        flags[flag] = ":".join(filter(None, (flags.get(flag), text)))
     return flags
 
 
@@ -170,10 +175,15 @@ def refusal(info: StreamInfo, encoding: Encoding, format_name: str) -> str | Non
 
 
 def _surprises(info: StreamInfo, options: EncoderOptions, chosen: _Known) -> list[str]:
-    if options.codec is not None or chosen.codec == info.codec or not info.codec:
-        return []
-    picture = f"{info.width}x{info.height} {info.pixel_format}"
-    return [f"{info.codec} cannot be written here for {picture}; {chosen.codec} is used instead"]
+    surprises = []
+    if options.codec is None and info.codec not in (chosen.codec, ""):
+        picture = f"{info.width}x{info.height} {info.pixel_format}"
+        surprises.append(
+            f"{info.codec} cannot be written here for {picture}; {chosen.codec} is used instead"
+        )
+    if info.hdr and info.hdr.encoder_flags(chosen.encoder) is None:
+        surprises.append(f"{chosen.encoder} cannot keep the HDR metadata of {info.name}")
+    return surprises
 
 
 def _rate(info: StreamInfo) -> Fraction:

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import av
 from av.container import OutputContainer
+from av.packet import Packet
 from av.video.stream import VideoStream
 
 from stream.errors import SinkError
@@ -57,6 +58,7 @@ class VideoWriter:
         self._shift = 0
         self._info: StreamInfo | None = None
         self._last_pts: int | None = None
+        self._muxed = False
 
     def open(self, info: StreamInfo) -> None:
         """Choose the encoder and write the header.
@@ -122,13 +124,29 @@ class VideoWriter:
         self._last_pts = frame.pts
 
     def _encode(self, picture: av.VideoFrame | None) -> None:
+        """Encode one picture, or with None the rest."""
         container, stream = self._opened(self._container), self._opened(self._stream)
         try:
-            container.mux(stream.encode(picture))
+            packets = stream.encode(picture)
+            if picture is None and not self._muxed:
+                _set_decode_times(packets)
+            container.mux(packets)
         except (av.FFmpegError, OSError) as error:
             raise write_error(self._shown_as, error) from error
+        self._muxed = self._muxed or bool(packets)
 
     def _opened(self, part: T | None) -> T:
         if part is None:
             raise RuntimeError("a VideoWriter is written to between open() and finish()")
         return part
+
+
+def _set_decode_times(packets: list[Packet[VideoStream]]) -> None:
+    """Number a stream so short that the encoder gave nothing before its end.
+
+    libx265 4.2 leaves the dts of a video of one or two frames uninitialised.
+    """
+    shown = [packet.pts or 0 for packet in packets]
+    lead = max((due - pts for due, pts in zip(sorted(shown), shown, strict=True)), default=0)
+    for packet, due in zip(packets, sorted(shown), strict=True):
+        packet.dts = due - lead

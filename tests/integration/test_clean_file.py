@@ -233,7 +233,7 @@ def test_damaged_pictures_are_repeated_counted_and_reported(clip, tmp_path):
 def test_transparency_is_not_kept_and_that_is_said(clip, tmp_path):
     source = clip(Clip(".mkv", "ffv1", pixel_format="yuva420p", frames=2, options=()))
     result = clean_file(source, tmp_path / "out.mkv", FakeProcessor())
-    assert result.warnings == (f"{source}: its transparency is not kept",)
+    assert result.warnings == (f"{source}: its transparency cannot be kept",)
 
 
 def test_a_chosen_codec_and_quality_are_used(clip, tmp_path):

@@ -1,0 +1,50 @@
+"""What a decoded picture brings along beside its pixels."""
+
+from __future__ import annotations
+
+import struct
+from typing import cast
+
+import av
+from av.sidedata.sidedata import SideDataContainer, Type
+
+from stream.hdr import HdrMetadata, read_hdr
+from stream.pixel_format import has_alpha
+
+# What we cannot write again, in the user's words.
+_NOT_CARRIED = {
+    Type.A53_CC: "closed captions",
+    Type.DYNAMIC_HDR_PLUS: "HDR10+ metadata",
+    Type.DYNAMIC_HDR_VIVID: "HDR Vivid metadata",
+    Type.DOVI_METADATA: "Dolby Vision metadata",
+    Type.STEREO3D: "stereoscopic layout",
+    Type.SPHERICAL: "360-degree projection",
+}
+
+
+def display_matrix(picture: av.VideoFrame) -> tuple[int, ...] | None:
+    """Row by row, or None where the picture is shown as it is."""
+    matrix = _bytes(picture, Type.DISPLAYMATRIX)
+    return struct.unpack("=9i", matrix) if matrix else None
+
+
+def hdr_metadata(picture: av.VideoFrame) -> HdrMetadata | None:
+    """Static HDR metadata, or None."""
+    return read_hdr(
+        _bytes(picture, Type.MASTERING_DISPLAY_METADATA),
+        _bytes(picture, Type.CONTENT_LIGHT_LEVEL),
+    )
+
+
+def not_carried(picture: av.VideoFrame) -> tuple[str, ...]:
+    """What of this picture will be missing from the output."""
+    missing = [words for kind, words in _NOT_CARRIED.items() if _bytes(picture, kind)]
+    return (*missing, "transparency") if has_alpha(picture.format.name) else tuple(missing)
+
+
+def _bytes(picture: av.VideoFrame, kind: Type) -> bytes | None:
+    side_data = cast(SideDataContainer, picture.side_data)
+    try:
+        return bytes(side_data[kind])
+    except KeyError:
+        return None
