@@ -60,9 +60,10 @@ class _Known:
     flags: dict[str, str] = field(default_factory=dict)
 
 
-# Visually lossless: libx264 at 17 measures 41-46 dB against its input on a detailed 480p clip.
+# Visually lossless: against its input, libx264 measures 42.9 dB on a detailed 480p clip at 45 ms
+# of one core a frame; "medium" gains 0.2 dB for 40 % more time, "veryfast" loses 2 dB.
 _KNOWN = (
-    _Known("libx264", "h264", 17, "medium"),
+    _Known("libx264", "h264", 17, "fast"),
     _Known("libx265", "hevc", 18, "fast", flags={"x265-params": "log-level=error"}),
     _Known("libvpx-vp9", "vp9", 18, "4", "cpu-used", {"b": "0", "row-mt": "1"}),
     _Known("libsvtav1", "av1", 20, "8"),
@@ -82,18 +83,18 @@ def choose_encoding(
     Raises:
         SinkError: None does, or not the one the user asked for.
     """
-    refusals = []
+    refused: dict[str, str] = {}
     for known in _candidates(info, options):
         encoding = Encoding(known.encoder, _flags(known, options, info))
-        refused = refusal(info, encoding, format_name)
-        if refused is None:
-            return encoding, _surprises(info, options, known)
-        refusals.append(f"{known.encoder} {refused}")
+        reason = refusal(info, encoding, format_name)
+        if reason is None:
+            return encoding, _surprises(info, options, known, refused)
+        refused[known.codec] = f"{known.encoder} {reason}"
         if options.codec is not None:
             break
     picture = f"{info.width}x{info.height} {info.pixel_format}"
     raise SinkError(
-        f"no encoder for {picture} in {format_name}: {'; '.join(refusals)}; "
+        f"no encoder for {picture} in {format_name}: {'; '.join(refused.values())}; "
         "try another container (.mkv) or --codec ffv1"
     )
 
@@ -174,13 +175,13 @@ def refusal(info: StreamInfo, encoding: Encoding, format_name: str) -> str | Non
     return None
 
 
-def _surprises(info: StreamInfo, options: EncoderOptions, chosen: _Known) -> list[str]:
+def _surprises(
+    info: StreamInfo, options: EncoderOptions, chosen: _Known, refused: dict[str, str]
+) -> list[str]:
     surprises = []
     if options.codec is None and info.codec not in (chosen.codec, ""):
-        picture = f"{info.width}x{info.height} {info.pixel_format}"
-        surprises.append(
-            f"{info.codec} cannot be written here for {picture}; {chosen.codec} is used instead"
-        )
+        reason = refused.get(info.codec, f"{info.codec} is not a codec we write")
+        surprises.append(f"{reason}; {chosen.codec} is used instead")
     if info.hdr and info.hdr.encoder_flags(chosen.encoder) is None:
         surprises.append(f"{chosen.encoder} cannot keep the HDR metadata of {info.name}")
     return surprises

@@ -183,7 +183,8 @@ def test_an_encoder_that_fails_is_a_sink_error_and_leaves_nothing(where, folder,
 
         def __getattr__(self, name):
             if name == where:
-                self._part.close() if name == "close" else None
+                if name == "close":
+                    self._part.close()
                 raise av.error.ExternalError(542398533, "Generic error in an external library")
             return getattr(self._part, name)
 
