@@ -14,8 +14,6 @@ def load_tensorflow() -> None:
     file descriptor itself keeps them off the screen. Does nothing where Keras uses another backend.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    # off by default on CPUs without AVX-512, where it was 6 to 22 % faster (docs/decisions.md)
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     if os.environ.get("KERAS_BACKEND", "tensorflow") != "tensorflow":
         return
     with _native_errors_aside():

@@ -12,20 +12,20 @@ from stream.stats import RunStats
 
 
 class ProgressLine:
-    """Frame, frames per second and time left, on one line that is written over.
+    """Frame, frames per second and time left, on one line of standard error that is written over.
 
     Where the stream is no terminal, a new line every `every_s` seconds.
     """
 
     def __init__(
         self,
-        stream: TextIO = sys.stderr,
+        stream: TextIO | None = None,
         *,
         every_s: float = 10.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._stream = stream
-        self._live = stream.isatty()
+        self._stream = stream or sys.stderr
+        self._live = self._stream.isatty()
         self._every_s = 0.2 if self._live else every_s
         self._clock = clock
         self._next = clock() + (0 if self._live else every_s)

@@ -1,0 +1,212 @@
+"""`deblur clean` as a user meets it: real files, good and bad."""
+
+import json
+import signal
+import subprocess
+import sys
+
+import av
+import numpy as np
+import pytest
+from clips import Clip
+
+from models.registry import shipped
+from stream.cli import main
+
+SMALL = Clip(width=64, height=48, frames=8)
+FAST_VP9 = (("cpu-used", "8"), ("deadline", "realtime"))
+ODD = Clip(".mkv", "libvpx-vp9", 853, 479, frames=2, options=FAST_VP9)
+
+
+def pts_of(path):
+    with av.open(str(path)) as container:
+        return [frame.pts * frame.time_base for frame in container.decode(video=0)]
+
+
+def luma_of(path):
+    with av.open(str(path)) as container:
+        return np.stack([f.to_ndarray(format="gray") for f in container.decode(video=0)])
+
+
+def sound_of(path):
+    with av.open(str(path)) as container:
+        return [bytes(p) for p in container.demux(audio=0) if p.size]
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        Clip(frames=12, audio="aac"),
+        Clip(frames=12, suffix=".mkv", gaps=(512, 700, 300), start=1000, audio="aac"),
+        ODD,
+        Clip(width=2, height=2, frames=3),
+        Clip(frames=1),
+        Clip(pixel_format="yuv444p10le", frames=4),
+    ],
+    ids=["plain", "variable rate", "odd size", "2x2", "one frame", "10-bit 4:4:4"],
+)
+def test_a_clip_comes_back_changed_only_in_its_pixels(spec, clip, random_model, tmp_path, capsys):
+    source, out, report = clip(spec), tmp_path / f"out{spec.suffix}", tmp_path / "r.json"
+    code = main(["clean", str(source), str(out), "--model", random_model, "--report", str(report)])
+    assert code == 0, capsys.readouterr().err
+    assert pts_of(out) == pts_of(source)
+    if spec.width > 2:
+        assert np.abs(luma_of(out).astype(int) - luma_of(source)).mean() > 0.3
+    if spec.audio:
+        assert sound_of(out) == sound_of(source)
+    values = json.loads(report.read_text())
+    assert values["frames_in"] == values["frames_out"] == spec.frames
+    assert values["frames_dropped"] == values["decode_failures"] == 0
+    assert (values["model"], values["device"]) == ("random", "cpu")
+    for key in ("duration_s", "fps", "precision", "stages", "latency_ms"):
+        assert key in values
+    assert set(values["stages"]) == {"capture", "inference", "output"}
+    assert set(values["stages"]["inference"]) == {"busy_s", "p50_ms", "p95_ms"}
+    assert set(values["latency_ms"]) == {"p50", "p95", "p99"}
+    assert {entry.name for entry in tmp_path.iterdir()} == {out.name, "r.json"}
+
+
+def audio_only(path):
+    with av.open(str(path), "w", format="mp4") as container:
+        stream = container.add_stream("aac", rate=48_000, layout="mono")
+        silence = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), "fltp", "mono")
+        silence.sample_rate = 48_000
+        container.mux(stream.encode(silence))
+        container.mux(stream.encode())
+
+
+BAD = {
+    "directory": lambda path: path.mkdir(),
+    "text": lambda path: path.write_text("not a video\n" * 99),
+    "empty": lambda path: path.write_bytes(b""),
+    "audio only": audio_only,
+}
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_what_is_no_video_is_refused_in_one_line(kind, random_model, tmp_path, capsys):
+    source = tmp_path / "in.mp4"
+    BAD[kind](source)
+    assert main(["clean", str(source), str(tmp_path / "out.mp4"), "--model", random_model]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("deblur: ")
+    assert "in.mp4" in error
+    assert error.count("\n") == 1
+    assert [entry.name for entry in tmp_path.iterdir()] == ["in.mp4"]
+
+
+def test_a_file_cut_short_gives_what_is_there_or_one_line(clip, random_model, tmp_path, capsys):
+    whole = clip(Clip(frames=24, suffix=".mkv")).read_bytes()
+    source, out = tmp_path / "in.mkv", tmp_path / "out.mkv"
+    source.write_bytes(whole[: len(whole) // 2])
+    assert main(["clean", str(source), str(out), "--model", random_model]) == 0
+    assert pts_of(out) == pts_of(source)
+    assert 1 < len(pts_of(out)) < 24
+    capsys.readouterr()
+    headless = tmp_path / "in.mp4"
+    headless.write_bytes(clip(Clip(frames=24)).read_bytes()[:2000])
+    assert main(["clean", str(headless), str(tmp_path / "out.mp4"), "--model", random_model]) == 1
+    assert capsys.readouterr().err.count("\n") == 1
+    assert not (tmp_path / "out.mp4").exists()
+
+
+def test_an_existing_output_is_kept_unless_told(clip, random_model, tmp_path, capsys):
+    out = tmp_path / "out.mp4"
+    out.write_text("mine")
+    argv = ["clean", str(clip(SMALL)), str(out), "--model", random_model]
+    assert main(argv) == 1
+    assert "--overwrite" in capsys.readouterr().err
+    assert out.read_text() == "mine"
+    assert main([*argv, "--overwrite"]) == 0
+    assert len(pts_of(out)) == SMALL.frames
+
+
+def test_a_report_that_can_t_be_written_fails(clip, random_model, tmp_path, capsys):
+    argv = ["clean", str(clip(SMALL)), str(tmp_path / "out.mp4"), "--model", random_model]
+    assert main([*argv, "--report", str(tmp_path / "none" / "r.json")]) == 1
+    assert "can't be written" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_exits_with_130_and_leaves_nothing(kind, clip, random_model, tmp_path):
+    source = clip(Clip(frames=60, width=160, height=120))
+    out = tmp_path / "out.mp4"
+    # the child interrupts itself at a known frame: no sleeping and guessing
+    code = f"""
+import os, sys
+from stream.cli import main, report
+class Interrupting(report.ProgressLine):
+    def __call__(self, stats):
+        if stats.frames_out == 5:
+            os.kill(os.getpid(), {int(kind)})
+report.ProgressLine = Interrupting
+sys.exit(main(["clean", {str(source)!r}, {str(out)!r}, "--model", {random_model!r}]))
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=100, check=False
+    )
+    assert result.returncode == 130, result.stderr
+    assert result.stderr == "deblur: interrupted\n"
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_installed_command_is_quiet_and_exact(clip, tmp_path):
+    """A real process, the shipped model, nothing but the result on either stream."""
+    source, out = clip(Clip(frames=12, audio="aac")), tmp_path / "out.mp4"
+    result = subprocess.run(
+        [sys.executable, "-m", "stream", "clean", str(source), str(out)],
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout.startswith(f"{out}: 12 frames in ")
+    assert pts_of(out) == pts_of(source)
+    assert sound_of(out) == sound_of(source)
+
+
+def test_a_really_blurred_video_keeps_its_frames_and_gets_sharper(footage, tmp_path):
+    source, out, report = footage / "blurry_real/dog.mp4", tmp_path / "out.mp4", tmp_path / "r.json"
+    assert main(["clean", str(source), str(out), "--report", str(report)]) == 0
+    assert pts_of(out) == pts_of(source)
+    values = json.loads(report.read_text())
+    assert values["frames_in"] == values["frames_out"] == 60
+
+    def sharpness(path):
+        return np.abs(np.diff(luma_of(path).astype(np.float32), axis=2)).mean()
+
+    assert sharpness(out) > 1.02 * sharpness(source)
+
+
+def test_models_lists_what_is_shipped(capsys):
+    assert main(["models", "--json"]) == 0
+    rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
+    assert rows["tiny"]["gmac_720p"] <= 5
+    assert [name for name, row in rows.items() if row["trained"]] == shipped()
+    assert {"psnr_in", "psnr_out"} <= rows["tiny"]["scores"]["gopro_720p"].keys()
+    assert main(["models"]) == 0
+    assert "tiny" in capsys.readouterr().out
+
+
+def test_bench_reports_its_figures(random_model, tmp_path, capsys):
+    target = tmp_path / "b.json"
+    argv = ["bench", "--size", "64x48", "--frames", "4", "--model", random_model]
+    assert main([*argv, "--json", str(target)]) == 0
+    values = json.loads(target.read_text())
+    assert values["frames_out"] == 4
+    assert values["pipeline"]["fps"] > 0
+    assert values["model"]["gmac_per_frame"] > 0
+    assert values["model"]["ms_per_frame"] > 0
+    assert "64x48" in capsys.readouterr().out
+
+
+def test_real_pairs_gain(footage, tmp_path, capsys):
+    pairs, target = footage / "public_test/gopro_crops256", tmp_path / "scores.json"
+    argv = ["eval", "--blur", str(pairs / "blur"), "--sharp", str(pairs / "sharp"), "--stills"]
+    assert main([*argv, "--json", str(target)]) == 0
+    values = json.loads(target.read_text())
+    assert values["frames"] == 3
+    assert values["psnr_in"] == pytest.approx(24.61, abs=0.02)  # a fact of the pairs
+    assert values["psnr_out"] > values["psnr_in"]
+    assert values["sharp_psnr"] > 42
