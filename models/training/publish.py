@@ -1,0 +1,127 @@
+"""Shipping a run's weights: `python -m models.training.publish RUN NAME --set ...`.
+
+Scores the run's best weights by the full-frame protocol, and replaces the shipped model and the
+figures of its card only where the first set's PSNR is at least `WORTHWHILE_DB` better: a repository
+that people clone should not grow for less. The card's words (data, limits) are edited by hand.
+"""
+
+import argparse
+import json
+import shutil
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from models import registry
+from models.errors import ModelsError, TrainingError
+from models.evaluation.clips import find_clips
+from models.evaluation.evaluate import Scores, mean_scores, pair_clips, score_clip
+from models.network import cost_gmac
+
+WORTHWHILE_DB = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class TestSet:
+    """Blurry and sharp material under a name, such as `gopro_720p=DIR` with DIR/blur, DIR/sharp.
+
+    A name that ends in `:stills` makes every image a clip of its own.
+    """
+
+    __test__ = False  # no test case of pytest's
+
+    name: str
+    folder: Path
+    stills: bool
+
+    @classmethod
+    def parse(cls, text: str) -> "TestSet":
+        """Read NAME[:stills]=DIR."""
+        name, separator, folder = text.partition("=")
+        if not separator:
+            raise argparse.ArgumentTypeError(f"{text!r} is not NAME=DIR or NAME:stills=DIR")
+        stem, colon, kind = name.partition(":")
+        if colon and kind != "stills":
+            raise argparse.ArgumentTypeError(f"{kind!r} in {text!r} is not 'stills'")
+        return cls(stem, Path(folder), bool(colon))
+
+    def scores(self, model: registry.Model) -> Scores:
+        """A model's mean scores on the set."""
+        pairs = pair_clips(
+            find_clips(self.folder / "blur", stills=self.stills),
+            find_clips(self.folder / "sharp", stills=self.stills),
+        )
+        rows = [score_clip(model.network, model.config, *pair, harm=True) for pair in pairs]
+        return mean_scores(self.name, rows)
+
+    def command(self, model: str) -> str:
+        """What prints these scores; the folder is the reader's own."""
+        flag = " --stills" if self.stills else ""
+        place = self.folder.name
+        return f"deblur eval --blur {place}/blur --sharp {place}/sharp{flag} --model {model}"
+
+
+def publish(run: Path, name: str, sets: list[TestSet]) -> dict[str, Any]:
+    """Ship the best weights of a run under a name; returns the new card.
+
+    Raises:
+        TrainingError: The run has no weights, or they are not worth shipping.
+    """
+    weights = run / "best.npz"
+    if not weights.is_file():
+        raise TrainingError(f"{run} holds no best.npz: train longer")
+    model = registry.load(str(weights))
+    scores = {test.name: asdict(test.scores(model)) for test in sets}
+    old = registry.card(name) if name in registry.shipped() else {}
+    first = sets[0].name
+    known = old.get("scores", {}).get(first)
+    if known:
+        gain = scores[first]["psnr_out"] - known["psnr_out"]
+        if gain < WORTHWHILE_DB:
+            raise TrainingError(
+                f"{weights} is {gain:+.2f} dB from the shipped {name} on {first}: not worth it"
+            )
+    for row in scores.values():
+        del row["name"]
+    card = old | {
+        "name": name,
+        "gmac_720p": round(cost_gmac(model.config), 2),
+        "config": model.config.to_json(),
+        "training": _training(run),
+        "scores": scores,
+        "commands": {test.name: test.command(name) for test in sets},
+    }
+    registry.WEIGHTS.mkdir(exist_ok=True)
+    shutil.copyfile(weights, registry.WEIGHTS / f"{name}.npz")
+    path = registry.WEIGHTS / f"{name}.json"
+    path.write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+    return card
+
+
+def _training(run: Path) -> dict[str, Any]:
+    """The last record of the run's log that says how long it has trained."""
+    lines = (run / "log.jsonl").read_text(encoding="utf-8").splitlines()
+    last = json.loads(lines[-1])
+    return {"steps": int(last["step"]), "hours": round(last["seconds"] / 3600, 2)}
+
+
+def main() -> int:
+    """Run from the command line."""
+    parser = argparse.ArgumentParser(prog="python -m models.training.publish", description=__doc__)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("name", choices=sorted(registry.CONFIGS))
+    parser.add_argument("--set", dest="sets", type=TestSet.parse, action="append", required=True)
+    options = parser.parse_args()
+    try:
+        card = publish(options.run, options.name, options.sets)
+    except ModelsError as error:
+        print(f"publish: {error}", file=sys.stderr)
+        return 1
+    for name, row in card["scores"].items():
+        print(f"{name}: {row['psnr_in']:.2f} -> {row['psnr_out']:.2f} dB")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
