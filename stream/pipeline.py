@@ -55,6 +55,10 @@ class Pipeline:
         self._lock = threading.Lock()
         self._error: BaseException | None = None
         self._started_at: float | None = None
+        self._threads = [
+            threading.Thread(target=self._guard, args=(stage,), name=name)
+            for name, stage in (("capture", self._capture), ("inference", self._infer))
+        ]
 
     def stop(self) -> None:
         """Read no more frames, bring those inside to the sink and finish it. From any thread."""
@@ -68,7 +72,10 @@ class Pipeline:
                 ended and the sink was aborted.
             JobError: A recorded video lost frames on the way.
         """
-        self._guard(self._output)
+        try:
+            self._guard(self._output)
+        finally:
+            self._join()  # a second Ctrl-C may have cut the first join short
         if self._error is None:
             return self.stats
         try:
@@ -148,12 +155,8 @@ class Pipeline:
             self.stats.duration_s = self._elapsed_s()
 
     def _write_all(self) -> None:
-        threads = [
-            threading.Thread(target=self._guard, args=(stage,), name=name)
-            for name, stage in (("capture", self._capture), ("inference", self._infer))
-        ]
         try:
-            for thread in threads:
+            for thread in self._threads:
                 thread.start()
             self._sink.open(self._source.info)
             for frame, _ in self._processed:
@@ -162,7 +165,7 @@ class Pipeline:
             self._fail(error)
             raise
         finally:
-            self._join(threads)
+            self._join()
 
     def _write(self, frame: Frame) -> None:
         stats = self.stats
@@ -176,12 +179,12 @@ class Pipeline:
         if self._on_progress:
             self._on_progress(stats)
 
-    def _join(self, threads: list[threading.Thread]) -> None:
+    def _join(self) -> None:
         """Wait for both threads; a Ctrl-C on the way is kept, and only hurries them."""
         waiting = True
         while waiting:
             try:
-                for thread in threads:
+                for thread in self._threads:
                     if thread.is_alive():
                         thread.join()
                 waiting = False

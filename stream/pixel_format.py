@@ -83,9 +83,7 @@ def _converted(picture: av.VideoFrame, name: str) -> av.VideoFrame:
             src_color_range=ColorRange.JPEG,
             dst_color_range=ColorRange.MPEG,
         )
-    # naming one range for both sides keeps swscale from stretching the values
-    kept = ColorRange.JPEG if picture.color_range == ColorRange.JPEG else ColorRange.MPEG
-    return picture.reformat(format=name, src_color_range=kept, dst_color_range=kept)
+    return picture.reformat(format=name)
 
 
 def _rows(plane: Any, depth: int) -> Plane:

@@ -137,6 +137,14 @@ def test_too_many_failures_in_a_row_give_up(clip, opened, tmp_path):
     assert "broken.mov" in str(caught.value)
 
 
+def test_failures_with_good_pictures_between_them_never_give_up(clip, opened, tmp_path):
+    original = clip(Clip(codec="mjpeg", suffix=".mov", pixel_format="yuvj420p", options=()))
+    damage(original, tmp_path / "broken.mov", *range(1, 24, 2))
+    source = opened(tmp_path / "broken.mov", max_failures=1)
+    assert len(list(source.frames())) == 24
+    assert source.decode_failures == 12
+
+
 @pytest.mark.parametrize("suffix", [".mkv", ".ts"])
 def test_a_truncated_file_gives_what_is_there(suffix, clip, opened, tmp_path):
     base = {".mkv": Fraction(1, 1000), ".ts": Fraction(1, 90000)}[suffix]

@@ -1,0 +1,65 @@
+from fractions import Fraction
+
+import av
+import pytest
+
+from stream.errors import SinkError
+from stream.output.file import _set_decode_times
+from stream.output.muxer import container_format
+from stream.output.partial import PartialFile
+
+
+def test_a_partial_file_appears_only_when_committed(tmp_path):
+    file = PartialFile(tmp_path / "out.mp4")
+    file.path.write_text("whole")
+    assert not file.target.exists()
+    assert file.path.parent == tmp_path
+    file.commit()
+    file.discard()
+    assert [path.name for path in tmp_path.iterdir()] == ["out.mp4"]
+
+
+def test_a_name_taken_meanwhile_is_left_alone(tmp_path):
+    file = PartialFile(tmp_path / "out.mp4")
+    file.path.write_text("ours")
+    file.target.write_text("theirs")
+    with pytest.raises(SinkError, match="exists"):
+        file.commit()
+    file.discard()
+    assert file.target.read_text() == "theirs"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_overwriting_replaces(tmp_path):
+    (tmp_path / "out.mp4").write_text("before")
+    file = PartialFile(tmp_path / "out.mp4", overwrite=True)
+    file.path.write_text("after")
+    file.commit()
+    assert file.target.read_text() == "after"
+
+
+def test_the_suffix_names_the_container(tmp_path):
+    assert container_format(tmp_path / "A.MKV") == "matroska"
+    with pytest.raises(SinkError, match=r"no container is known by '.avi'; use one of .*\.mkv"):
+        container_format(tmp_path / "a.avi")
+
+
+@pytest.mark.parametrize(
+    ("pts", "dts"),
+    [
+        ([0], [0]),
+        ([0, 40], [0, 40]),
+        ([0, 120, 40, 80], [-40, 0, 40, 80]),
+        ([500, 900, 700], [300, 500, 700]),
+        ([], []),
+    ],
+)
+def test_decode_times_increase_and_never_pass_the_pts(pts, dts):
+    packets = []
+    for time in pts:
+        packet = av.Packet(b"x")
+        packet.time_base = Fraction(1, 1000)
+        packet.pts, packet.dts = time, 5714873960346588823
+        packets.append(packet)
+    _set_decode_times(packets)
+    assert [packet.dts for packet in packets] == dts
