@@ -4,7 +4,7 @@ A clip's score is the mean over its frames and a set's score the mean over all i
 score of doing nothing stands beside each.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import zip_longest
 from statistics import fmean
@@ -15,6 +15,7 @@ import numpy as np
 from models.color import add_residual, rgb_to_planes
 from models.errors import ClipError
 from models.evaluation.clips import Clip
+from models.evaluation.clips import pair_clips as pair_clips
 from models.evaluation.metrics import flicker, psnr, ssim
 from models.network import NetworkConfig, State, frame_features, initial_state, residual_planes
 from models.planes import Levels
@@ -47,7 +48,7 @@ class Scores:
 def restore(
     network: keras.Model, config: NetworkConfig, frames: Iterable[np.ndarray]
 ) -> Iterator[np.ndarray]:
-    """Deblur consecutive (H, W, 3) uint8 RGB frames of one size, one at a time, from a fresh state.
+    """Deblur consecutive (H, W, 3) uint8 RGB frames one at a time; a new size begins a fresh state.
 
     The residual is made on the 4:2:0 view of each frame and added to its RGB samples.
     """
@@ -57,7 +58,8 @@ def restore(
         height, width = rgb.shape[:2]
         y, u, v = (plane[None] for plane in rgb_to_planes(rgb, levels))
         features = frame_features(y, u, v, levels, "float32", np)
-        state = state or initial_state(config, 1, height, width)
+        if state is None or state.previous.shape != features.shape:
+            state = initial_state(config, 1, height, width)
         residual, hidden = network.predict_on_batch([features, *state])
         state = State(features, hidden)
         planes = residual_planes(np.asarray(residual), height, width, levels, np)
@@ -65,11 +67,18 @@ def restore(
 
 
 def score_clip(
-    network: keras.Model, config: NetworkConfig, blurry: Clip, sharp: Clip, *, harm: bool = False
+    network: keras.Model,
+    config: NetworkConfig,
+    blurry: Clip,
+    sharp: Clip,
+    *,
+    harm: bool = False,
+    observe: Callable[[int, np.ndarray], None] | None = None,
 ) -> Scores:
     """Scores of one clip; with `harm`, also how far a sharp input is left alone.
 
-    ClipError if the two differ in length or frame size.
+    `observe` is shown each output with its index. ClipError if the two differ in length or frame
+    size.
     """
     rows: list[tuple[float, ...]] = []
     flickers: list[tuple[float, float]] = []
@@ -79,6 +88,8 @@ def score_clip(
     for source, output, target, same in zip_longest(inputs, outputs, sharp.frames(), kept):
         if source is None or target is None or source.shape != target.shape:
             raise ClipError(f"{blurry.name}: blurry and sharp frames differ in number or size")
+        if observe:
+            observe(len(rows), output)
         row = [score(target, frame) for score in (psnr, ssim) for frame in (source, output)]
         rows.append((*row, psnr(target, same)) if harm else tuple(row))
         if last:
@@ -96,17 +107,6 @@ def score_clip(
         fmean(f[1] for f in flickers) if flickers else None,
         sharp_psnr[0] if sharp_psnr else None,
     )  # fmt: skip
-
-
-def pair_clips(blurry: list[Clip], sharp: list[Clip]) -> list[tuple[Clip, Clip]]:
-    """Clips of equal names, or the only two there are; ClipError if any has no partner."""
-    if len(blurry) == len(sharp) == 1:
-        return [(blurry[0], sharp[0])]
-    targets = {clip.name: clip for clip in sharp}
-    missing = {clip.name for clip in blurry} ^ targets.keys()
-    if missing:
-        raise ClipError(f"blurry and sharp clips don't match by name: {', '.join(sorted(missing))}")
-    return [(clip, targets[clip.name]) for clip in blurry]
 
 
 def mean_scores(name: str, scores: list[Scores]) -> Scores:

@@ -10,9 +10,12 @@ import contextlib
 import json
 import multiprocessing
 import os
-from collections.abc import Sequence
+import signal
+import threading
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, field
+from multiprocessing.connection import wait
 from pathlib import Path
 
 import cv2
@@ -21,8 +24,8 @@ import numpy as np
 from models import planes as yuv
 from models.color import rgb_to_planes
 from models.errors import ClipError
-from models.training.scenes import SceneLibrary
-from models.training.synthesis import BlurSettings, render_clip
+from models.training.material import Material
+from models.training.settings import BlurSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +33,15 @@ class PoolSettings:
     """What the pool holds.
 
     Attributes:
-        data: folders of sharp stills and videos.
+        data: folders of sharp stills and videos, or of pairs.
         seed: two pools of equal settings hold equal clips.
         size: side of the rendered square, in pixels, a multiple of 16.
         frames: frames of a clip.
         capacity: clips held at once, when full.
         first: clips that must be there before the first step.
         renewal: clips added, and beyond the capacity retired, per training step.
-        blur: the distribution of the blur.
+        pair_share: clips cut from pairs, where there is sharp footage too.
+        blur: the distribution of the synthesised blur.
     """
 
     data: tuple[str, ...]
@@ -47,6 +51,7 @@ class PoolSettings:
     capacity: int = 4000
     first: int = 64
     renewal: float = 0.5
+    pair_share: float = 0.5
     blur: BlurSettings = field(default_factory=BlurSettings)
 
     def __post_init__(self) -> None:
@@ -54,6 +59,9 @@ class PoolSettings:
             raise ValueError(f"clip size is {self.size}; a multiple of 16 from 32 up is needed")
         if not 1 <= self.first <= self.capacity:
             raise ValueError(f"first is {self.first}; 1 to capacity ({self.capacity}) is needed")
+        if self.frames < 1 or self.renewal < 0 or not 0 <= self.pair_share <= 1:
+            raise ValueError(f"{self.frames} frames, {self.renewal} new clips a step and a share "
+                             f"of pairs of {self.pair_share} make no pool")  # fmt: skip
 
     def window(self, step: int) -> range:
         """The numbers of the clips that training step `step` draws from."""
@@ -70,29 +78,39 @@ def clip_features(frames: np.ndarray, matrix_seed: int) -> np.ndarray:
     return packed
 
 
-_library: SceneLibrary
+_material: Material
 
 
-def _start_renderer(data: Sequence[str]) -> None:
-    global _library
+def _start_renderer(material: Material) -> None:
+    global _material
+    _material = material
+    # Ctrl-C reaches the whole group; the trainer still needs the clips of its last step
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_trainer, name="trainer watch", daemon=True).start()
     cv2.setNumThreads(0)
     os.nice(5)
-    _library = SceneLibrary([Path(folder) for folder in data], split="train")
+
+
+def _end_with_trainer() -> None:
+    """A killed trainer can't end its renderers: they would wait for orders for ever."""
+    trainer = multiprocessing.parent_process()
+    if trainer:
+        wait([trainer.sentinel])
+        os._exit(1)
 
 
 def _render(number: int, settings: PoolSettings, path: Path) -> None:
     if path.exists():
         return
-    clip = render_clip(
-        _library,
+    clip = _material.clip(
         settings.seed * 1_000_000_007 + number,
-        height=settings.size,
-        width=settings.size,
+        size=settings.size,
         frames=settings.frames,
-        settings=settings.blur,
+        blur=settings.blur,
+        pair_share=settings.pair_share,
     )
     features = np.stack([clip_features(clip.blurry, number), clip_features(clip.sharp, number)])
-    partial = path.with_suffix(".part")
+    partial = path.with_suffix(f".{os.getpid()}.part")
     with partial.open("wb") as file:
         np.save(file, features)
     partial.replace(path)
@@ -108,21 +126,20 @@ class ClipPool:
         self._pending: dict[int, Future[None]] = {}
         self._stop = 0
         self._start = 0
-        try:
-            SceneLibrary([Path(data) for data in settings.data], split="train")
-        except ValueError as error:
-            raise ClipError(str(error)) from error
+        material = Material(settings.data, split="train")
         folder.mkdir(parents=True, exist_ok=True)
         self._discard_other_pool()
         self._executor = ProcessPoolExecutor(
             workers,
             mp_context=multiprocessing.get_context("spawn"),
             initializer=_start_renderer,
-            initargs=(settings.data,),
+            initargs=(material,),
         )
 
     def _discard_other_pool(self) -> None:
-        """Remove clips that other settings made."""
+        """Remove clips that other settings made, and those that a killed renderer left half."""
+        for path in self._folder.glob("*.part"):
+            path.unlink()
         record = self._folder / "settings.json"
         wanted = json.dumps(asdict(self.settings) | {"capacity": 0, "first": 0, "renewal": 0})
         if not record.exists() or record.read_text() != wanted:
@@ -138,23 +155,51 @@ class ClipPool:
         window = self.settings.window(step)
         begin = max(self._stop, window.start)
         for number in range(begin, window.stop + ahead):
+            self._order(number)
+        self._stop = max(self._stop, window.stop + ahead)
+        for number in range(self._start, window.start):
+            future = self._pending.pop(number, None)
+            if future is None or not future.cancel():
+                self._path(number).unlink(missing_ok=True)
+        self._start = max(self._start, window.start)
+
+    def _order(self, number: int) -> None:
+        try:
             self._pending[number] = self._executor.submit(
                 _render, number, self.settings, self._path(number)
             )
-        self._stop = max(self._stop, window.stop + ahead)
-        for number in range(self._start, window.start):
-            self._path(number).unlink(missing_ok=True)
-        self._start = max(self._start, window.start)
+        except BrokenProcessPool as error:
+            raise _renderer_died() from error
 
     def clip(self, number: int) -> np.ndarray:
         """Clip `number` as (2, T, h, w, 24) uint8, blurry then sharp, mapped from disk.
 
-        Waits until it is rendered; raises what its renderer raised.
+        Waits until it is rendered, and has it rendered again if its file went missing or is cut
+        short. ClipError if its renderer can't make it.
         """
-        future = self._pending.get(number)
-        if future is not None:
+        self._wait(number)
+        try:
+            return self._mapped(number)
+        except (OSError, ValueError):
+            self._path(number).unlink(missing_ok=True)
+            self._order(number)
+            self._wait(number)
+            return self._mapped(number)
+
+    def _wait(self, number: int) -> None:
+        future = self._pending.pop(number, None)
+        if future is None:
+            return
+        try:
             future.result()
-            del self._pending[number]
+        except BrokenProcessPool as error:
+            raise _renderer_died() from error
+        except ValueError as error:
+            raise ClipError(str(error)) from error
+        except OSError as error:
+            raise ClipError(f"clip {number} can't be written: {error}") from error
+
+    def _mapped(self, number: int) -> np.ndarray:
         mapped: np.ndarray = np.load(self._path(number), mmap_mode="r")
         return mapped
 
@@ -168,3 +213,8 @@ class ClipPool:
     def __exit__(self, *error: object) -> None:
         with contextlib.suppress(KeyboardInterrupt):
             self.close()
+
+
+def _renderer_died() -> ClipError:
+    return ClipError("a rendering process was ended from outside, perhaps for want of memory: "
+                     "--resume goes on, with fewer --workers if it happens again")  # fmt: skip

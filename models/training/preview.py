@@ -1,11 +1,11 @@
 """A look at synthetic clips: a sheet of pictures for the eye, figures for comparison.
 
-What `deblur train --preview` writes. Knows how clips are made only through `render_clip`.
+What `deblur train --preview` writes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,13 +13,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from models.drawing import captioned
 from models.training.scenes import SceneLibrary
 from models.training.settings import BlurSettings
-from models.training.synthesis import render_clip
+from models.training.synthesis import Clip, render_clip
 
 SHOWN_FRAMES = 3
 ENLARGED = 2
-CAPTION_PX = 22
 PERCENTILES = (5, 25, 50, 75, 95)
 BAND = (0.03, 0.4)  # cycles a pixel in which the spectrum's slope is fitted
 
@@ -63,15 +63,31 @@ def preview_sheet(
     """Write a PNG with a row per clip: pairs of blurry and sharp frames and their PSNR."""
     if clips < 1:
         raise ValueError(f"a sheet needs at least one clip, not {clips}")
+    draw_sheet(
+        path,
+        {
+            str(seed + index): render_clip(
+                library,
+                seed + index,
+                height=size,
+                width=size,
+                frames=SHOWN_FRAMES,
+                settings=settings,
+            )
+            for index in range(clips)
+        },
+    )
+
+
+def draw_sheet(path: Path, clips: Mapping[str, Clip]) -> None:
+    """Write a PNG with a row per named clip; all of one length and size, at least one."""
     rows = []
-    for index in range(clips):
-        clip = render_clip(
-            library, seed + index, height=size, width=size, frames=SHOWN_FRAMES, settings=settings
-        )
+    for name, clip in clips.items():
         cells = []
         for blurry, sharp in zip(clip.blurry, clip.sharp, strict=True):
             quality = psnr_db(blurry, sharp)
-            cells += [_cell(blurry, f"{seed + index}: {quality:.1f} dB"), _cell(sharp, "sharp")]
+            cells.append(captioned(blurry, f"{name}: {quality:.1f} dB", enlarged=ENLARGED))
+            cells.append(captioned(sharp, "sharp", enlarged=ENLARGED))
         rows.append(np.concatenate(cells, axis=1))
     sheet = np.concatenate(rows, axis=0)
     if not cv2.imwrite(str(path), sheet[..., ::-1]):
@@ -113,14 +129,3 @@ def spectrum_slope(frame: NDArray[np.uint8]) -> float:
 
 def _percentiles(values: NDArray[np.float64]) -> Iterable[tuple[int, float]]:
     return zip(PERCENTILES, (float(v) for v in np.percentile(values, PERCENTILES)), strict=True)
-
-
-def _cell(frame: NDArray[np.uint8], caption: str) -> NDArray[np.uint8]:
-    """A frame enlarged without smoothing, its caption below."""
-    large = frame.repeat(ENLARGED, axis=0).repeat(ENLARGED, axis=1)
-    cell = np.full((large.shape[0] + CAPTION_PX, large.shape[1], 3), 24, np.uint8)
-    cell[: large.shape[0]] = large
-    place = (6, cell.shape[0] - 6)
-    white = (240, 240, 240)
-    cv2.putText(cell, caption, place, cv2.FONT_HERSHEY_SIMPLEX, 0.5, white, 1, cv2.LINE_AA)
-    return cell

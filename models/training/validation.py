@@ -1,42 +1,89 @@
-"""The clips a training run is judged by: rendered once, of scenes that it never trains on.
+"""The clips a training run is judged by: made once, of scenes that it never trains on.
 
-All are blurred: an untouched clip scores so high that it would drown the others.
+All are blurred: an untouched clip scores so high that it would drown the others. Real pairs are
+judged in full frames too.
 """
 
-from collections.abc import Sequence
-from dataclasses import replace
+import json
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import cv2
 import keras
+import numpy as np
 
-from models.evaluation.clips import find_clips
-from models.evaluation.evaluate import Scores, mean_scores, pair_clips, score_clip
+from models.errors import ClipError
+from models.evaluation.clips import find_clips, pair_clips
+from models.evaluation.evaluate import Scores, mean_scores, score_clip
 from models.network import NetworkConfig
-from models.training.scenes import SceneLibrary
-from models.training.synthesis import BlurSettings, render_clip
+from models.training.material import Material
+from models.training.settings import BlurSettings
+from models.training.synthesis import Clip, render_clip
 
-HEIGHT, WIDTH, FRAMES, CLIPS = 360, 640, 6, 16
 _SEED = 7_000_000_000
 """Far from the seeds of any training clip."""
 
 
-def render_validation(folder: Path, data: Sequence[Path], blur: BlurSettings) -> None:
-    """Write folder/blur/NAME/*.png and folder/sharp/NAME/*.png, unless they are there."""
-    if (folder / "complete").exists():
+@dataclass(frozen=True, slots=True)
+class ValidationShape:
+    """How much to be judged by.
+
+    Attributes:
+        clips: how many; half of them are pairs where there are both kinds of material.
+        frames: of each, fewer where a pair scene has fewer.
+        height, width: of a synthesised frame, in pixels; those of pairs keep their own size.
+    """
+
+    clips: int = 16
+    frames: int = 6
+    height: int = 360
+    width: int = 640
+
+    def __post_init__(self) -> None:
+        if min(self.clips, self.frames) < 1 or min(self.height, self.width) < 16:
+            raise ValueError(f"{self} is too small to be judged by")
+
+
+def render_validation(
+    folder: Path, data: Sequence[str], blur: BlurSettings, shape: ValidationShape
+) -> None:
+    """Write folder/blur/NAME/*.png and folder/sharp/NAME/*.png, unless the same are there.
+
+    ClipError if the material is too little or can't be read.
+    """
+    made = json.dumps({"data": list(data), "blur": asdict(blur), "shape": asdict(shape)})
+    record = folder / "complete"
+    if record.exists() and record.read_text(encoding="utf-8") == made:
         return
-    library = SceneLibrary(list(data), split="validation")
-    blur = replace(blur, sharp_share=0.0)
-    for index in range(CLIPS):
-        clip = render_clip(
-            library, _SEED + index, height=HEIGHT, width=WIDTH, frames=FRAMES, settings=blur
-        )
-        for kind, frames in (("blur", clip.blurry), ("sharp", clip.sharp)):
-            target = folder / kind / f"clip_{index:02d}"
-            target.mkdir(parents=True, exist_ok=True)
-            for number, frame in enumerate(frames):
-                cv2.imwrite(str(target / f"{number:03d}.png"), frame[..., ::-1])
-    (folder / "complete").touch()
+    material = Material(data, split="validation")
+    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        for index, clip in enumerate(_clips(material, blur, shape)):
+            _write(folder / "blur" / f"clip_{index:02d}", clip.blurry)
+            _write(folder / "sharp" / f"clip_{index:02d}", clip.sharp)
+    except ValueError as error:
+        raise ClipError(str(error)) from error
+    record.write_text(made, encoding="utf-8")
+
+
+def _write(folder: Path, frames: np.ndarray) -> None:
+    folder.mkdir(parents=True)
+    for number, frame in enumerate(frames):
+        cv2.imwrite(str(folder / f"{number:03d}.png"), frame[..., ::-1])
+
+
+def _clips(material: Material, blur: BlurSettings, shape: ValidationShape) -> Iterator[Clip]:
+    cut = 0
+    if material.pairs:
+        cut = (shape.clips + 1) // 2 if material.footage else shape.clips
+        yield from material.pairs.full_clips(cut, shape.frames)
+    if material.footage:
+        size = {"height": shape.height, "width": shape.width, "frames": shape.frames}
+        blurred = replace(blur, sharp_share=0.0)
+        for index in range(shape.clips - cut):
+            yield render_clip(material.footage, _SEED + index, settings=blurred, **size)
 
 
 def validate(folder: Path, network: keras.Model, config: NetworkConfig) -> Scores:

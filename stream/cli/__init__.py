@@ -68,12 +68,18 @@ def _parser() -> argparse.ArgumentParser:
     _add_model(bench)
     _add_compute(bench)
 
-    train = _command(commands, "train", "make weights from sharp footage")
-    train.add_argument("--data", type=Path, nargs="+", metavar="DIR", help="folders of footage")
+    train = _command(commands, "train", "make weights from sharp footage or from pairs")
+    train.add_argument(
+        "--data",
+        type=Path,
+        nargs="+",
+        metavar="DIR",
+        help="folders of sharp footage, or of blur/ and sharp/",
+    )
     train.add_argument("--out", type=Path, metavar="DIR", help="the run's folder")
     train.add_argument("--model", default="tiny", metavar="NAME", help="(default: tiny)")
     train.add_argument(
-        "--from", dest="start", metavar="NAME_OR_FILE", help="begin with its weights"
+        "--from", dest="start", metavar="NAME_OR_FILE", help="fine-tune this model instead"
     )
     length = train.add_mutually_exclusive_group()
     length.add_argument("--steps", type=_positive_int, default=20_000, metavar="N")
@@ -82,7 +88,9 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--clips", type=_positive_int, default=8, help="per batch (default: 8)")
     train.add_argument("--frames", type=_positive_int, default=4, help="per clip (default: 4)")
     train.add_argument("--crop", type=_positive_int, default=128, help="pixels (default: 128)")
-    train.add_argument("--learning-rate", type=float, default=1e-3, help="(default: 0.001)")
+    train.add_argument(
+        "--learning-rate", type=float, metavar="R", help="(default: 0.001, with --from 0.0002)"
+    )
     train.add_argument("--seed", type=int, default=0, help="(default: 0)")
     train.add_argument("--workers", type=_positive_int, default=1, help="rendering processes")
     train.add_argument(
@@ -94,7 +102,15 @@ def _parser() -> argparse.ArgumentParser:
     score.add_argument("--sharp", type=Path, required=True, metavar="PATH")
     score.add_argument("--stills", action="store_true", help="every image is a clip of its own")
     score.add_argument("--json", type=Path, metavar="FILE", help="write the scores")
-    _add_model(score)
+    score.add_argument(
+        "--sheet", type=Path, metavar="OUT.png", help="draw the crops with the worst blur"
+    )
+    score.add_argument(
+        "--model",
+        action="append",
+        metavar="NAME",
+        help="of `deblur models`, or a weights file; may be given again to compare",
+    )
 
     models = _command(commands, "models", "list the models, what they cost and score")
     models.add_argument("--json", action="store_true", help="print JSON")

@@ -1,10 +1,20 @@
-"""`deblur eval`: full-frame scores of a model, beside doing nothing."""
+"""`deblur eval`: full-frame scores of models, beside doing nothing."""
+
+from __future__ import annotations
 
 import argparse
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 from stream.cli.quiet import load_tensorflow
 from stream.cli.report import write_json
+
+if TYPE_CHECKING:
+    from models.evaluation.clips import Clip
+    from models.evaluation.evaluate import Scores
+    from models.evaluation.sheet import Crop
 
 HEADER = (
     f"{'clip':<24}{'frames':>7}{'PSNR in':>9}{'out':>8}{'gain':>8}{'SSIM in':>9}{'out':>8}"
@@ -13,37 +23,75 @@ HEADER = (
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print a line per clip and their mean; write JSON if asked."""
+    """Print a table per model, a line per clip and their mean; write JSON and a sheet if asked."""
     load_tensorflow()
-    from models import registry
-    from models.evaluation.clips import find_clips
-    from models.evaluation.evaluate import Scores, mean_scores, pair_clips, score_clip
-
-    def line(scores: Scores) -> str:
-        flickers = [
-            f"{value:.2f}" if value is not None else "-"
-            for value in (scores.flicker_in, scores.flicker_out)
-        ]
-        return (
-            f"{scores.name[:23]:<24}{scores.frames:>7}{scores.psnr_in:>9.2f}{scores.psnr_out:>8.2f}"
-            f"{scores.gain:>+8.2f}{scores.ssim_in:>9.4f}{scores.ssim_out:>8.4f}"
-            f"{flickers[0]:>12}{flickers[1]:>7}{scores.sharp_psnr:>12.2f}"
-        )
+    from models.evaluation.clips import find_clips, pair_clips
+    from models.evaluation.sheet import draw_sheet, worst_crops
 
     pairs = pair_clips(
         find_clips(options.blur, stills=options.stills),
         find_clips(options.sharp, stills=options.stills),
     )
-    model = registry.load(options.model)
-    print(HEADER)
+    crops = worst_crops(pairs) if options.sheet else []
+    values = []
+    for name, label in labels(options.model or ["tiny"]):
+        values.append(_score_model(name, label, pairs, crops))
+    if options.json:
+        write_json(options.json, values[0] if len(values) == 1 else {"models": values})
+    if crops:
+        draw_sheet(options.sheet, crops)
+        print(f"sheet: {options.sheet}")
+    return 0
+
+
+def labels(names: Sequence[str]) -> list[tuple[str, str]]:
+    """Each name with a short one: a weights file's stem, unless another model has the same."""
+    from models import registry
+
+    stems = [registry.weights_path(name).stem for name in names]
+    count = Counter(stems)
+    return [
+        (name, stem if count[stem] == 1 else name) for name, stem in zip(names, stems, strict=True)
+    ]
+
+
+def _score_model(
+    name: str, label: str, pairs: Sequence[tuple[Clip, Clip]], crops: Sequence[Crop]
+) -> dict[str, Any]:
+    """Print a model's table; returns what JSON says about it."""
+    from models import registry
+    from models.evaluation.evaluate import mean_scores, score_clip
+
+    model = registry.load(name)
+    collectors = {crop.clip: crop.collector(label) for crop in crops}
+    print(f"model {label}\n{HEADER}")
     scores = []
     for blurry, sharp in pairs:
-        scores.append(score_clip(model.network, model.config, blurry, sharp, harm=True))
-        print(line(scores[-1]), flush=True)
+        scores.append(
+            score_clip(
+                model.network,
+                model.config,
+                blurry,
+                sharp,
+                harm=True,
+                observe=collectors.get(blurry.name),
+            )
+        )
+        print(_line(scores[-1]), flush=True)
     mean = mean_scores("mean over frames", scores)
-    print(line(mean))
-    if options.json:
-        values = asdict(mean) | {"model": model.name, "clips": [asdict(score) for score in scores]}
-        del values["name"]
-        write_json(options.json, values)
-    return 0
+    print(_line(mean))
+    values = asdict(mean) | {"model": label, "clips": [asdict(score) for score in scores]}
+    del values["name"]
+    return values
+
+
+def _line(scores: Scores) -> str:
+    flickers = [
+        f"{value:.2f}" if value is not None else "-"
+        for value in (scores.flicker_in, scores.flicker_out)
+    ]
+    return (
+        f"{scores.name[-23:]:<24}{scores.frames:>7}{scores.psnr_in:>9.2f}{scores.psnr_out:>8.2f}"
+        f"{scores.gain:>+8.2f}{scores.ssim_in:>9.4f}{scores.ssim_out:>8.4f}"
+        f"{flickers[0]:>12}{flickers[1]:>7}{scores.sharp_psnr:>12.2f}"
+    )

@@ -1,0 +1,66 @@
+"""What clips are made of: sharp footage to blur, real pairs to cut from, or both.
+
+Each folder is one or the other: pairs if it has the two sides anywhere in it, footage if not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from models.errors import ClipError
+from models.training.pair_library import PairLibrary
+from models.training.pairs import PairScene, Split, find_pairs
+from models.training.scenes import SceneLibrary
+from models.training.settings import BlurSettings
+from models.training.synthesis import Clip, render_clip
+
+
+class Material:
+    """One side of the split of all folders; ClipError if that holds nothing. Cheap to pickle.
+
+    Attributes:
+        footage: sharp scenes, None without any.
+        pairs: pair scenes, None without any.
+    """
+
+    def __init__(self, folders: Sequence[str], *, split: Split, cache: Path | None = None) -> None:
+        cache = cache or Path.home() / ".cache" / "deblur" / "footage"
+        scenes: list[PairScene] = []
+        sharp: list[Path] = []
+        for folder in map(Path, folders):
+            found = find_pairs(folder)
+            scenes += found
+            if not found:
+                sharp.append(folder)
+        self.pairs = PairLibrary(scenes, split=split, cache=cache) if scenes else None
+        self.footage: SceneLibrary | None = None
+        try:
+            if sharp or not scenes:
+                self.footage = SceneLibrary(sharp, split=split, cache=cache)
+        except ValueError as error:
+            if split == "validation" and self.pairs:
+                return  # pairs alone can judge
+            hint = "; four stills or videos are the least" if "too little" in str(error) else ""
+            raise ClipError(f"{error}{hint}") from error
+
+    def __repr__(self) -> str:
+        return f"Material({self.footage}, {self.pairs})"
+
+    def clip(
+        self, seed: int, *, size: int, frames: int, blur: BlurSettings, pair_share: float
+    ) -> Clip:
+        """The clip of this seed: the same material and arguments give the same clip.
+
+        ClipError, or ValueError for footage, if a file can't be read.
+        """
+        rng = np.random.default_rng([seed, 1])  # synthesis draws from [seed] itself
+        if self.pairs and (self.footage is None or rng.random() < pair_share):
+            return self.pairs.cut(rng, size=size, frames=frames)
+        if self.footage is None:
+            raise ClipError("there is nothing to make clips of")
+        return render_clip(
+            self.footage, seed, height=size, width=size, frames=frames, settings=blur
+        )

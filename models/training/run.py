@@ -1,0 +1,165 @@
+"""A network in training: one step of the optimiser, its checkpoint, its averaged weights.
+
+Works on every backend of Keras. Knows nothing of where batches come from.
+"""
+
+import json
+import math
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from models import planes as yuv
+from models import registry
+from models.errors import TrainingError
+from models.network import NetworkConfig, build
+from models.training.losses import root_mean_square_error
+from models.training.options import Progress, TrainOptions, learning_rate
+from models.training.validation import validate
+
+
+class Unrolled(keras.Model):  # type: ignore[misc]
+    """A network over a whole clip: (N, T, h, w, 24) uint8 codes to nominal restored features."""
+
+    def __init__(self, network: keras.Model, config: NetworkConfig) -> None:
+        super().__init__()
+        self.network = network
+        self.hidden = config.hidden
+
+    def call(self, clips: Any) -> Any:
+        """Run the network frame by frame from a fresh state."""
+        features = nominal(clips)
+        shape = ops.shape(features)
+        previous = ops.zeros_like(features[:, 0])
+        hidden = ops.zeros((shape[0], shape[2] // 2, shape[3] // 2, self.hidden), features.dtype)
+        restored = []
+        for index in range(clips.shape[1]):
+            current = features[:, index]
+            residual, hidden = self.network([current, previous, hidden])
+            restored.append(current + residual)
+            previous = current
+        return ops.stack(restored, axis=1)
+
+
+def nominal(codes: Any) -> Any:
+    """uint8 limited-range codes (..., 24) to centred nominal features."""
+    offset, scale = yuv.channel_levels(yuv.Levels())
+    return (ops.cast(codes, "float32") - offset) / scale
+
+
+def clip_loss(sharp: Any, restored: Any) -> Any:
+    """`losses.root_mean_square_error` in code values of 8-bit RGB."""
+    return 255.0 * root_mean_square_error(nominal(sharp), restored)
+
+
+class Run:
+    """A network in training with its optimiser and progress."""
+
+    def __init__(self, options: TrainOptions) -> None:
+        keras.utils.set_random_seed(options.pool.seed)
+        self.options = options
+        self.config = registry.CONFIGS[options.model]
+        if options.start:
+            path = registry.weights_path(options.start)
+            self.config, arrays = registry.read_weights(path)
+        self.network = build(self.config)
+        if options.start:
+            registry.assign(self.network, arrays, path)
+        self.model = Unrolled(self.network, self.config)
+        self.optimizer = keras.optimizers.AdamW(
+            options.peak_rate,
+            weight_decay=1e-4,
+            beta_2=0.99,
+            global_clipnorm=1.0,
+            use_ema=True,
+            ema_momentum=options.momentum,
+        )
+        self.optimizer.build(self.network.trainable_variables)
+        self.model.compile(optimizer=self.optimizer, loss=clip_loss)
+        self.progress = Progress()
+
+    @property
+    def checkpoint(self) -> Path:
+        """The file a run resumes from."""
+        return self.options.out / "checkpoint.npz"
+
+    def step(self, batch: tuple[np.ndarray, np.ndarray]) -> float:
+        """One step of the optimiser; returns the loss before it."""
+        self.optimizer.learning_rate = learning_rate(self.progress, self.options)
+        loss = float(self.model.train_on_batch(*batch))
+        self.progress.step += 1
+        if not math.isfinite(loss):
+            raise TrainingError(
+                f"the loss is not finite at step {self.progress.step}: lower the learning rate"
+            )
+        return loss
+
+    @contextmanager
+    def averaged(self) -> Iterator[keras.Model]:
+        """The network with the moving average of its weights in place.
+
+        Before the first step that is the network as it begins: the optimiser has no average yet.
+        """
+        if self.progress.step == 0:
+            yield self.network
+            return
+        trained = [ops.convert_to_numpy(v.value).copy() for v in self.network.trainable_variables]
+        self.optimizer.finalize_variable_values(self.network.trainable_variables)
+        try:
+            yield self.network
+        finally:
+            for variable, value in zip(self.network.trainable_variables, trained, strict=True):
+                variable.assign(value)
+
+    def save(self) -> None:
+        """Write the checkpoint and the averaged weights, each whole or not at all."""
+        arrays = {key: ops.convert_to_numpy(v.value) for key, v in self._variables().items()}
+        partial = self.checkpoint.with_suffix(".part")
+        with partial.open("wb") as file:
+            np.savez(file, progress=json.dumps(asdict(self.progress)), **arrays)
+        partial.replace(self.checkpoint)
+        with self.averaged() as network:
+            registry.save_weights(self.options.out / "weights.npz", self.config, network)
+
+    def restore(self) -> None:
+        """Continue from the checkpoint; TrainingError if it is damaged or of another model."""
+        try:
+            with np.load(self.checkpoint, allow_pickle=False) as archive:
+                arrays = {key: archive[key] for key in archive.files}
+            progress = Progress(**json.loads(str(arrays.pop("progress"))))
+        except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile, EOFError) as error:
+            raise TrainingError(f"{self.checkpoint} can't be read: {error}") from error
+        variables = self._variables()
+        shapes = {key: tuple(variable.shape) for key, variable in variables.items()}
+        if shapes != {key: array.shape for key, array in arrays.items()}:
+            raise TrainingError(
+                f"{self.checkpoint} is of another model: give the --model or --from of that run"
+            )
+        for key, variable in variables.items():
+            variable.assign(arrays[key])
+        self.progress = progress
+
+    def _variables(self) -> dict[str, Any]:
+        kinds = {"weight": self.network.weights, "optimizer": self.optimizer.variables}
+        return {
+            f"{kind}_{index:04d}": variable
+            for kind, variables in kinds.items()
+            for index, variable in enumerate(variables)
+        }
+
+    def validate(self) -> dict[str, float]:
+        """Score the averaged weights on the validation clips; keep them if they are the best."""
+        options = self.options
+        with self.averaged() as network:
+            scores = validate(options.out / "validation", network, self.config)
+            if scores.gain > self.progress.best_gain:
+                self.progress.best_gain = scores.gain
+                registry.save_weights(options.out / "best.npz", self.config, network)
+        return {"psnr_in": scores.psnr_in, "psnr_out": scores.psnr_out, "gain": scores.gain}

@@ -1,0 +1,426 @@
+"""Data for training, what training minimises, and runs that are stopped, killed and resumed."""
+
+import json
+import os
+import select
+import shutil
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import keras
+import numpy as np
+import pytest
+
+from models import registry
+from models.errors import ClipError, TrainingError
+from models.network import NetworkConfig, build
+from models.planes import Levels, pack
+from models.training.batches import BatchShape, ClipBatches
+from models.training.losses import EPSILON
+from models.training.options import Progress, TrainOptions, learning_rate
+from models.training.pool import ClipPool, PoolSettings
+from models.training.procedural import draw_scene
+from models.training.run import Run, clip_loss, nominal
+from models.training.trainer import train
+from models.training.validation import ValidationShape, render_validation, validate
+
+TINY = NetworkConfig(widths=(8, 8, 8), encoder=(1, 1, 1), decoder=(0, 1), hidden=8, filters=8)
+STEPS = 12
+KILLED_AT = int(np.random.default_rng(2026).integers(2, 8))
+STOPPED_AT = 10  # between two checkpoints, after the kill
+
+
+@pytest.fixture(scope="module")
+def stills(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("stills")
+    for seed in range(5):
+        scene = draw_scene(np.random.default_rng(seed), 96, 128)
+        cv2.imwrite(str(folder / f"scene{seed}.png"), scene[..., ::-1])
+    return folder
+
+
+def pool_settings(stills, **changes):
+    settings = PoolSettings((str(stills),), size=32, frames=2, capacity=6, first=3, renewal=1.0)
+    return replace(settings, **changes)
+
+
+@pytest.fixture(scope="module")
+def pool(stills, tmp_path_factory):
+    with ClipPool(tmp_path_factory.mktemp("pool"), pool_settings(stills)) as pool:
+        yield pool
+
+
+# --- the pool -----------------------------------------------------------------------------------
+
+
+def test_window_grows_to_its_capacity_and_moves_on(stills):
+    windows = [pool_settings(stills, renewal=0.5).window(step) for step in (0, 1, 2, 6, 20)]
+    assert windows == [range(3), range(3), range(4), range(6), range(7, 13)]
+
+
+def test_clips_are_a_function_of_settings_and_number(stills, pool, tmp_path):
+    pool.advance(0)
+    first = [np.array(pool.clip(number)) for number in range(3)]
+    assert first[0].shape == (2, 2, 8, 8, 24)
+    assert first[0].dtype == np.uint8
+    assert not np.array_equal(first[0], first[1])
+    with ClipPool(tmp_path / "again", pool_settings(stills)) as again:
+        again.advance(0)
+        for number in (2, 0, 1):
+            assert np.array_equal(again.clip(number), first[number])
+
+
+def test_retired_clips_are_deleted_and_lost_ones_made_again(stills, tmp_path):
+    with ClipPool(tmp_path, pool_settings(stills)) as pool:
+        pool.advance(0, ahead=0)
+        before = np.array(pool.clip(1))
+        (tmp_path / "00000001.npy").write_bytes(b"cut short")
+        assert np.array_equal(pool.clip(1), before)
+        pool.advance(5, ahead=0)
+        for number in pool.settings.window(5):
+            pool.clip(number)
+        assert sorted(path.stem for path in tmp_path.glob("*.npy")) == [
+            f"{number:08d}" for number in range(2, 8)
+        ]
+
+
+def test_a_pool_of_other_settings_is_discarded(stills, tmp_path):
+    def reopen(**changes):
+        with ClipPool(tmp_path, pool_settings(stills, **changes)):
+            return clip.exists()
+
+    clip = tmp_path / "00000000.npy"
+    half = tmp_path / "00000001.77.part"
+    with ClipPool(tmp_path, pool_settings(stills)) as pool:
+        pool.advance(0, ahead=0)
+        pool.clip(0)
+    half.write_bytes(b"left by a killed renderer")
+    assert reopen()
+    assert not half.exists()
+    assert reopen(capacity=9, renewal=2.0)
+    assert not reopen(seed=1)
+
+
+def test_an_unreadable_picture_reaches_the_trainer_as_one_line(stills, tmp_path):
+    broken = tmp_path / "stills"
+    broken.mkdir()
+    for index in range(4):
+        (broken / f"photo{index}.jpg").write_bytes(b"not a picture")
+    with ClipPool(tmp_path / "pool", pool_settings(broken)) as pool:
+        batches = ClipBatches(pool, BatchShape(2, 2, 32), steps=4)
+        with pytest.raises(ClipError, match=r"photo\d\.jpg: not a readable image"):
+            list(map(batches.__getitem__, range(4)))
+
+
+def test_a_renderer_that_is_ended_from_outside_is_reported(stills, tmp_path):
+    with ClipPool(tmp_path, pool_settings(stills)) as pool:
+        pool.advance(0)
+        pool.clip(0)
+        for process in pool._executor._processes.values():
+            process.kill()
+        batches = ClipBatches(pool, BatchShape(2, 2, 32), steps=9)
+        with pytest.raises(ClipError, match="rendering process was ended"):
+            list(map(batches.__getitem__, range(1, 9)))
+
+
+def test_material_that_is_not_there(tmp_path):
+    with pytest.raises(ClipError, match="no such folder"):
+        ClipPool(tmp_path / "pool", pool_settings(tmp_path / "nowhere"))
+    with pytest.raises(ClipError, match="no image or video"):
+        ClipPool(tmp_path / "pool", pool_settings(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "changes", [{"size": 40}, {"first": 0}, {"first": 9}, {"renewal": -1.0}, {"pair_share": 2.0}]
+)
+def test_settings_are_checked(changes):
+    with pytest.raises(ValueError, match=r"needed|no pool"):
+        pool_settings("any", **changes)
+
+
+# --- batches ------------------------------------------------------------------------------------
+
+
+class FakePool:
+    """Clips whose blurry side is the sharp one less one, so that their alignment shows."""
+
+    def __init__(self):
+        self.settings = PoolSettings(("none",), size=48, frames=4, first=5)
+
+    def advance(self, step):
+        pass
+
+    def clip(self, number):
+        rng = np.random.default_rng(number)
+        planes = [rng.integers(1, 255, (4, side, side)).astype(np.uint8) for side in (48, 24, 24)]
+        sharp = pack(*planes, np)
+        return np.stack([sharp - 1, sharp])
+
+
+def test_batches_are_a_function_of_the_step():
+    shape = BatchShape(clips=3, frames=2, crop=32)
+    one, two = (ClipBatches(FakePool(), shape, steps=9) for _ in range(2))
+    blurry, sharp = one[4]
+    assert blurry.shape == sharp.shape == (3, 2, 8, 8, 24)
+    assert blurry.dtype == np.uint8
+    assert len(one) == 9
+    assert all(map(np.array_equal, one[4], two[4]))
+    assert not np.array_equal(one[4][0], one[5][0])
+
+
+def test_augmentation_keeps_blurry_and_sharp_aligned():
+    batches = ClipBatches(FakePool(), BatchShape(clips=4, frames=3, crop=32), steps=8)
+    for step in range(8):
+        blurry, sharp = batches[step]
+        assert np.array_equal(blurry + 1, sharp)
+
+
+@pytest.mark.parametrize("sizes", [(0, 2, 32), (2, 0, 32), (2, 2, 24), (2, 2, 0)])
+def test_batch_sizes_are_checked(sizes):
+    with pytest.raises(ValueError, match=r"needed|needs"):
+        BatchShape(*sizes)
+
+
+# --- loss and learning rate ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("error", [1, 10, 40])
+def test_loss_of_a_constant_error_is_that_error(error):
+    """Equal R, G and B errors of e code values are a luma error of 219/255 e and none of chroma."""
+    rng = np.random.default_rng(0)
+    sharp = rng.integers(40, 200, (2, 3, 4, 4, 24)).astype(np.uint8)
+    restored = np.array(nominal(sharp))
+    restored[..., :16] += error / Levels().peak
+    floor = 255 * np.sqrt(EPSILON)
+    loss = float(clip_loss(sharp, restored))
+    assert loss == pytest.approx(np.hypot(error, floor), rel=1e-4)
+    assert float(clip_loss(sharp, nominal(sharp))) == pytest.approx(floor, rel=1e-4)
+
+
+def test_each_frame_counts_by_its_root():
+    sharp = np.full((1, 2, 4, 4, 24), 128, np.uint8)
+    restored = np.array(nominal(sharp))
+    restored[:, 1, ..., :16] += 20 / 255
+    assert float(clip_loss(sharp, restored)) == pytest.approx(10, rel=0.02)  # of 0 and 20
+
+
+def options(out="run", stills="none", **changes):
+    settings = TrainOptions(
+        Path(out),
+        "tiny",
+        PoolSettings((str(stills),), size=48, frames=3, first=4, capacity=8),
+        BatchShape(clips=2, frames=2, crop=32),
+        ValidationShape(clips=1, frames=2, height=32, width=48),
+        steps=STEPS,
+        log_every=1,
+        checkpoint_every=3,
+        validate_every=6,
+    )
+    return replace(settings, **changes)
+
+
+def test_learning_rate_rises_then_falls_to_a_hundredth():
+    given = options(steps=1000, warmup=50)
+    rates = [learning_rate(Progress(step), given) for step in range(1001)]
+    assert rates[0] == pytest.approx(1e-3 / 50)
+    assert np.all(np.diff(rates[:50]) > 0)
+    assert np.all(np.diff(rates[50:]) < 0)
+    assert rates[500] == pytest.approx(1e-3 * 0.505)
+    assert rates[1000] == pytest.approx(1e-5)
+
+
+def test_learning_rate_can_follow_the_clock():
+    given = options(minutes=10.0, warmup=1)
+    assert learning_rate(Progress(500, seconds=300), given) == pytest.approx(1e-3 * 0.505)
+    assert learning_rate(Progress(500, seconds=900), given) == pytest.approx(1e-5)
+
+
+def test_fine_tuning_is_gentler_and_averages_over_less():
+    fresh, tuned = options(steps=20_000), options(steps=200, start="weights.npz")
+    assert (fresh.peak_rate, fresh.warmup_steps, fresh.momentum) == (1e-3, 200, 0.999)
+    assert (tuned.peak_rate, tuned.warmup_steps, tuned.momentum) == (2e-4, 20, 0.95)
+    assert options(learning_rate=5e-4, start="weights.npz").peak_rate == 5e-4
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"steps": 0},
+        {"minutes": 0.0},
+        {"learning_rate": 0.0},
+        {"batch": BatchShape(2, 2, 64)},
+        {"batch": BatchShape(2, 4, 32)},
+    ],
+)
+def test_options_are_checked(changes):
+    with pytest.raises(ValueError, match=r"must|nothing|can't be cut"):
+        options(**changes)
+
+
+# --- runs ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def start(tmp_path_factory):
+    """A weights file whose network does something, small enough to train in a test."""
+    path = tmp_path_factory.mktemp("start") / "start.npz"
+    keras.utils.set_random_seed(1)
+    network = build(TINY)
+    rng = np.random.default_rng(1)
+    for variable in network.weights:
+        variable.assign(rng.normal(size=variable.shape) * 0.1)
+    registry.save_weights(path, TINY, network)
+    return str(path)
+
+
+def records(out, key):
+    lines = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+    return [(line["step"], line[key]) for line in lines if key in line]
+
+
+@pytest.fixture(scope="module")
+def unbroken(stills, start, tmp_path_factory):
+    """The folder and the lines of a run that nothing disturbed."""
+    out = tmp_path_factory.mktemp("unbroken")
+    lines = []
+    train(options(out, stills, start=start), log=lines.append)
+    return out, lines
+
+
+def test_a_run_leaves_weights_log_and_curve(unbroken, start):
+    out, lines = unbroken
+    assert [step for step, _ in records(out, "loss")] == list(range(1, STEPS + 1))
+    assert [step for step, _ in records(out, "gain")] == [0, 6, STEPS]
+    assert any("steps/s" in line and "waiting" in line for line in lines)
+    assert cv2.imread(str(out / "curve.png")).shape == (600, 960, 3)
+    assert list((out / "tensorboard").glob("events*"))
+    config, best = registry.read_weights(out / "best.npz")
+    assert config == TINY
+    assert best.keys() == registry.read_weights(Path(start))[1].keys()
+
+
+def test_a_fine_tune_begins_at_the_score_of_its_weights(unbroken, start):
+    out, _ = unbroken
+    model = registry.load(start)
+    scores = validate(out / "validation", model.network, model.config)
+    assert records(out, "gain")[0] == (0, pytest.approx(scores.gain, abs=1e-6))
+
+
+CHILD = """
+import sys
+
+if __name__ == "__main__":
+    from test_training import options, train
+
+    train(options(*sys.argv[1:3], start=sys.argv[3]), log=lambda text: print(text, flush=True))
+"""
+
+
+def test_a_run_resumes_exactly_when_killed_then_stopped_then_without_its_pool(
+    unbroken, stills, start, tmp_path
+):
+    out = tmp_path / "run"
+    given = options(out, stills, start=start)
+    _kill_in_mid_run(tmp_path / "child.py", [str(out), str(stills), start])
+
+    def stop(line):
+        if line.startswith(f"step {STOPPED_AT}/"):
+            signal.raise_signal(signal.SIGTERM)
+
+    with pytest.raises(TrainingError, match="add --resume"):
+        train(given)
+    with pytest.raises(KeyboardInterrupt):
+        train(given, resume=True, log=stop)
+    assert records(out, "loss") == records(unbroken[0], "loss")[:STOPPED_AT]
+    shutil.rmtree(out / "pool")
+    train(given, resume=True)
+    # TensorFlow on a CPU was bitwise equal in every try, so no tolerance is given
+    for key in ("loss", "gain"):
+        assert records(out, key) == records(unbroken[0], key)
+    ours, theirs = (registry.read_weights(run / "weights.npz")[1] for run in (out, unbroken[0]))
+    assert all(np.array_equal(ours[key], theirs[key]) for key in theirs)
+
+
+def _kill_in_mid_run(script, arguments):
+    """Start a run in a process of its own and kill that; its renderers must end by themselves."""
+    script.write_text(CHILD)
+    places = (Path(__file__).parent, Path(registry.__file__).parents[1])
+    child = subprocess.Popen(
+        [sys.executable, str(script), *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(map(str, places))},
+    )
+    for line in child.stdout:
+        if line.startswith(f"step {KILLED_AT}/"):
+            break
+    renderers = [os.pidfd_open(int(pid)) for pid in _children(child.pid)]
+    child.kill()
+    child.communicate()
+    assert child.returncode == -signal.SIGKILL
+    assert renderers
+    for renderer in renderers:  # readable when it has ended
+        assert select.select([renderer], [], [], 10)[0], "a renderer outlives the trainer"
+        os.close(renderer)
+
+
+def _children(pid):
+    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+
+
+def test_averaged_weights_give_way_to_the_trained_ones(start, tmp_path):
+    run = Run(options(tmp_path, start=start, steps=1000))
+
+    def weights():
+        return [np.array(variable.value) for variable in run.network.trainable_variables]
+
+    begun = weights()
+    with run.averaged():
+        assert all(map(np.array_equal, weights(), begun))  # no average before the first step
+    batch = np.random.default_rng(0).integers(16, 235, (2, 2, 2, 8, 8, 24)).astype(np.uint8)
+    for _ in range(3):
+        run.step(tuple(batch))
+    trained = weights()
+    with run.averaged():
+        assert not all(map(np.array_equal, weights(), trained))
+    assert all(map(np.array_equal, weights(), trained))
+
+    run.save()
+    other = Run(options(tmp_path))
+    with pytest.raises(TrainingError, match="of another model"):
+        other.restore()
+    run.checkpoint.write_bytes(b"damaged")
+    with pytest.raises(TrainingError, match="can't be read"):
+        run.restore()
+
+
+def test_a_loss_that_is_not_finite_ends_the_run(start, tmp_path, monkeypatch):
+    run = Run(options(tmp_path, start=start))
+    monkeypatch.setattr(run.model, "train_on_batch", lambda blurry, sharp: np.float32("nan"))
+    with pytest.raises(TrainingError, match="step 1: lower the learning rate"):
+        run.step((np.zeros(1), np.zeros(1)))
+
+
+def test_validation_clips_are_made_once_and_again_for_other_settings(stills, tmp_path):
+    blur, shape = PoolSettings(("any",)).blur, ValidationShape(2, 2, 32, 48)
+
+    def made():
+        render_validation(tmp_path, [str(stills)], blur, shape)
+        return first.stat().st_mtime_ns, cv2.imread(str(first))
+
+    first = tmp_path / "blur" / "clip_00" / "000.png"
+    before = made()
+    assert before[1].shape == (32, 48, 3)
+    assert made()[0] == before[0]
+    blur = replace(blur, length_median_px=1.0)
+    assert made()[0] > before[0]
+    lonely = tmp_path / "lonely"
+    lonely.mkdir()
+    shutil.copy(stills / "scene0.png", lonely)
+    with pytest.raises(ClipError, match="four stills or videos are the least"):
+        render_validation(tmp_path / "other", [str(lonely)], blur, shape)
