@@ -90,14 +90,14 @@ def _scenes(folder: Path, root: Path) -> Iterator[PairScene]:
     entries = [entry for entry in sorted(folder.iterdir()) if not entry.name.startswith(".")]
     folders = {entry.name.lower(): entry for entry in entries if entry.is_dir()}
     videos = {entry.stem.lower(): entry for entry in entries if entry.suffix.lower() in VIDEOS}
-    found = False
+    sides: set[Path] = set()
     for blurry, sharp in SIDES:
         for named in (folders, videos):
             if blurry in named and sharp in named:
-                found = True
+                sides |= {named[blurry], named[sharp]}
                 yield from _matched(named[blurry], named[sharp], root)
-    if not found:
-        for entry in folders.values():
+    for entry in folders.values():
+        if entry not in sides:
             yield from _scenes(entry, root)
 
 
