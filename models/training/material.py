@@ -46,8 +46,16 @@ class Material:
             hint = "; four stills or videos are the least" if "too little" in str(error) else ""
             raise ClipError(f"{error}{hint}") from error
 
-    def __repr__(self) -> str:
-        return f"Material({self.footage}, {self.pairs})"
+    def describe(self) -> str:
+        """How much there is, for people."""
+        parts = []
+        if self.footage:
+            stills, videos = len(self.footage.stills), len(self.footage.videos)
+            parts.append(f"{stills} sharp stills and {videos} videos to blur")
+        if self.pairs:
+            frames = sum(len(stretch.frames) for stretch in self.pairs.stretches)
+            parts.append(f"{frames} pairs of frames in {len(self.pairs.stretches)} stretches")
+        return ", ".join(parts)
 
     def clip(
         self, seed: int, *, size: int, frames: int, blur: BlurSettings, pair_share: float

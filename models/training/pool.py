@@ -126,14 +126,14 @@ class ClipPool:
         self._pending: dict[int, Future[None]] = {}
         self._stop = 0
         self._start = 0
-        material = Material(settings.data, split="train")
+        self.material = Material(settings.data, split="train")
         folder.mkdir(parents=True, exist_ok=True)
         self._discard_other_pool()
         self._executor = ProcessPoolExecutor(
             workers,
             mp_context=multiprocessing.get_context("spawn"),
             initializer=_start_renderer,
-            initargs=(material,),
+            initargs=(self.material,),
         )
 
     def _discard_other_pool(self) -> None:

@@ -33,8 +33,15 @@ def train(
 
     With `resume`, a run that its folder holds goes on; without, that folder must hold none. SIGINT
     and SIGTERM end the run after the current step with a checkpoint in place, and raise
-    KeyboardInterrupt.
+    KeyboardInterrupt. ModelsError for material, weights or a folder that can't be used.
     """
+    try:
+        return _train(options, resume, log)
+    except OSError as error:
+        raise TrainingError(f"{options.out} can't hold the run: {error}") from error
+
+
+def _train(options: TrainOptions, resume: bool, log: Callable[[str], None]) -> Path:
     run = Run(options)
     if run.checkpoint.exists() and not resume:
         raise TrainingError(f"{options.out} holds a run already: add --resume to go on with it")
@@ -51,6 +58,7 @@ def train(
         ThreadPoolExecutor(1, thread_name_prefix="batches") as reader,
         _stop_signal() as stopped,
     ):
+        log(f"data: {pool.material.describe()}")
         batches = ClipBatches(pool, options.batch, steps=options.steps)
         _steps(run, batches, reader, stopped, _Reporter(run, record, log))
         interrupted = share_done(run.progress, options) < 1

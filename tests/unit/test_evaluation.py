@@ -2,11 +2,11 @@
 
 import json
 
-import av
 import cv2
 import keras
 import numpy as np
 import pytest
+from footage import HEIGHT, WIDTH, blurred, pictures, write_frames, write_video
 
 from models import registry
 from models.errors import ClipError
@@ -15,39 +15,9 @@ from models.evaluation.evaluate import Scores, mean_scores, restore, score_clip
 from models.evaluation.metrics import flicker, psnr, ssim
 from models.evaluation.sheet import draw_sheet, worst_crop, worst_crops
 from models.network import NetworkConfig, build
-from models.training.procedural import draw_scene
 from stream.cli import main
 
 TINY = NetworkConfig(widths=(8, 8, 8), encoder=(1, 1, 1), decoder=(0, 1), hidden=8, filters=8)
-HEIGHT, WIDTH = 40, 56
-
-
-def pictures(count, seed=0):
-    scene = draw_scene(np.random.default_rng(seed), HEIGHT, WIDTH + count)
-    return [scene[:, start : start + WIDTH] for start in range(count)]
-
-
-def blurred(frames):
-    return [cv2.blur(frame, (1, 5)) for frame in frames]
-
-
-def write_frames(folder, frames, name="{:03d}.png"):
-    folder.mkdir(parents=True)
-    for index, frame in enumerate(frames):
-        assert cv2.imwrite(str(folder / name.format(index)), frame[..., ::-1])
-    return folder
-
-
-def write_video(path, frames):
-    """A lossless video, so that frames can be compared exactly."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("ffv1", 25)
-        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "bgr0"
-        for frame in frames:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, "rgb24")))
-        container.mux(stream.encode())
-    return path
 
 
 @pytest.fixture(scope="module")

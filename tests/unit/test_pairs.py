@@ -6,7 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from test_evaluation import HEIGHT, WIDTH, pictures, write_frames, write_video
+from footage import HEIGHT, WIDTH, pictures, write_frames, write_video
 
 from models.errors import ClipError
 from models.planes import unpack
