@@ -49,7 +49,10 @@ class Processor(Protocol):
         """Give the rest; no frame follows."""
 
     def close(self) -> None:
-        """Free what is held; called once, whether or not the run succeeded."""
+        """Forget the stream; called once a run, whether or not it succeeded.
+
+        Another run may `start` afterwards, and finds nothing of this one.
+        """
 
 
 class Sink(Protocol):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 STAGES = ("capture", "inference", "output")
+_COUNTERS = ("frames_in", "frames_out", "frames_dropped", "decode_failures", "duration_s")
 
 
 class Histogram:
@@ -27,6 +29,15 @@ class Histogram:
         """Count one duration; what is below 1 us counts as 1 us."""
         ratio = max(seconds, self._SMALLEST_S) / self._SMALLEST_S
         self._bins[math.floor(math.log(ratio) / self._GROWTH)] += 1
+
+    def merge(self, other: Mapping[int, int]) -> None:
+        """Count the `bins` of another histogram too."""
+        self._bins.update(other)
+
+    @property
+    def bins(self) -> dict[int, int]:
+        """How many durations fell into each bin."""
+        return dict(self._bins)
 
     def percentile_ms(self, percent: float) -> float | None:
         """The duration that ``percent`` of all do not exceed, or None where nothing was added."""
@@ -98,6 +109,25 @@ class RunStats:
             return None
         return max(0, self.frames_expected - self.frames_out) / self.fps
 
+    def merge(self, part: Mapping[str, Any]) -> None:
+        """Count a part of the same job too: what `saved` gave, or JSON made of it."""
+        for name in _COUNTERS:
+            setattr(self, name, getattr(self, name) + part[name])
+        for name, stage in self.stages.items():
+            stage.busy_s += part["stages"][name]["busy_s"]
+            stage.times.merge(_numbered(part["stages"][name]["bins"]))
+        self.latency.merge(_numbered(part["latency"]))
+
+    def saved(self) -> dict[str, Any]:
+        """All that was counted, JSON-ready, for `merge`."""
+        return {name: getattr(self, name) for name in _COUNTERS} | {
+            "stages": {
+                name: {"busy_s": stage.busy_s, "bins": stage.times.bins}
+                for name, stage in self.stages.items()
+            },
+            "latency": self.latency.bins,
+        }
+
     def report(self) -> dict[str, Any]:
         """JSON-ready, with the keys that scripts rely on; model and device are the caller's."""
         return {
@@ -113,6 +143,10 @@ class RunStats:
                 for percent in (50, 95, 99)
             },
         }
+
+
+def _numbered(bins: Mapping[Any, int]) -> dict[int, int]:
+    return {int(number): count for number, count in bins.items()}  # JSON's keys are texts
 
 
 def _rounded(value: float | None) -> float | None:

@@ -22,7 +22,7 @@ from av.video.stream import VideoStream
 from stream.capture.container import open_container, packets_of, picture_stream, reason
 from stream.capture.side_data import display_matrix, hdr_metadata, not_carried
 from stream.capture.timeline import Timeline
-from stream.errors import DecodeError, OpenError
+from stream.errors import DecodeError, OpenError, SourceError
 from stream.frame import Discontinuity, Frame, StreamInfo
 from stream.pixel_format import color_tags, flowing_format, read_planes
 
@@ -45,7 +45,7 @@ class FileSource:
         self._path = Path(path)
         self._max_failures = max_failures
         self._failures_in_a_row = 0
-        self._index = 0
+        self.index = 0  # of the next frame
         self._container = open_container(self._path)
         try:
             self._stream = picture_stream(self._container, self._path)
@@ -86,6 +86,27 @@ class FileSource:
             yield self._frame(picture, place.pts, place.backwards)
             last = picture
         yield from self._repeat(last, self._timeline.rest())
+
+    def seek(self, pts: int) -> None:
+        """Let `frames` begin at a keyframe about a second before ``pts``, if there is one.
+
+        What is delivered then is as good as the container's index: compare it with what is known.
+
+        Raises:
+            SourceError: Nothing can be read there.
+        """
+        time_base = self._info.time_base
+        try:
+            self._container.seek(pts - round(1 / time_base), stream=self._stream)
+        except (av.FFmpegError, OSError, OverflowError) as error:
+            raise SourceError(f"{self._path} cannot be searched ({reason(error)})") from error
+        self._failures_in_a_row = 0
+        self._timeline = Timeline(self._nominal_step())
+        self._pictures = self._decode()
+        first = next(self._pictures, None)
+        if first is None:
+            raise SourceError(f"{self._path} shows no picture after the one at {pts}")
+        self._first = first
 
     def close(self) -> None:
         """Close the file."""
@@ -130,7 +151,7 @@ class FileSource:
         if self._failures_in_a_row > self._max_failures:
             raise DecodeError(
                 f"{self._path}: {self._failures_in_a_row} pictures in a row cannot be decoded "
-                f"after frame {self._index} ({reason(error)}); cut the file there"
+                f"after frame {self.index} ({reason(error)}); cut the file there"
             ) from error
 
     def _frame(self, picture: av.VideoFrame, pts: int, backwards: bool = False) -> Frame:
@@ -141,11 +162,11 @@ class FileSource:
             time_base=self._info.time_base,
             duration=max(0, picture.duration),
             color=self._info.color,
-            index=self._index,
+            index=self.index,
             captured_at=time.perf_counter(),
-            discontinuity=discontinuity if self._index else Discontinuity.START,
+            discontinuity=discontinuity if self.index else Discontinuity.START,
         )
-        self._index += 1
+        self.index += 1
         return frame
 
     def _repeat(self, picture: av.VideoFrame, lost: tuple[int, ...]) -> Iterator[Frame]:
@@ -159,7 +180,7 @@ class FileSource:
         if now != before:
             raise DecodeError(
                 f"{self._path} changes from {before[0]}x{before[1]} {before[2]} to "
-                f"{now[0]}x{now[1]} {now[2]} at frame {self._index}, which is not "
+                f"{now[0]}x{now[1]} {now[2]} at frame {self.index}, which is not "
                 "supported; split it there"
             )
 

@@ -1,41 +1,50 @@
-"""One recorded video from input to output: the pipeline into segments, then the join.
+"""One recorded video from input to output: segment by segment, then the join.
 
-Everything unfinished lies in one hidden folder beside the target, which goes away at the end,
-whatever the end. Nothing appears at the target's name before it is whole.
+Everything unfinished lies in one hidden folder beside the target. Nothing appears at the target's
+name before it is whole. A run that was cut short, however, is taken up behind its last finished
+segment, and the outcome has the same bytes as that of a run in one go.
 """
 
 from __future__ import annotations
 
-import contextlib
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator
+import dataclasses
+from collections.abc import Callable
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 
-from stream.capture.file import FileSource
 from stream.errors import JobError
 from stream.frame import StreamInfo
+from stream.jobs.identity import identity_of
 from stream.jobs.join import join
-from stream.output.encoder import EncoderOptions, Encoding, choose_encoding, refusal
-from stream.output.file import VideoWriter
+from stream.jobs.journal import Identity, Joined, file_id
+from stream.jobs.plan import BURN_IN, SEGMENT_S, Plan, make_plan
+from stream.jobs.reader import Reader
+from stream.jobs.segment import clean_segment
+from stream.jobs.workspace import Workspace
+from stream.output.encoder import EncoderOptions, choose_encoding
 from stream.output.muxer import container_format
-from stream.output.partial import require_free
-from stream.pipeline import Pipeline
+from stream.output.partial import PartialFile, require_free
 from stream.stages import Processor
 from stream.stats import RunStats
-
-# Both came back with every pts, dts and the last duration exactly, from every time base tried;
-# NUT loses dts and durations, Matroska rounds to 1/1000 s. MOV is for ProRes.
-_SEGMENT_FORMATS = ("mp4", "mov")
 
 
 @dataclass(frozen=True, slots=True)
 class CleanOptions:
-    """What a user may choose about the output file."""
+    """What a user may choose about the output file.
+
+    Attributes:
+        encoder: Codec and quality.
+        overwrite: Whether the output may be there already.
+        resume: Whether to go on with what an earlier run has finished.
+        segment_s: Seconds that a segment spans.
+    """
 
     encoder: EncoderOptions = field(default_factory=EncoderOptions)
     overwrite: bool = False
+    resume: bool = True
+    segment_s: Fraction = SEGMENT_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +61,9 @@ def clean_file(
     processor: Processor,
     options: CleanOptions | None = None,
     on_progress: Callable[[RunStats], None] | None = None,
+    *,
+    model: str = "",
+    on_message: Callable[[str], None] | None = None,
 ) -> CleanResult:
     """Bring ``source`` through ``processor`` to ``target``, keeping all that is not a pixel.
 
@@ -60,32 +72,35 @@ def clean_file(
     Args:
         source: A video file.
         target: Its suffix names the container.
-        processor: Used for this one video, and closed.
-        options: Codec, quality, whether to overwrite.
-        on_progress: Called after each frame, on this thread.
+        processor: Started and closed once for each segment.
+        options: Codec, quality, whether to overwrite and to resume.
+        on_progress: Called after each frame, on this thread, with the counts of the whole job.
+        model: Anything that is equal for equal processors; only work of the same is resumed.
+        on_message: Called with what the user should know at once.
 
     Raises:
-        DeblurError: In one line what failed; the target is as it was before.
+        DeblurError: In one line what failed; the target is as it was before, and the segments
+            that were finished wait for the next run.
     """
     source, target, options = Path(source), Path(target), options or CleanOptions()
+    tell = on_message or (lambda message: None)
     _require_different(source, target)
-    require_free(target, overwrite=options.overwrite)
-    format_name = container_format(target)
-    video = FileSource(source)
-    try:
-        encoding, warnings = choose_encoding(video.info, options.encoder, format_name)
-        segment_format = _segment_format(video.info, encoding)
-    except BaseException:
-        video.close()
-        raise
-    with _workspace(target) as folder:
-        segment = folder / f"00000.{segment_format}"
-        writer = VideoWriter(
-            segment, format_name=segment_format, encoding=encoding, shown_as=target
-        )
-        stats = Pipeline(video, processor, writer, on_progress=on_progress).run()
-        warnings += join([segment], source, target, video.info, overwrite=options.overwrite)
-    return CleanResult(stats, (*warnings, *_remarks(video.info, stats)))
+    with ExitStack() as stack:
+        reader = stack.enter_context(closing(Reader(source, BURN_IN)))
+        info = reader.info
+        encoding, warnings = choose_encoding(info, options.encoder, container_format(target))
+        plan = make_plan(info, encoding, options.segment_s)
+        identity = identity_of(source, plan, model, target)
+        work = stack.enter_context(Workspace(target, overwrite=options.overwrite))
+        if not (work.done and work.journal.identity == identity):
+            require_free(target, overwrite=options.overwrite)
+            if _take_up(work, identity, reader, options, tell):
+                _clean_rest(work, plan, reader, processor, target, on_progress)
+            _join(work, source, target, info, overwrite=options.overwrite)
+        stats = _total(work, info)
+        joined = work.journal.joined
+        warnings += joined.warnings if joined else ()
+    return CleanResult(stats, (*warnings, *_remarks(info, stats)))
 
 
 def _require_different(source: Path, target: Path) -> None:
@@ -93,23 +108,90 @@ def _require_different(source: Path, target: Path) -> None:
         raise JobError(f"{target} is the input itself; choose another name for the output")
 
 
-def _segment_format(info: StreamInfo, encoding: Encoding) -> str:
-    for format_name in _SEGMENT_FORMATS:
-        if refusal(info, encoding, format_name) is None:
-            return format_name
-    raise JobError(f"{encoding.encoder} cannot be written in segments; choose another --codec")
+def _take_up(
+    work: Workspace,
+    identity: Identity,
+    reader: Reader,
+    options: CleanOptions,
+    tell: Callable[[str], None],
+) -> bool:
+    """Bring the reader behind the last finished segment; returns whether there is more."""
+    if not options.resume:
+        work.begin(identity)
+    elif removed := work.adopt(identity):
+        tell(removed)
+    if not work.journal.segments:
+        return True
+    last = work.journal.segments[-1]
+    stats = _total(work, reader.info)
+    if last.last or reader.go_behind(last.marks, stats.frames_in):
+        tell(f"{work.target}: going on behind {stats.frames_out} frames of an earlier run")
+        return not last.last
+    raise JobError(
+        f"{reader.info.name} no longer gives the pictures it gave; use --no-resume to start afresh"
+    )
 
 
-@contextlib.contextmanager
-def _workspace(target: Path) -> Iterator[Path]:
+def _clean_rest(
+    work: Workspace,
+    plan: Plan,
+    reader: Reader,
+    processor: Processor,
+    target: Path,
+    on_progress: Callable[[RunStats], None] | None,
+) -> None:
+    while reader.next_pts is not None:
+        before = _total(work, plan.info)
+
+        def progress(now: RunStats, before: RunStats = before) -> None:
+            if on_progress:
+                on_progress(_sum(before, now))
+
+        work.journal.add(
+            clean_segment(
+                plan, reader, processor, work.folder, shown_as=target, on_progress=progress
+            )
+        )
+
+
+def _join(
+    work: Workspace, source: Path, target: Path, info: StreamInfo, *, overwrite: bool
+) -> None:
+    """Make the whole file in the work's folder, note what it is, and give it its name."""
+    path = work.folder / f"joined{target.suffix}"
+    file = PartialFile(target, overwrite=overwrite, path=path)
+    segments = work.journal.segments
     try:
-        name = tempfile.mkdtemp(".partial", f".{target.name}.", target.parent)
-    except OSError as error:
-        raise JobError(f"{target.parent} cannot be written to ({error.strerror})") from error
-    try:
-        yield Path(name)
+        warnings = join(
+            [work.folder / segment.name for segment in segments],
+            source,
+            path,
+            info,
+            reorder=max(segment.reorder for segment in segments),
+            shown_as=target,
+        )
+        work.journal.add_joined(Joined(file_id(path), tuple(warnings)))
+        file.commit()
     finally:
-        shutil.rmtree(name, ignore_errors=True)
+        file.discard()
+
+
+def _total(work: Workspace, info: StreamInfo) -> RunStats:
+    total = RunStats(frames_expected=info.frames_estimate)
+    for segment in work.journal.segments:
+        total.merge(segment.stats)
+    return total
+
+
+def _sum(before: RunStats, now: RunStats) -> RunStats:
+    """The counts of both; of times only those before, which is enough to show progress."""
+    return dataclasses.replace(
+        before,
+        frames_in=before.frames_in + now.frames_in,
+        frames_out=before.frames_out + now.frames_out,
+        decode_failures=before.decode_failures + now.decode_failures,
+        duration_s=before.duration_s + now.duration_s,
+    )
 
 
 def _remarks(info: StreamInfo, stats: RunStats) -> list[str]:

@@ -22,9 +22,9 @@ from av.stream import Discard, Stream
 
 from stream.capture.container import open_container, packets_of, picture_stream
 from stream.frame import StreamInfo
+from stream.jobs.reel import Reel
 from stream.jobs.retime import Clock
 from stream.output.muxer import container_format, open_muxer, write_error
-from stream.output.partial import PartialFile
 
 # Tags that the muxer writes itself, or that are true of the source's file only.
 _STALE_TAGS = (
@@ -40,37 +40,40 @@ def join(
     target: Path,
     info: StreamInfo,
     *,
-    overwrite: bool = False,
+    reorder: int = 0,
+    shown_as: Path | None = None,
 ) -> list[str]:
     """Write ``target`` from cleaned ``segments``, in order, and the rest of ``source``.
 
-    The segments' streams have one encoding; ``info`` describes the source's video.
+    Args:
+        segments: Videos of one encoding, each later than the one before.
+        source: Where all the rest is copied from.
+        target: Its suffix names the container.
+        info: The source's video.
+        reorder: How many places pictures are decoded before they are shown, at most.
+        shown_as: How errors name the target.
 
     Returns:
         One warning for each thing of the source that is not in the target.
 
     Raises:
-        SinkError: The target could not be written; nothing is left at its name.
+        SinkError: The target could not be written.
         SourceError: The source cannot be read any more.
+        JobError: The segments do not fit together.
     """
-    file = PartialFile(target, overwrite=overwrite)
     try:
         with ExitStack() as stack:
             original = stack.enter_context(open_container(source))
-            cleaned = [stack.enter_context(open_container(segment)) for segment in segments]
-            muxer = open_muxer(file.path, container_format(target), info)
+            reel = stack.enter_context(contextlib.closing(Reel(segments, reorder)))
+            muxer = open_muxer(target, container_format(target), info)
             stack.enter_context(_completed(muxer))
-            warnings = _write(cleaned, original, picture_stream(original, source), muxer, info)
-        file.commit()
+            return _write(reel, original, picture_stream(original, source), muxer, info)
     except (av.FFmpegError, OSError) as error:
-        raise write_error(target, error) from error
-    finally:
-        file.discard()
-    return warnings
+        raise write_error(shown_as or target, error) from error
 
 
 def _write(
-    cleaned: Sequence[InputContainer],
+    reel: Reel,
     original: InputContainer,
     pictures: Stream,
     target: OutputContainer,
@@ -83,8 +86,7 @@ def _write(
         if stream.discard is Discard.all:
             continue  # the text track of MP4's chapters; the chapters themselves are copied
         if stream.index == pictures.index:
-            template: Stream = cleaned[0].streams.video[0]
-            video = copy = target.add_stream_from_template(template, opaque=True)
+            video = copy = target.add_stream_from_template(reel.template, opaque=True)
         elif _holds(target, stream, info):
             copies[stream.index] = copy = target.add_stream_from_template(stream, opaque=True)
         else:
@@ -98,19 +100,16 @@ def _write(
 
     damaged: list[str] = []
     shift = max(Fraction(0), -info.start_pts * info.time_base)
-    both = (_video(cleaned, video or pictures), _others(original, copies, shift, damaged))
+    both = (_video(reel, video or pictures), _others(original, copies, shift, damaged))
     for packet in heapq.merge(*both, key=_decode_time):
         target.mux(packet)
     return warnings + damaged
 
 
-def _video(segments: Sequence[InputContainer], target: Stream) -> Iterator[Packet[Stream]]:
+def _video(reel: Reel, target: Stream) -> Iterator[Packet[Stream]]:
     clock = Clock(target)
-    for segment in segments:
-        streams: list[Stream] = [segment.streams.video[0]]
-        for packet in segment.demux(*streams):
-            if packet.size:
-                yield clock.retime(packet)
+    for packet in reel.packets():
+        yield clock.retime(packet)
 
 
 def _others(

@@ -5,9 +5,11 @@ from __future__ import annotations
 import errno
 import io
 from pathlib import Path
+from typing import cast
 
 import av
 from av.container import OutputContainer
+from av.container.core import Flags
 
 from stream.errors import SinkError
 from stream.frame import ColorTags, StreamInfo
@@ -50,7 +52,12 @@ def open_muxer(target: Path | io.BytesIO, format_name: str, info: StreamInfo) ->
         if info.color != ColorTags():
             options["movflags"] = "write_colr"  # otherwise only where no tag is unspecified
     file = f"file:{target}" if isinstance(target, Path) else target
-    return av.open(file, mode="w", format=format_name, options=options)
+    container = av.open(file, mode="w", format=format_name, options=options)
+    if format_name in ("matroska", "webm"):
+        container.flags = int(container.flags) | cast(
+            int, Flags.bitexact.value
+        )  # otherwise its ids are random
+    return container
 
 
 def write_error(target: Path, error: Exception) -> SinkError:

@@ -10,20 +10,22 @@ from stream.errors import SinkError
 
 
 class PartialFile:
-    """Written at `path`, a hidden name beside ``target``, until `commit` renames it.
+    """Written at `path` until `commit` renames it.
 
     Args:
         target: Where the file is to appear.
         overwrite: Whether a file may be there already; it stays until `commit`.
+        path: On the same disk; a hidden name beside ``target`` where none is given.
 
     Raises:
         SinkError: It could not be put there in the end, so do not begin.
     """
 
-    def __init__(self, target: Path, *, overwrite: bool = False) -> None:
+    def __init__(self, target: Path, *, overwrite: bool = False, path: Path | None = None) -> None:
         require_free(target, overwrite=overwrite)
         self.target = target
-        self.path = target.with_name(f".{target.name}.{secrets.token_hex(4)}.partial")
+        hidden = target.with_name(f".{target.name}.{secrets.token_hex(4)}.partial")
+        self.path = path or hidden
         self._overwrite = overwrite
 
     def commit(self) -> None:
@@ -34,9 +36,9 @@ class PartialFile:
         """
         require_free(self.target, overwrite=self._overwrite)
         try:
-            _sync(self.path)
+            sync(self.path)
             self.path.replace(self.target)
-            _sync(self.target.parent)
+            sync(self.target.parent)
         except OSError as error:
             raise SinkError(f"{self.target} cannot be completed ({error.strerror})") from error
 
@@ -59,7 +61,10 @@ def require_free(target: Path, *, overwrite: bool) -> None:
         raise SinkError(f"{target} exists; choose another name, or --overwrite it")
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Bring a file's contents, or a folder's names, to the disk."""
+    if path.is_dir() and os.name == "nt":
+        return  # Windows opens no folders, and keeps names safe by itself
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

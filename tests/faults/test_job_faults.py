@@ -1,4 +1,7 @@
-"""Whatever goes wrong with a recorded video, its target is as before and nothing lies beside it."""
+"""Whatever goes wrong with a recorded video, its target is as before.
+
+Beside it nothing lies, or the folder with the segments that were finished.
+"""
 
 import signal
 import subprocess
@@ -21,6 +24,7 @@ pytestmark = pytest.mark.timeout(30)
 
 FAST = CleanOptions(EncoderOptions(preset="ultrafast"))
 SPEC = Clip(audio="aac")
+KEPT = ".out.mp4.partial"
 
 
 @pytest.fixture
@@ -59,24 +63,31 @@ def test_ctrl_c_leaves_the_old_file(position, folder):
     assert (folder / "out.mp4").read_text() == "before"
 
 
-def test_ctrl_c_during_the_join_leaves_nothing(folder, monkeypatch):
-    def interrupted(*args, **kwargs):
-        assert any(path.is_dir() for path in folder.iterdir())
+def test_ctrl_c_during_the_join_keeps_what_is_finished(folder, monkeypatch):
+    def interrupted(segments, source, target, *args, **kwargs):
+        target.write_text("half")
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(clean, "join", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        clean_file(folder / "in.mp4", folder / "out.mp4", FakeProcessor(), FAST)
-    assert names(folder) == ["in.mp4"]
+    with monkeypatch.context() as patch:
+        patch.setattr(clean, "join", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            clean_file(folder / "in.mp4", folder / "out.mp4", FakeProcessor(), FAST)
+    assert names(folder) == [KEPT, "in.mp4"]
+    assert names(folder / KEPT) == ["000000.mp4", "journal", "lock"]
+    processor = FakeProcessor()
+    result = clean_file(folder / "in.mp4", folder / "out.mp4", processor, FAST)
+    assert names(folder) == ["in.mp4", "out.mp4"]
+    assert processor.calls == []
+    assert result.stats.frames_out == SPEC.frames
 
 
-def test_a_source_that_vanishes_before_the_join_leaves_nothing(folder):
+def test_a_source_that_vanishes_before_the_join_keeps_what_is_finished(folder):
     def progress(stats):
         (folder / "in.mp4").unlink(missing_ok=True)
 
     with pytest.raises(SourceError, match="does not exist"):
         clean_file(folder / "in.mp4", folder / "out.mp4", FakeProcessor(), FAST, progress)
-    assert names(folder) == []
+    assert names(folder) == [KEPT]
 
 
 def test_a_file_that_appears_meanwhile_is_not_overwritten(folder):
@@ -85,7 +96,7 @@ def test_a_file_that_appears_meanwhile_is_not_overwritten(folder):
 
     with pytest.raises(SinkError, match="exists"):
         clean_file(folder / "in.mp4", folder / "out.mp4", FakeProcessor(), FAST, progress)
-    assert names(folder) == ["in.mp4", "out.mp4"]
+    assert names(folder) == [KEPT, "in.mp4", "out.mp4"]
     assert (folder / "out.mp4").read_text() == "somebody else's"
 
 
@@ -104,7 +115,7 @@ except SinkError as error:
 
 
 @pytest.mark.parametrize("when", ["segment", "join"])
-def test_a_full_disk_is_one_line_and_leaves_nothing(when, tmp_path):
+def test_a_full_disk_is_one_line_and_keeps_what_is_finished(when, tmp_path):
     """A real refusal to write, by a limit on the size of files, in a process of its own.
 
     The sound makes the joined file larger than the segment, so one limit stops only the join.
@@ -122,7 +133,8 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(when, tmp_path):
     assert "no space left" in done.stdout
     assert len(done.stdout.splitlines()) == 1
     assert str(target) in done.stdout
-    assert names(tmp_path) == ["in.mkv"]
+    kept = {"segment": [], "join": [".out.mkv.partial"]}[when]
+    assert names(tmp_path) == [*kept, "in.mkv"]
 
 
 INTERRUPTED = """

@@ -73,7 +73,9 @@ def described(path):
             "rotation": frame.rotation,
             "sample aspect ratio": video.sample_aspect_ratio,
             "length": video.duration and video.duration * video.time_base,
-            "metadata": dict(container.metadata),
+            "metadata": {
+                key: text for key, text in container.metadata.items() if key.lower() != "encoder"
+            },
             "chapters": [
                 (chapter["start"] * chapter["time_base"], chapter["metadata"])
                 for chapter in container.chapters()

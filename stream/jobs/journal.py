@@ -1,0 +1,127 @@
+"""What is finished of a job, in a file that survives a crash: one line of JSON for each fact.
+
+A line is on the disk before the next step is taken. A line that a crash cut short is as good as
+none: it is cut off before anything is added.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from stream.jobs.reader import Mark
+from stream.output.muxer import write_error
+from stream.output.partial import sync
+
+Identity = dict[str, str]
+"""What a job depends on, by name, as texts that are equal where that is the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A finished segment.
+
+    Attributes:
+        name: Of its file.
+        size: In bytes.
+        reorder: See `stream.jobs.reel.reorder_depth`.
+        marks: Of the last pictures of the source up to its end.
+        last: Whether the source ends with it.
+        stats: `RunStats.saved`, the burn-in not counted among the frames.
+    """
+
+    name: str
+    size: int
+    reorder: int
+    marks: tuple[Mark, ...]
+    last: bool
+    stats: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """The whole video, about to get its name.
+
+    Attributes:
+        file: By which it is known again under another name: see `file_id`.
+        warnings: What is missing in it.
+    """
+
+    file: tuple[int, ...]
+    warnings: tuple[str, ...]
+
+
+class Journal:
+    """The facts in one file; adding one raises SinkError where it cannot be written.
+
+    Args:
+        path: Read if it is there.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.identity: Identity | None = None
+        self.segments: list[Segment] = []
+        self.joined: Joined | None = None
+        self._path = path
+        self._length = 0
+        if path.exists():
+            self._read()
+
+    def begin(self, identity: Identity) -> None:
+        """Start the journal of a job."""
+        self.identity = identity
+        self._add("identity", identity)
+        sync(self._path.parent)
+
+    def add(self, segment: Segment) -> None:
+        """Note a segment that is whole and on the disk."""
+        self._add("segment", dataclasses.asdict(segment))
+        self.segments.append(segment)
+
+    def add_joined(self, joined: Joined) -> None:
+        """Note that a file is the outcome."""
+        self._add("joined", dataclasses.asdict(joined))
+        self.joined = joined
+
+    def _read(self) -> None:
+        for line in self._path.read_bytes().splitlines(keepends=True):
+            try:
+                self._take(json.loads(line))
+            except (ValueError, KeyError, TypeError):
+                return
+            if not line.endswith(b"\n"):
+                return
+            self._length += len(line)
+
+    def _take(self, fact: dict[str, Any]) -> None:
+        ((kind, value),) = fact.items()
+        if kind == "identity":
+            self.identity = value
+        elif kind == "segment":
+            marks = tuple((pts, checksum) for pts, checksum in value.pop("marks"))
+            self.segments.append(Segment(marks=marks, **value))
+        elif kind == "joined":
+            self.joined = Joined(tuple(value["file"]), tuple(value["warnings"]))
+
+    def _add(self, kind: str, value: Any) -> None:
+        line = json.dumps({kind: value}).encode() + b"\n"
+        try:
+            with self._path.open("r+b" if self._path.exists() else "xb") as file:
+                file.truncate(self._length)
+                file.seek(self._length)
+                file.write(line)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise write_error(self._path, error) from error
+        self._length += len(line)
+
+
+def file_id(path: Path) -> tuple[int, ...]:
+    """What a file keeps when it is renamed, and no other file has."""
+    found = path.stat()
+    return (found.st_ino, found.st_size, found.st_mtime_ns)

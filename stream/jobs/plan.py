@@ -1,0 +1,73 @@
+"""How a recorded video is divided into segments. Pure arithmetic on times; reads no file.
+
+A segment holds the pictures of an equal span of time, wherever the keyframes lie: pictures are
+counted as they are decoded, so no seam depends on how exactly a container can be searched, and
+nothing need be known of a file's end to begin. A span without pictures has no segment.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+from stream.errors import JobError
+from stream.frame import StreamInfo
+from stream.output.encoder import Encoding, refusal
+
+SEGMENT_S = Fraction(15)
+"""Seconds. Work that a crash may cost, against a keyframe and a burn-in for every segment."""
+
+BURN_IN = 8
+"""Frames that a segment's state is warmed with."""
+
+# Both came back with every pts, dts and the last duration exactly, from every time base tried;
+# NUT loses dts and durations, Matroska rounds to 1/1000 s. MOV is for ProRes.
+_FORMATS = ("mp4", "mov")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a segment's contents depend on, besides the pictures and the processor.
+
+    Attributes:
+        info: The video.
+        encoding: Used afresh for every segment.
+        format_name: FFmpeg's muxer for segments.
+        span: Of a segment, in units of the video's time base.
+        burn_in: Frames before a segment that are processed, from a fresh state, but not written;
+            at least 1.
+    """
+
+    info: StreamInfo
+    encoding: Encoding
+    format_name: str
+    span: int
+    burn_in: int = BURN_IN
+
+    def __post_init__(self) -> None:
+        if self.span < 1 or self.burn_in < 1:
+            raise ValueError(f"a segment has a span and a burn-in: {self.span}, {self.burn_in}")
+
+    def index_of(self, pts: int) -> int:
+        """Which segment a picture belongs to."""
+        return max(0, (pts - self.info.start_pts) // self.span)
+
+    def end_of(self, index: int) -> int:
+        """The pts at which the next segment begins."""
+        return self.info.start_pts + (index + 1) * self.span
+
+    def file_name(self, index: int) -> str:
+        """Of a segment."""
+        return f"{index:06}.{self.format_name}"
+
+
+def make_plan(info: StreamInfo, encoding: Encoding, segment_s: Fraction = SEGMENT_S) -> Plan:
+    """Divide a video.
+
+    Raises:
+        JobError: The encoder's packets cannot be kept in segments.
+    """
+    for format_name in _FORMATS:
+        if refusal(info, encoding, format_name) is None:
+            return Plan(info, encoding, format_name, max(1, round(segment_s / info.time_base)))
+    raise JobError(f"{encoding.encoder} cannot be written in segments; choose another --codec")

@@ -1,0 +1,128 @@
+"""The pictures of a file from first to last, taken in pieces, and found again after a crash.
+
+A search in a container is never trusted. What an earlier run saw last is known, picture by
+picture: only where the very same pictures come again does the reading go on behind them.
+Otherwise, as with no index, a wrong one, or times that depend on what went before, everything is
+decoded again from the start and passed over, which is slower and always right.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+import zlib
+from collections import deque
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+from stream.capture.file import FileSource
+from stream.errors import SourceError
+from stream.frame import Discontinuity, Frame, StreamInfo
+
+Mark: TypeAlias = tuple[int, int]
+"""A picture's pts and the CRC-32 of its pixels."""
+
+
+class Reader:
+    """One pass through a video file.
+
+    Args:
+        path: The file.
+        keep: How many of the last pictures to remember.
+
+    Raises:
+        OpenError: See `FileSource`.
+    """
+
+    def __init__(self, path: Path, keep: int) -> None:
+        self._path = path
+        self._source = FileSource(path)
+        self._frames: Iterator[Frame] = self._source.frames()
+        self._last: deque[Frame] = deque(maxlen=keep)
+        self._next: Frame | None = None
+        with contextlib.ExitStack() as stack:
+            stack.callback(self.close)
+            self._next = next(self._frames, None)
+            stack.pop_all()
+
+    @property
+    def info(self) -> StreamInfo:
+        """Of the video."""
+        return self._source.info
+
+    @property
+    def decode_failures(self) -> int:
+        """So far."""
+        return self._source.decode_failures
+
+    @property
+    def next_pts(self) -> int | None:
+        """Of the picture that comes next, or None at the end."""
+        return None if self._next is None else self._next.pts
+
+    def last(self) -> list[Frame]:
+        """The pictures before the next one, as the beginning of a stream."""
+        now = time.perf_counter()
+        frames = [frame.replace(captured_at=now) for frame in self._last]
+        return [frame.replace(discontinuity=Discontinuity.START) for frame in frames[:1]] + (
+            frames[1:]
+        )
+
+    def marks(self) -> list[Mark]:
+        """By which `go_behind` knows `last` again."""
+        return [_mark(frame) for frame in self._last]
+
+    def until(self, end: int) -> Iterator[Frame]:
+        """The pictures that come next, up to the pts ``end``.
+
+        Raises:
+            DecodeError: See `FileSource.frames`.
+        """
+        while self._next is not None and self._next.pts < end:
+            self._last.append(self._next)
+            yield self._next
+            self._next = next(self._frames, None)
+
+    def go_behind(self, marks: Sequence[Mark], count: int) -> bool:
+        """Go to the picture behind ``marks``, the last of ``count`` pictures.
+
+        Returns:
+            Whether they were found.
+
+        Raises:
+            SourceError: The file cannot be read from its start either.
+        """
+        with contextlib.suppress(SourceError):
+            self._source.seek(marks[0][0])
+            if self._found(marks, count):
+                return True
+        self.close()
+        self._source = FileSource(self._path)
+        return self._found(marks, count)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._source.close()
+
+    def _found(self, marks: Sequence[Mark], count: int) -> bool:
+        self._frames = self._source.frames()
+        self._last.clear()
+        for frame in self._frames:
+            if frame.pts < marks[0][0]:
+                continue
+            self._last.append(frame)
+            if len(self._last) == len(marks):
+                break
+        if self.marks() != list(marks):
+            return False
+        self._source.index = count
+        self._next = next(self._frames, None)
+        return True
+
+
+def _mark(frame: Frame) -> Mark:
+    checksum = 0
+    for array in frame.planes.arrays:
+        checksum = zlib.crc32(array.data, checksum)
+    return frame.pts, checksum

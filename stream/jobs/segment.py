@@ -1,0 +1,138 @@
+"""One segment of a recorded video: burn-in, pipeline, encoder, and a check of what was written.
+
+Depends on the plan, the segment's pictures and the processor only, and on no other segment.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from pathlib import Path
+
+from stream.errors import JobError
+from stream.frame import Frame, StreamInfo
+from stream.jobs.journal import Segment
+from stream.jobs.plan import Plan
+from stream.jobs.reader import Reader
+from stream.jobs.reel import read_times, reorder_depth
+from stream.output.file import VideoWriter
+from stream.pipeline import Pipeline
+from stream.stages import Processor
+from stream.stats import RunStats
+
+
+def clean_segment(
+    plan: Plan,
+    reader: Reader,
+    processor: Processor,
+    folder: Path,
+    *,
+    shown_as: Path,
+    on_progress: Callable[[RunStats], None] | None = None,
+) -> Segment:
+    """Bring the segment that comes next from ``reader`` through ``processor`` into ``folder``.
+
+    Args:
+        plan: Of the whole video.
+        reader: Not at its end; left at the next segment.
+        processor: Started and closed.
+        folder: Where the segment appears, when whole.
+        shown_as: How errors name it.
+        on_progress: Called after each frame written, with the counts of this segment.
+
+    Raises:
+        DeblurError: In one line what failed; the segment is not there.
+        RuntimeError: The reader is at its end.
+    """
+    start = reader.next_pts
+    if start is None:
+        raise RuntimeError("there is no segment behind the end")
+    index = plan.index_of(start)
+    path = folder / plan.file_name(index)
+    burn_in = reader.last()
+
+    def counted(stats: RunStats) -> None:
+        if on_progress and stats.frames_out > len(burn_in):
+            on_progress(_without(stats, len(burn_in)))
+
+    source = _Piece(reader, burn_in, plan.end_of(index))
+    writer = VideoWriter(
+        path,
+        overwrite=True,
+        format_name=plan.format_name,
+        encoding=plan.encoding,
+        shown_as=shown_as,
+    )
+    sink = _Rest(writer, start)
+    stats = Pipeline(source, processor, sink, on_progress=counted).run()
+    times = read_times(path)
+    if sorted(times) != sink.times:
+        raise JobError(
+            f"{shown_as}: {plan.encoding.encoder} changed the times of pictures near "
+            f"{float(start * plan.info.time_base):.1f} s; choose another --codec"
+        )
+    return Segment(
+        name=path.name,
+        size=path.stat().st_size,
+        reorder=reorder_depth(times),
+        marks=tuple(reader.marks()),
+        last=reader.next_pts is None,
+        stats=_without(stats, len(burn_in)).saved(),
+    )
+
+
+class _Piece:
+    """The source of one segment."""
+
+    def __init__(self, reader: Reader, burn_in: list[Frame], end: int) -> None:
+        self._reader = reader
+        self._burn_in = burn_in
+        self._end = end
+        self._failures_before = reader.decode_failures
+
+    @property
+    def info(self) -> StreamInfo:
+        return self._reader.info
+
+    @property
+    def decode_failures(self) -> int:
+        return self._reader.decode_failures - self._failures_before
+
+    def frames(self) -> Iterator[Frame]:
+        yield from self._burn_in
+        yield from self._reader.until(self._end)
+
+    def close(self) -> None:
+        """The reader goes on with the next segment."""
+
+
+class _Rest:
+    """Writes what comes at ``start`` or later."""
+
+    def __init__(self, writer: VideoWriter, start: int) -> None:
+        self.times: list[Fraction] = []  # seconds, as written
+        self._writer = writer
+        self._start = start
+        self._shift = 0
+
+    def open(self, info: StreamInfo) -> None:
+        self._shift = max(0, -info.start_pts)
+        self._writer.open(info)
+
+    def write(self, frame: Frame) -> None:
+        if frame.pts >= self._start:
+            self._writer.write(frame)
+            self.times.append((frame.pts + self._shift) * frame.time_base)
+
+    def finish(self) -> None:
+        self._writer.finish()
+
+    def abort(self) -> None:
+        self._writer.abort()
+
+
+def _without(stats: RunStats, burn_in: int) -> RunStats:
+    return dataclasses.replace(
+        stats, frames_in=stats.frames_in - burn_in, frames_out=stats.frames_out - burn_in
+    )

@@ -1,0 +1,125 @@
+"""The hidden folder beside a target that holds what is finished of it until all is.
+
+It belongs to one process at a time. It outlives a job that failed, if there is a finished segment
+in it, and the next job of the same identity goes on from there; that of another removes it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from pathlib import Path
+from types import TracebackType
+
+from stream.errors import JobError
+from stream.jobs.journal import Identity, Journal, Segment, file_id
+from stream.jobs.lock import Lock, Locked
+from stream.output.partial import require_free
+
+_JOURNAL, _LOCK = "journal", "lock"
+
+
+class Workspace:
+    """A context: locked inside; afterwards kept if the work is worth it.
+
+    Args:
+        target: The file in the making.
+        overwrite: Whether there may be one already.
+
+    Raises:
+        JobError: Another process works on this target, or the folder cannot be made.
+        SinkError: The target is there already, or its folder is not.
+    """
+
+    def __init__(self, target: Path, *, overwrite: bool) -> None:
+        self.folder = target.with_name(f".{target.name}.partial")
+        self.target = target
+        self._overwrite = overwrite
+        if not self.folder.exists():
+            require_free(target, overwrite=overwrite)
+        try:
+            self._lock = self._locked()
+            self.journal = Journal(self.folder / _JOURNAL)
+        except OSError as error:
+            raise JobError(f"{self.folder} cannot be written ({error.strerror})") from error
+
+    def __enter__(self) -> Workspace:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if kind is None or not self.journal.segments:
+            self._remove()
+        else:
+            self.keep_only(self.journal.segments)
+        self._lock.release()
+
+    @property
+    def done(self) -> bool:
+        """Whether the target is what an earlier run made, and only the tidying was cut short."""
+        joined = self.journal.joined
+        if self._overwrite or joined is None or not self.target.exists():
+            return False
+        return joined.file == file_id(self.target)
+
+    def adopt(self, identity: Identity) -> str | None:
+        """Keep the finished segments if they are of this job and whole; remove everything else.
+
+        Returns:
+            What was removed and why, if it was work.
+        """
+        before, finished = self.journal.identity, self.journal.segments
+        if before == identity and not self._missing():
+            self.keep_only(finished)
+            return None
+        self.begin(identity)
+        if before is None or not finished:
+            return None
+        others = [name for name in identity if before.get(name) != identity[name]]
+        kind = f"of another {' and '.join(others)}" if others else "with missing parts"
+        return f"{self.target}: unfinished work {kind} was removed"
+
+    def begin(self, identity: Identity) -> None:
+        """Forget all that was finished, and start the journal of a job."""
+        (self.folder / _JOURNAL).unlink(missing_ok=True)
+        self.journal = Journal(self.folder / _JOURNAL)
+        self.keep_only([])
+        self.journal.begin(identity)
+
+    def keep_only(self, segments: list[Segment]) -> None:
+        """Remove what no journal speaks of."""
+        known = {segment.name for segment in segments} | {_JOURNAL, _LOCK}
+        for path in self.folder.iterdir():
+            if path.name not in known:
+                with contextlib.suppress(OSError):
+                    path.unlink()
+
+    def _missing(self) -> bool:
+        return any(
+            not path.exists() or path.stat().st_size != segment.size
+            for segment in self.journal.segments
+            for path in [self.folder / segment.name]
+        )
+
+    def _locked(self) -> Lock:
+        for _ in range(3):  # its last holder may be removing it
+            self.folder.mkdir(exist_ok=True)
+            with contextlib.suppress(Locked, FileNotFoundError):
+                return Lock(self.folder / _LOCK)
+        raise JobError(
+            f"{self.target} is being written by another deblur; wait for it, or choose another name"
+        )
+
+    def _remove(self) -> None:
+        """The journal late, so that at any moment it is known whether the target is whole."""
+        self.keep_only([])
+        with contextlib.suppress(OSError):
+            (self.folder / _JOURNAL).unlink(missing_ok=True)
+        if os.name == "nt":
+            self._lock.release()  # it removes no open file
+        shutil.rmtree(self.folder, ignore_errors=True)
