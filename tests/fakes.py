@@ -88,6 +88,29 @@ class FakeProcessor(Faulty):
         self.passing("close processor")
 
 
+class Averaging(FakeProcessor):
+    """Mixes every picture with the ones before, so that its state shows in what it gives."""
+
+    def __init__(self, share: float = 0.6, **fault: object) -> None:
+        super().__init__(**fault)
+        self.share = share
+        self.state: list[np.ndarray] | None = None
+
+    def process(self, frame: Frame) -> Sequence[Frame]:
+        self.passing("process")
+        arrays = [array.astype(np.float32) for array in frame.planes.arrays]
+        before = self.state or arrays
+        pairs = zip(before, arrays, strict=True)
+        self.state = [self.share * old + (1 - self.share) * new for old, new in pairs]
+        mixed = [np.round(array).astype(frame.planes.dtype) for array in self.state]
+        planes = Planes(tuple(mixed), frame.planes.subsampling, frame.planes.bit_depth)
+        return [frame.replace(planes=planes)]
+
+    def close(self) -> None:
+        self.passing("close processor")
+        self.state = None
+
+
 class FakeSink(Faulty):
     def __init__(self, **fault: object) -> None:
         super().__init__(**fault)

@@ -6,6 +6,7 @@ none: it is cut off before anything is added.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -68,6 +69,7 @@ class Journal:
         self.joined: Joined | None = None
         self._path = path
         self._length = 0
+        self._lengths = [0]  # of the file before its first segment and after each
         if path.exists():
             self._read()
 
@@ -75,12 +77,21 @@ class Journal:
         """Start the journal of a job."""
         self.identity = identity
         self._add("identity", identity)
+        self._lengths = [self._length]
         sync(self._path.parent)
 
     def add(self, segment: Segment) -> None:
         """Note a segment that is whole and on the disk."""
         self._add("segment", dataclasses.asdict(segment))
+        self._lengths.append(self._length)
         self.segments.append(segment)
+
+    def keep(self, count: int) -> None:
+        """Forget all but the first ``count`` segments; done with the next fact that is added."""
+        if count < len(self.segments):
+            self.joined = None
+            del self.segments[count:], self._lengths[count + 1 :]
+            self._length = self._lengths[-1]
 
     def add_joined(self, joined: Joined) -> None:
         """Note that a file is the outcome."""
@@ -96,6 +107,10 @@ class Journal:
             if not line.endswith(b"\n"):
                 return
             self._length += len(line)
+            if len(self._lengths) == len(self.segments):
+                self._lengths.append(self._length)
+            elif not self.segments:
+                self._lengths = [self._length]
 
     def _take(self, fact: dict[str, Any]) -> None:
         ((kind, value),) = fact.items()
@@ -117,6 +132,8 @@ class Journal:
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
+            with contextlib.suppress(OSError):  # no fact that was not told
+                os.truncate(self._path, self._length)
             raise write_error(self._path, error) from error
         self._length += len(line)
 

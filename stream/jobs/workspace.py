@@ -68,21 +68,21 @@ class Workspace:
         return joined.file == file_id(self.target)
 
     def adopt(self, identity: Identity) -> str | None:
-        """Keep the finished segments if they are of this job and whole; remove everything else.
+        """Keep the finished segments if they are of this job, up to one that is not whole.
 
         Returns:
             What was removed and why, if it was work.
         """
         before, finished = self.journal.identity, self.journal.segments
-        if before == identity and not self._missing():
+        if before == identity:
+            self.journal.keep(self._whole())
             self.keep_only(finished)
             return None
         self.begin(identity)
         if before is None or not finished:
             return None
         others = [name for name in identity if before.get(name) != identity[name]]
-        kind = f"of another {' and '.join(others)}" if others else "with missing parts"
-        return f"{self.target}: unfinished work {kind} was removed"
+        return f"{self.target}: unfinished work of another {' and '.join(others)} was removed"
 
     def begin(self, identity: Identity) -> None:
         """Forget all that was finished, and start the journal of a job."""
@@ -99,12 +99,13 @@ class Workspace:
                 with contextlib.suppress(OSError):
                     path.unlink()
 
-    def _missing(self) -> bool:
-        return any(
-            not path.exists() or path.stat().st_size != segment.size
-            for segment in self.journal.segments
-            for path in [self.folder / segment.name]
-        )
+    def _whole(self) -> int:
+        """How many segments are there as they were written, up to one that is not."""
+        for count, segment in enumerate(self.journal.segments):
+            path = self.folder / segment.name
+            if not path.exists() or path.stat().st_size != segment.size:
+                return count
+        return len(self.journal.segments)
 
     def _locked(self) -> Lock:
         for _ in range(3):  # its last holder may be removing it

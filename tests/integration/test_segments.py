@@ -7,7 +7,7 @@ import av
 import numpy as np
 import pytest
 from clips import Clip, damage, packets, times
-from fakes import FakeProcessor
+from fakes import Averaging, FakeProcessor
 
 from stream.capture.file import FileSource
 from stream.errors import JobError
@@ -41,29 +41,6 @@ CLIPS = {
     "29.97": Clip(frames=60, time_base=Fraction(1001, 30000), gaps=(1,)),
     "ten bit": Clip(".mkv", "ffv1", frames=30, pixel_format="yuv422p10le", options=()),
 }
-
-
-class Averaging(FakeProcessor):
-    """Mixes every picture with the ones before, so that its state shows in what it gives."""
-
-    def __init__(self, share=0.6, **fault):
-        super().__init__(**fault)
-        self.share = share
-        self.state = None
-
-    def process(self, frame):
-        self.passing("process")
-        arrays = [array.astype(np.float32) for array in frame.planes.arrays]
-        before = self.state or arrays
-        pairs = zip(before, arrays, strict=True)
-        self.state = [self.share * old + (1 - self.share) * new for old, new in pairs]
-        mixed = [np.round(array).astype(frame.planes.dtype) for array in self.state]
-        planes = type(frame.planes)(tuple(mixed), frame.planes.subsampling, frame.planes.bit_depth)
-        return [frame.replace(planes=planes)]
-
-    def close(self):
-        self.passing("close processor")
-        self.state = None
 
 
 def luma(path):

@@ -1,0 +1,352 @@
+"""A job cut short at any moment goes on, and its outcome has the same bytes."""
+
+import os
+import signal
+import subprocess
+import sys
+from fractions import Fraction
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from clips import Clip, damage
+from fakes import Averaging, FakeProcessor, InjectedError
+
+from stream.errors import DecodeError, JobError, SinkError
+from stream.jobs import CleanOptions, clean, clean_file, journal
+from stream.jobs.lock import Lock, Locked
+from stream.jobs.workspace import Workspace
+from stream.output.encoder import EncoderOptions
+
+pytestmark = pytest.mark.timeout(60)
+
+QUICK = CleanOptions(EncoderOptions(preset="ultrafast"), segment_s=Fraction(1, 2))
+SPEC = Clip(
+    *(".mkv", "libx264", 64, 48),
+    frames=40,
+    time_base=Fraction(1, 1000),
+    gaps=(40, 45),
+    audio="flac",
+    options=(("preset", "ultrafast"), ("g", "10"), ("bf", "2")),
+)
+KEPT = ".out.mkv.partial"
+
+# The child counts what it does, frame by frame and file by file, and ends itself at one of them.
+CHILD = """
+import os, signal, sys
+sys.path[:0] = sys.argv[1:2]
+from fractions import Fraction
+from fakes import Averaging
+from stream.jobs import CleanOptions, clean_file
+from stream.output.encoder import EncoderOptions
+source, target, fatal = sys.argv[2], sys.argv[3], int(sys.argv[4])
+count = 0
+def passing(*_):
+    global count
+    count += 1
+    if count == fatal:
+        os.kill(os.getpid(), signal.SIGKILL)
+def audit(event, details):
+    if event in ("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate"):
+        names = [str(part) for part in details if isinstance(part, (str, os.PathLike))]
+        if any(".partial" in name for name in names):
+            passing()
+sys.addaudithook(audit)
+quick = CleanOptions(EncoderOptions(preset="ultrafast"), segment_s=Fraction(1, 2))
+clean_file(source, target, Averaging(), quick, passing, model="averaging")
+print(count)
+"""
+
+
+@pytest.fixture(scope="module")
+def whole(clip, tmp_path_factory):
+    """The bytes of an uninterrupted run in a process of its own, and how much happens in it."""
+    target = tmp_path_factory.mktemp("whole") / "out.mkv"
+    return target.read_bytes, int(run_child(clip(SPEC), target, 0))
+
+
+def run_child(source, target, fatal):
+    done = subprocess.run(
+        [sys.executable, "-c", CHILD, Path(__file__).parents[1], source, target, str(fatal)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == (-signal.SIGKILL if fatal else 0), done.stderr
+    return done.stdout
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def resume(clip, target, **changes):
+    messages = []
+    changes = {"model": "averaging", "on_message": messages.append, **changes}
+    processor = changes.pop("processor", None) or Averaging()
+    result = clean_file(clip(SPEC), target, processor, **{"options": QUICK, **changes})
+    return result, messages
+
+
+def moments(total, count):
+    """Early, late and between, the same ones every time."""
+    return sorted(np.random.default_rng(4).choice(np.arange(1, total + 1), count, replace=False))
+
+
+def check_kill(clip, target, whole, fatal):
+    read, _ = whole
+    run_child(clip(SPEC), target, fatal)
+    result, _ = resume(clip, target)
+    assert target.read_bytes() == read()
+    assert result.stats.frames_in == result.stats.frames_out == SPEC.frames
+    assert names(target.parent) == ["out.mkv"]
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="a signal of POSIX")
+@pytest.mark.parametrize("number", range(10))
+def test_sigkill_at_random_moments_and_the_same_bytes(number, clip, whole, tmp_path):
+    check_kill(clip, tmp_path / "out.mkv", whole, moments(whole[1] - 2, 10)[number])
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="a signal of POSIX")
+def test_sigkill_at_every_moment_and_the_same_bytes(clip, whole, tmp_path):
+    """But the last two, when the file is whole and the journal gone."""
+    for fatal in range(1, whole[1] - 1):
+        folder = tmp_path / str(fatal)
+        folder.mkdir()
+        check_kill(clip, folder / "out.mkv", whole, fatal)
+
+
+def stop_at(clip, target, frame=30, options=QUICK, model="averaging"):
+    """A run that fails with two of three or four segments finished."""
+    with pytest.raises(InjectedError):
+        clean_file(
+            clip(SPEC), target, Averaging(point="process", position=frame), options, model=model
+        )
+    assert names(target.parent) == [KEPT]
+
+
+@pytest.fixture
+def expected(clip, tmp_path_factory):
+    target = tmp_path_factory.mktemp("expected") / "out.mkv"
+    clean_file(clip(SPEC), target, Averaging(), QUICK, model="averaging")
+    return target.read_bytes()
+
+
+def test_what_is_finished_is_not_done_again(clip, expected, tmp_path):
+    target = tmp_path / "out.mkv"
+    stop_at(clip, target)
+    kept = names(tmp_path / KEPT)
+    assert kept == ["000000.mp4", "journal", "lock"]
+    processor, seen = Averaging(), []
+    result, messages = resume(
+        clip, target, processor=processor, on_progress=lambda stats: seen.append(stats.frames_out)
+    )
+    assert target.read_bytes() == expected
+    assert len(messages) == 1
+    assert "going on behind 12 frames" in messages[0]
+    assert seen == list(range(13, 41))
+    assert result.stats.frames_in == result.stats.frames_out == 40
+
+
+def test_no_resume_starts_afresh(clip, expected, tmp_path):
+    target = tmp_path / "out.mkv"
+    stop_at(clip, target)
+    processor = Averaging()
+    options = CleanOptions(QUICK.encoder, resume=False, segment_s=QUICK.segment_s)
+    _, messages = resume(clip, target, processor=processor, options=options)
+    assert messages == []
+    assert processor.calls.count("start") == 4
+    assert target.read_bytes() == expected
+    assert names(tmp_path) == ["out.mkv"]
+
+
+@pytest.mark.parametrize("what", ["input", "model", "options", "program version"])
+def test_leftovers_of_another_job_are_not_mixed_in(what, clip, expected, tmp_path, monkeypatch):
+    target, model, options = tmp_path / "out.mkv", "averaging", QUICK
+    other = clip(SPEC)
+    if what == "input":
+        other = clip(Clip(".mkv", "libx264", 64, 48, frames=40))
+    elif what == "model":
+        model = "another"
+    elif what == "options":
+        options = CleanOptions(EncoderOptions(crf=40), segment_s=QUICK.segment_s)
+    with monkeypatch.context() as patch:
+        if what == "program version":
+            patch.setattr("stream.jobs.identity._version", lambda: "0.0.0")
+        stop_at(lambda spec: other, target, options=options, model=model)
+    _, messages = resume(clip, target)
+    assert messages == [f"{target}: unfinished work of another {what} was removed"]
+    assert target.read_bytes() == expected
+
+
+@pytest.mark.parametrize(("lost", "left"), [(0, 0), (1, 12)])
+def test_a_segment_that_is_not_whole_is_made_again(lost, left, clip, expected, tmp_path):
+    target = tmp_path / "out.mkv"
+    stop_at(clip, target, frame=50)  # burn-in included
+    assert names(tmp_path / KEPT) == ["000000.mp4", "000001.mp4", "journal", "lock"]
+    (tmp_path / KEPT / f"{lost:06}.mp4").write_bytes(b"short")
+    _, messages = resume(clip, target)
+    assert messages == [f"{target}: going on behind {left} frames of an earlier run"][:left]
+    assert target.read_bytes() == expected
+
+
+def test_a_journal_cut_off_anywhere_still_gives_the_same_bytes(clip, expected, tmp_path):
+    target = tmp_path / "out.mkv"
+    stop_at(clip, target)
+    path = tmp_path / KEPT / "journal"
+    raw = path.read_bytes()
+    for cut in (0, 1, raw.index(b"\n"), raw.index(b"\n") + 1, len(raw) - 1):
+        stop_at(clip, target)
+        path.write_bytes(raw[:cut])
+        resume(clip, target)
+        assert target.read_bytes() == expected
+        target.unlink()
+
+
+def test_pictures_that_have_changed_are_not_gone_on_from(clip, tmp_path):
+    target = tmp_path / "out.mkv"
+    stop_at(clip, target)
+    path = tmp_path / KEPT / "journal"
+    last = journal.Journal(path).segments[-1].marks[-1][1]
+    path.write_bytes(path.read_bytes().replace(str(last).encode(), b"7"))
+    with pytest.raises(JobError, match="use --no-resume"):
+        resume(clip, target)
+    assert names(tmp_path) == [KEPT]
+
+
+def test_a_running_job_is_not_trampled(clip, tmp_path):
+    target = tmp_path / "out.mkv"
+
+    def intrude(stats):
+        if stats.frames_out == 20:
+            with pytest.raises(JobError, match="is being written by another deblur") as caught:
+                resume(clip, target)
+            assert "\n" not in str(caught.value)
+
+    _, messages = resume(clip, target, on_progress=intrude)
+    assert messages == []
+    assert names(tmp_path) == ["out.mkv"]
+
+
+def test_a_lock_ends_with_its_process(tmp_path):
+    code = """
+import pathlib, sys
+from stream.jobs.lock import Lock
+lock = Lock(pathlib.Path(sys.argv[1]))
+print("held", flush=True)
+sys.stdin.read()
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", code, tmp_path / "lock"], stdin=-1, stdout=-1, text=True
+    ) as process:
+        assert process.stdout.readline() == "held\n"
+        with pytest.raises(Locked):
+            Lock(tmp_path / "lock")
+        process.kill()
+        process.wait()
+    lock = Lock(tmp_path / "lock")
+    lock.release()
+    lock.release()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows removes no open file")
+def test_a_lock_on_a_removed_file_is_no_lock(tmp_path, monkeypatch):
+    from stream.jobs import lock
+
+    path, take = tmp_path / "lock", lock._lock
+
+    def removed_meanwhile(descriptor):
+        path.unlink()
+        take(descriptor)
+
+    monkeypatch.setattr(lock, "_lock", removed_meanwhile)
+    with pytest.raises(Locked):
+        Lock(path)
+
+
+def test_killed_while_tidying_the_job_is_done(clip, expected, tmp_path, monkeypatch):
+    target = tmp_path / "out.mkv"
+    with monkeypatch.context() as patch:
+        patch.setattr(Workspace, "_remove", lambda self: None)
+        resume(clip, target)
+    assert names(tmp_path) == [KEPT, "out.mkv"]
+    before = target.stat()
+    processor = Averaging()
+    result, _ = resume(clip, target, processor=processor)
+    assert processor.calls == []
+    assert result.stats.frames_out == 40
+    assert target.stat().st_mtime_ns == before.st_mtime_ns
+    assert names(tmp_path) == ["out.mkv"]
+
+
+def test_somebody_elses_file_is_not_taken_for_the_outcome(clip, tmp_path):
+    target = tmp_path / "out.mkv"
+    stop_at(clip, target)
+    target.write_text("mine")
+    with pytest.raises(SinkError, match="exists"):
+        resume(clip, target)
+    assert target.read_text() == "mine"
+    assert names(tmp_path) == [KEPT, "out.mkv"]
+
+
+@pytest.mark.parametrize("where", ["journal", "segment", "join"])
+def test_a_full_disk_costs_nothing_that_is_finished(where, clip, expected, tmp_path, monkeypatch):
+    target = tmp_path / "out.mkv"
+    stop_at(clip, target)
+
+    def full(*args, **kwargs):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        if where == "journal":
+            patch.setattr(journal, "os", SimpleNamespace(fsync=full, truncate=os.truncate))
+        elif where == "segment":
+            patch.setattr("stream.output.file.open_muxer", full)
+        else:
+            patch.setattr("stream.jobs.join.open_muxer", full)
+        with pytest.raises(SinkError, match="no space left"):
+            resume(clip, target)
+    assert names(tmp_path) == [KEPT]
+    _, messages = resume(clip, target)
+    assert "going on behind" in messages[0]
+    assert target.read_bytes() == expected
+
+
+def test_an_input_unreadable_midway_keeps_the_segments_before(clip, tmp_path):
+    spec = Clip(frames=120, width=64, height=48, options=(("preset", "ultrafast"), ("g", "1")))
+    source, target = tmp_path / "in.mp4", tmp_path / "out.mp4"
+    damage(clip(spec), source, *range(60, 115))
+    for _ in range(2):
+        with pytest.raises(DecodeError, match="cut the file there") as caught:
+            clean_file(source, target, FakeProcessor(), QUICK)
+        assert "\n" not in str(caught.value)
+        assert names(tmp_path) == [".out.mp4.partial", "in.mp4"]
+
+
+def test_ctrl_c_keeps_finished_segments_and_the_next_run_goes_on(clip, expected, tmp_path):
+    target = tmp_path / "out.mkv"
+
+    def interrupt(stats):
+        if stats.frames_out == 30:
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        resume(clip, target, on_progress=interrupt)
+    assert names(tmp_path) == [KEPT]
+    resume(clip, target)
+    assert target.read_bytes() == expected
+
+
+def test_segments_of_another_encoding_are_not_joined(clip, tmp_path):
+    source, paths = clip(Clip(frames=4)), []
+    for codec in ("h264", "mpeg4"):
+        paths.append(tmp_path / f"{codec}.mp4")
+        clean_file(source, paths[-1], FakeProcessor(), CleanOptions(EncoderOptions(codec)))
+    info = clean.Reader(source, 1)
+    info.close()
+    with pytest.raises(JobError, match="does not fit"):
+        clean.join(paths, source, tmp_path / "out.mp4", info.info)
