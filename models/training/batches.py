@@ -9,6 +9,9 @@ import numpy as np
 from models import planes as yuv
 from models.training.pool import ClipPool
 
+LOOK_AHEAD = 3
+"""Steps whose clips are ordered at once, so that renderers have work while a step waits."""
+
 
 @dataclass(frozen=True, slots=True)
 class BatchShape:
@@ -49,15 +52,20 @@ class ClipBatches(keras.utils.PyDataset):  # type: ignore[misc]
         return self.steps
 
     def __getitem__(self, step: int) -> tuple[np.ndarray, np.ndarray]:
-        self.pool.advance(step)
+        numbers, rng = self._draw(step)
+        soon = [number for later in range(1, LOOK_AHEAD) for number in self._draw(step + later)[0]]
+        self.pool.advance(step, drawn=(*numbers, *soon))
+        clips = [_augmented(self._crop(self.pool.clip(n), rng), rng) for n in numbers]
+        blurry, sharp = np.stack(clips, axis=1)
+        return blurry, sharp
+
+    def _draw(self, step: int) -> tuple[list[int], np.random.Generator]:
+        """The clips of a step, and the generator that all its other choices come from."""
         settings = self.pool.settings
         rng = np.random.default_rng([settings.seed, step])
         window = settings.window(step)
-        clips = []
-        for number in rng.integers(window.start, window.stop, self.shape.clips):
-            clips.append(_augmented(self._crop(self.pool.clip(int(number)), rng), rng))
-        blurry, sharp = np.stack(clips, axis=1)
-        return blurry, sharp
+        numbers = rng.integers(window.start, window.stop, self.shape.clips)
+        return [int(number) for number in numbers], rng
 
     def _crop(self, clip: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """A random stretch of (2, T, h, w, 24), in time and space."""

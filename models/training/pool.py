@@ -12,6 +12,7 @@ import multiprocessing
 import os
 import signal
 import threading
+from collections.abc import Iterable
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, field
@@ -150,12 +151,17 @@ class ClipPool:
     def _path(self, number: int) -> Path:
         return self._folder / f"{number:08d}.npy"
 
-    def advance(self, step: int, *, ahead: int = 8) -> None:
-        """Order the clips that step needs and the next few, and delete the retired ones."""
+    def advance(self, step: int, drawn: Iterable[int] = (), *, ahead: int = 8) -> None:
+        """Have the clips made that are `drawn`, then the newest; delete the retired ones.
+
+        A resumed run whose clips are gone goes on at once: what it draws is made first, and the
+        rest of its window when it is drawn.
+        """
         window = self.settings.window(step)
-        begin = max(self._stop, window.start)
-        for number in range(begin, window.stop + ahead):
-            self._order(number)
+        begin = self._stop or max(window.start, window.stop - self.settings.first)
+        for number in (*drawn, *range(begin, window.stop + ahead)):
+            if number not in self._pending and not self._path(number).exists():
+                self._order(number)
         self._stop = max(self._stop, window.stop + ahead)
         for number in range(self._start, window.start):
             future = self._pending.pop(number, None)

@@ -92,6 +92,17 @@ def test_retired_clips_are_deleted_and_lost_ones_made_again(stills, tmp_path):
         ]
 
 
+def test_a_late_step_without_clips_has_only_those_made_that_are_drawn(stills, tmp_path):
+    settings = pool_settings(stills, capacity=1000)
+    with ClipPool(tmp_path, settings) as pool:
+        batches = ClipBatches(pool, BatchShape(2, 2, 32), steps=900)
+        blurry, _ = batches[800]
+        assert len(pool._pending) < 20  # of a window of 803
+    with ClipPool(tmp_path, settings) as pool:
+        again = ClipBatches(pool, BatchShape(2, 2, 32), steps=900)
+        assert np.array_equal(again[800][0], blurry)
+
+
 def test_a_pool_of_other_settings_is_discarded(stills, tmp_path):
     def reopened(**changes):
         with ClipPool(tmp_path, pool_settings(stills, **changes)):
@@ -160,7 +171,7 @@ class FakePool:
     def __init__(self):
         self.settings = PoolSettings(("none",), size=48, frames=4, first=5)
 
-    def advance(self, step):
+    def advance(self, step, drawn):
         pass
 
     def clip(self, number):
@@ -329,6 +340,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.timeout(300)  # three runs compile a training step each: 76 s on a machine at load 7
 def test_a_run_resumes_exactly_when_killed_then_stopped_then_without_its_pool(
     unbroken, stills, start, tmp_path, monkeypatch
 ):
