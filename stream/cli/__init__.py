@@ -51,14 +51,24 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
-    clean = _command(commands, "clean", "deblur a recorded video")
-    clean.add_argument("input", type=Path, metavar="INPUT", help="the blurred video")
-    clean.add_argument("output", type=Path, metavar="OUTPUT", help="where the sharp one goes")
+    clean = _command(commands, "clean", "deblur recorded videos")
+    clean.add_argument(
+        "input", type=Path, nargs="+", metavar="INPUT", help="a blurred video, or a folder of them"
+    )
+    clean.add_argument(
+        "output",
+        type=Path,
+        metavar="OUTPUT",
+        help="where the sharp one goes; for a folder or several inputs, a folder",
+    )
     _add_model(clean)
     _add_compute(clean)
     clean.add_argument("--codec", metavar="NAME", help="encoder (default: the input's codec)")
     clean.add_argument("--crf", type=int, metavar="N", help="quality: lower is better and larger")
-    clean.add_argument("--overwrite", action="store_true", help="replace OUTPUT if it exists")
+    clean.add_argument("--overwrite", action="store_true", help="replace outputs that exist")
+    clean.add_argument(
+        "--no-resume", action="store_true", help="start afresh, not where an earlier run stopped"
+    )
     clean.add_argument("--report", type=Path, metavar="FILE.json", help="write counts and timings")
 
     bench = _command(commands, "bench", "measure frames per second on this machine")

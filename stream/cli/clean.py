@@ -1,54 +1,156 @@
-"""`deblur clean`: a recorded video, deblurred, with everything else as it was."""
+"""`deblur clean`: recorded videos, deblurred, with everything else as it was."""
+
+from __future__ import annotations
 
 import argparse
+import hashlib
 import sys
+from collections import Counter
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from stream.cli.quiet import load_tensorflow
 from stream.cli.report import ProgressLine, duration_text, write_json
 from stream.errors import OpenError
-from stream.jobs.clean import CleanOptions, CleanResult, clean_file
+from stream.jobs import (
+    CleanOptions,
+    CleanResult,
+    Outcome,
+    Task,
+    clean_all,
+    clean_file,
+    is_batch,
+    tasks_of,
+)
 from stream.output.encoder import EncoderOptions
+
+if TYPE_CHECKING:
+    from stream.inference.deblurrer import Deblurrer
 
 
 def run(options: argparse.Namespace) -> int:
-    """Clean one file; report counts and timings if asked."""
-    if not options.input.exists():  # before TensorFlow's seconds of loading
-        raise OpenError(f"{options.input} does not exist")
-    load_tensorflow()
-    from stream.inference.deblurrer import Deblurrer
-
-    deblurrer = Deblurrer(options.model, device=options.device, precision=options.precision)
-    progress = ProgressLine()
-    try:
-        result = clean_file(
-            options.input,
-            options.output,
-            deblurrer,
-            CleanOptions(EncoderOptions(options.codec, options.crf), options.overwrite),
-            on_progress=progress,
-        )
-    finally:
-        progress.close()
-    _tell(options, result)
+    """Clean one video, or several; report counts and timings if asked."""
+    tasks = tasks_of(options.input, options.output)
+    if is_batch(options.input):
+        return _run_all(tasks, options)
+    if not tasks[0].source.exists():  # before TensorFlow's seconds of loading
+        raise OpenError(f"{tasks[0].source} does not exist")
+    cleaner = _Cleaner(options)
+    result = cleaner.clean(tasks[0])
     if options.report:
-        write_json(
-            options.report,
-            result.stats.report()
-            | {
-                "model": deblurrer.name,
-                "precision": deblurrer.compute.precision,
-                "device": deblurrer.compute.device,
-                "resets": {reason.value: count for reason, count in deblurrer.resets.items()},
-            },
-        )
+        write_json(options.report, cleaner.report(result))
     return 0
 
 
-def _tell(options: argparse.Namespace, result: CleanResult) -> None:
-    for warning in result.warnings:
-        print(f"deblur: warning: {warning}", file=sys.stderr)
-    stats = result.stats
-    print(
-        f"{options.output}: {stats.frames_out} frames in {duration_text(stats.duration_s)} "
-        f"({stats.fps:.1f} fps)"
-    )
+def _run_all(tasks: Sequence[Task], options: argparse.Namespace) -> int:
+    cleaner = _Cleaner(options)
+    if options.overwrite or not all(task.target.exists() for task in tasks):
+        cleaner.load()
+    outcomes, entries = [], []
+    for outcome in clean_all(tasks, cleaner.clean, overwrite=options.overwrite):
+        task, entry = outcome.task, {}
+        if outcome.error:
+            if options.debug:
+                raise outcome.error
+            message = " ".join(str(outcome.error).split())
+            print(f"deblur: {message}", file=sys.stderr)
+            entry = {"error": message}
+        elif outcome.result:
+            entry = cleaner.report(outcome.result)
+        else:
+            print(f"{task.target}: exists, skipped")
+        outcomes.append(outcome)
+        names = {"input": str(task.source), "output": str(task.target), "result": outcome.word}
+        entries.append(names | entry)
+    print(_table(outcomes))
+    if options.report:
+        write_json(options.report, {"videos": entries})
+    return 1 if any(outcome.error for outcome in outcomes) else 0
+
+
+def _table(outcomes: Sequence[Outcome]) -> str:
+    """One line for each video, and a last one that counts them."""
+    lines = [f"{'':8}{'frames':>8}{'time':>9}{'fps':>8}"]
+    for outcome in outcomes:
+        figures = ""
+        if outcome.result:
+            stats = outcome.result.stats
+            time = duration_text(stats.duration_s)
+            figures = f"{stats.frames_out:8}{time:>9}{stats.fps:8.1f}"
+        lines.append(f"{outcome.word:8}{figures:25}  {outcome.task.target}")
+    counts = Counter(outcome.word for outcome in outcomes)
+    parts = [f"{counts[word]} {word}" for word in ("done", "skipped", "failed") if counts[word]]
+    return "\n".join([*lines, f"{len(outcomes)} videos: {', '.join(parts)}"])
+
+
+class _Cleaner:
+    """Cleans videos with one model, which is loaded once."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self._options = options
+        self._resets: Counter[Any] = Counter()
+
+    def load(self) -> None:
+        """Load the model now."""
+        _ = self._deblurrer
+
+    @cached_property
+    def _deblurrer(self) -> Deblurrer:
+        load_tensorflow()
+        from stream.inference.deblurrer import Deblurrer
+
+        options = self._options
+        return Deblurrer(options.model, device=options.device, precision=options.precision)
+
+    @cached_property
+    def _identity(self) -> str:
+        """What the model's output depends on."""
+        compute = self._deblurrer.compute
+        import tensorflow as tf
+
+        from models.registry import weights_path
+
+        weights = hashlib.sha256(weights_path(self._options.model).read_bytes()).hexdigest()
+        return f"{weights} {compute.device} {compute.precision} TensorFlow {tf.__version__}"
+
+    def clean(self, task: Task) -> CleanResult:
+        """Clean one video, and say how it went."""
+        options = self._options
+        self._resets = Counter(self._deblurrer.resets)
+        progress = ProgressLine()
+        try:
+            result = clean_file(
+                task.source,
+                task.target,
+                self._deblurrer,
+                CleanOptions(
+                    EncoderOptions(options.codec, options.crf),
+                    overwrite=options.overwrite,
+                    resume=not options.no_resume,
+                ),
+                on_progress=progress,
+                model=self._identity,
+                on_message=lambda message: print(f"deblur: {message}", file=sys.stderr),
+            )
+        finally:
+            progress.close()
+        for warning in result.warnings:
+            print(f"deblur: warning: {warning}", file=sys.stderr)
+        stats = result.stats
+        print(
+            f"{task.target}: {stats.frames_out} frames in {duration_text(stats.duration_s)} "
+            f"({stats.fps:.1f} fps)"
+        )
+        return result
+
+    def report(self, result: CleanResult) -> dict[str, Any]:
+        """JSON-ready, of the video that was just cleaned."""
+        deblurrer = self._deblurrer
+        resets = Counter(deblurrer.resets) - self._resets
+        return result.stats.report() | {
+            "model": deblurrer.name,
+            "precision": deblurrer.compute.precision,
+            "device": deblurrer.compute.device,
+            "resets": {reason.value: count for reason, count in resets.items()},
+        }

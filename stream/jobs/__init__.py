@@ -1,5 +1,15 @@
 """Recorded videos from file to file: cleaned in segments, joined, and put in place when whole."""
 
+from stream.jobs.batch import Outcome, Task, clean_all, is_batch, tasks_of
 from stream.jobs.clean import CleanOptions, CleanResult, clean_file
 
-__all__ = ["CleanOptions", "CleanResult", "clean_file"]
+__all__ = [
+    "CleanOptions",
+    "CleanResult",
+    "Outcome",
+    "Task",
+    "clean_all",
+    "clean_file",
+    "is_batch",
+    "tasks_of",
+]

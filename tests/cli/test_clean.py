@@ -1,9 +1,11 @@
 """`deblur clean` as a user meets it: real files, good and bad."""
 
+import contextlib
 import json
 import signal
 import subprocess
 import sys
+import time
 
 import av
 import numpy as np
@@ -119,6 +121,105 @@ def test_an_existing_output_is_kept_unless_told(clip, random_model, tmp_path, ca
     assert out.read_text() == "mine"
     assert main([*argv, "--overwrite"]) == 0
     assert len(pts_of(out)) == SMALL.frames
+
+
+def test_a_folder_is_cleaned_with_one_model(clip, random_model, tmp_path, capsys, monkeypatch):
+    """Done, failed, skipped and done; the bytes are those of a run for one video alone."""
+    from stream.inference import deblurrer
+
+    videos, out, report = tmp_path / "in", tmp_path / "out", tmp_path / "r.json"
+    (videos / "deep").mkdir(parents=True)
+    other = Clip(".mkv", frames=10, width=80, height=48)
+    for name, content in {
+        "a.mp4": clip(SMALL).read_bytes(),
+        "b.mp4": b"no video",
+        "c.mp4": clip(SMALL).read_bytes(),
+        "deep/d.mkv": clip(other).read_bytes(),
+        "notes.txt": b"no video either",
+    }.items():
+        (videos / name).write_bytes(content)
+    out.mkdir()
+    (out / "c.mp4").write_text("mine")
+    loads = []
+
+    class Counted(deblurrer.Deblurrer):
+        def __init__(self, *args, **kwargs):
+            loads.append(args)
+            super().__init__(*args, **kwargs)
+
+    monkeypatch.setattr(deblurrer, "Deblurrer", Counted)
+    argv = ["clean", str(videos), str(out), "--model", random_model]
+    assert main([*argv, "--report", str(report)]) == 1
+    said = capsys.readouterr()
+    assert said.err.count("\n") == 1
+    assert "b.mp4 cannot be read as video" in said.err
+    lines = said.out.splitlines()
+    assert lines[-1] == "4 videos: 2 done, 1 skipped, 1 failed"
+    assert [line.split()[0] for line in lines[-5:-1]] == ["done", "failed", "skipped", "done"]
+    assert len(loads) == 1
+    assert pts_of(out / "a.mp4") == pts_of(clip(SMALL))
+    assert pts_of(out / "deep/d.mkv") == pts_of(clip(other))
+    assert (out / "c.mp4").read_text() == "mine"
+    assert not (out / "b.mp4").exists()
+    rows = json.loads(report.read_text())["videos"]
+    assert [row["result"] for row in rows] == ["done", "failed", "skipped", "done"]
+    assert [row.get("frames_out") for row in rows] == [8, None, None, 10]
+    assert [row["resets"]["start"] for row in rows if "resets" in row] == [1, 1]
+
+    alone = tmp_path / "alone.mkv"
+    assert main(["clean", str(clip(other)), str(alone), "--model", random_model]) == 0
+    assert alone.read_bytes() == (out / "deep/d.mkv").read_bytes()
+    (videos / "b.mp4").unlink()
+    loads.clear()
+    assert main(argv) == 0, "all that is left to do is done"
+    assert not loads
+    assert "3 videos: 3 skipped" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("fresh", [False, True])
+def test_an_interrupted_run_goes_on_unless_told(
+    fresh, clip, random_model, tmp_path, capsys, monkeypatch
+):
+    from stream.jobs import clean
+
+    source, out = clip(Clip(frames=20, width=64, height=48, gaps=(12800,))), tmp_path / "out.mp4"
+    whole = tmp_path / "whole.mp4"
+    argv = ["clean", str(source), str(out), "--model", random_model]
+    assert main([*argv[:2], str(whole), *argv[3:]]) == 0
+
+    def interrupt(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(clean, "_join", interrupt)
+        assert main(argv) == 130
+    assert not out.exists()
+    capsys.readouterr()
+    assert main([*argv, *(["--no-resume"] if fresh else [])]) == 0
+    assert ("going on behind 20 frames" in capsys.readouterr().err) is not fresh
+    assert out.read_bytes() == whole.read_bytes()
+    assert {path.name for path in tmp_path.iterdir()} == {"out.mp4", "whole.mp4"}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="a signal of POSIX")
+def test_the_installed_command_survives_sigkill(clip, tmp_path):
+    """The shipped model, killed ten times on the way, against a run in one go."""
+    source = clip(Clip(frames=300, width=96, height=64, gaps=(5120,), audio="aac"))
+    argv = [sys.executable, "-m", "stream", "clean", str(source)]
+    whole, out = tmp_path / "whole.mp4", tmp_path / "out.mp4"
+    began = time.monotonic()
+    subprocess.run([*argv, str(whole)], check=True, timeout=300)
+    length_s = time.monotonic() - began
+    for wait_s in np.random.default_rng(9).uniform(0.3, 1.1, 10) * length_s:
+        with subprocess.Popen([*argv, str(out)]) as process:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(wait_s)
+            process.kill()
+    if not out.exists():
+        subprocess.run([*argv, str(out)], check=True, timeout=300)
+    assert out.read_bytes() == whole.read_bytes()
 
 
 def test_a_report_that_can_t_be_written_fails(clip, random_model, tmp_path, capsys):

@@ -1,0 +1,137 @@
+"""Many recorded videos: which file goes where, and one after the other."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from stream.errors import DeblurError, JobError, OpenError, SinkError
+from stream.jobs.clean import CleanResult
+from stream.output.muxer import container_format
+
+# What is taken for a video in a folder; a file named by itself may have any name.
+_SUFFIXES = frozenset(
+    [
+        *(".3gp", ".asf", ".avi", ".divx", ".f4v", ".flv", ".gif", ".m2ts", ".m2v", ".m4v", ".mkv"),
+        *(".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".ogv", ".ts", ".vob", ".webm", ".wmv"),
+        ".y4m",
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One video and where it goes."""
+
+    source: Path
+    target: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a task: a result, an error, or neither where it was skipped."""
+
+    task: Task
+    result: CleanResult | None = None
+    error: DeblurError | None = None
+
+    @property
+    def word(self) -> str:
+        """In one word."""
+        return "done" if self.result else "failed" if self.error else "skipped"
+
+
+def tasks_of(inputs: Sequence[Path], output: Path) -> list[Task]:
+    """What a command line asks for.
+
+    One file goes to ``output``, or into it where it is a folder. Several files, and the videos of
+    folders at any depth, go into the folder ``output`` under the same names; where we do not write
+    a file's container, `.mkv` is added to its name.
+
+    Raises:
+        JobError: The outputs would take each other's place, or an input's.
+        OpenError: There is no video.
+    """
+    if not is_batch(inputs):
+        return [Task(inputs[0], output / inputs[0].name if output.is_dir() else output)]
+    if output.exists() and not output.is_dir():
+        raise JobError(f"{output} is a file; name a folder for several videos")
+    tasks = [
+        Task(source, output / _writable(name))
+        for path in inputs
+        for source, name in _videos(path, output)
+    ]
+    if not tasks:
+        raise OpenError(f"there is no video in {', '.join(map(str, inputs))}; check the names")
+    taken: dict[Path, Path] = {}
+    for task in tasks:
+        if task.source.resolve() == task.target.resolve():
+            raise JobError(f"{task.target} is an input itself; choose another folder for outputs")
+        if task.target in taken:
+            both = f"{taken[task.target]} and {task.source}"
+            raise JobError(f"{both} would both become {task.target}; clean them one by one")
+        taken[task.target] = task.source
+    return tasks
+
+
+def is_batch(inputs: Sequence[Path]) -> bool:
+    """Whether these are several videos, as far as the command line tells."""
+    return len(inputs) > 1 or inputs[0].is_dir()
+
+
+def clean_all(
+    tasks: Sequence[Task], clean: Callable[[Task], CleanResult], *, overwrite: bool
+) -> Iterator[Outcome]:
+    """Do one task after the other and tell of each; one that fails does not stop the rest.
+
+    Args:
+        tasks: Of `tasks_of`.
+        clean: Does one.
+        overwrite: Whether to do those whose target is there already, too.
+    """
+    for task in tasks:
+        if task.target.exists() and not overwrite:
+            yield Outcome(task)
+            continue
+        try:
+            if not task.source.exists():
+                raise OpenError(f"{task.source} does not exist; check the name")
+            _make_folder(task.target.parent)
+            result = clean(task)
+        except DeblurError as error:
+            yield Outcome(task, error=error)
+        else:
+            yield Outcome(task, result)
+
+
+def _videos(path: Path, output: Path) -> Iterator[tuple[Path, Path]]:
+    """The videos that a path of the command line means, each with its place in the output."""
+    if not path.is_dir():
+        yield path, Path(path.name)
+        return
+    own = output.resolve()
+    for folder, folders, files in os.walk(path):
+        here = Path(folder)
+        folders[:] = sorted(
+            name for name in folders if name[0] != "." and (here / name).resolve() != own
+        )
+        for name in sorted(files):
+            if name[0] != "." and Path(name).suffix.lower() in _SUFFIXES:
+                yield here / name, here.relative_to(path) / name
+
+
+def _writable(name: Path) -> Path:
+    try:
+        container_format(name)
+    except SinkError:
+        return name.with_name(f"{name.name}.mkv")
+    return name
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SinkError(f"the folder {folder} cannot be made ({error.strerror})") from error

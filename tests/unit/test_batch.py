@@ -1,0 +1,105 @@
+from pathlib import Path
+
+import pytest
+
+from stream.errors import JobError, OpenError
+from stream.jobs.batch import clean_all, is_batch, tasks_of
+from stream.jobs.clean import CleanResult
+from stream.stats import RunStats
+
+
+@pytest.fixture
+def tree(tmp_path):
+    """A folder of videos, and of what is none."""
+    videos = tmp_path / "in"
+    for name in ("b.mp4", "a.MKV", "deep/er/c.avi", "deep/notes.txt", ".hidden.mp4", ".git/d.mp4"):
+        path = videos / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("")
+    return videos
+
+
+def places(tasks, root):
+    return [
+        (str(task.source.relative_to(root)), str(task.target.relative_to(root))) for task in tasks
+    ]
+
+
+def test_one_file_goes_to_the_output_or_into_it(tree, tmp_path):
+    video = tree / "b.mp4"
+    assert not is_batch([video])
+    assert tasks_of([video], tmp_path / "out.mp4")[0].target == tmp_path / "out.mp4"
+    assert tasks_of([video], tree / "deep")[0].target == tree / "deep" / "b.mp4"
+
+
+def test_a_folder_keeps_its_tree(tree, tmp_path):
+    assert is_batch([tree])
+    assert places(tasks_of([tree], tmp_path / "out"), tmp_path) == [
+        ("in/a.MKV", "out/a.MKV"),
+        ("in/b.mp4", "out/b.mp4"),
+        ("in/deep/er/c.avi", "out/deep/er/c.avi.mkv"),
+    ]
+
+
+def test_files_and_folders_together(tree, tmp_path):
+    tasks = tasks_of([tree / "deep", tree / "b.mp4"], tmp_path / "out")
+    assert places(tasks, tmp_path) == [
+        ("in/deep/er/c.avi", "out/er/c.avi.mkv"),
+        ("in/b.mp4", "out/b.mp4"),
+    ]
+
+
+def test_an_output_within_the_input_is_not_an_input(tree):
+    out = tree / "clean"
+    out.mkdir()
+    (out / "b.mp4").write_text("")
+    assert len(tasks_of([tree], out)) == 3
+
+
+@pytest.mark.parametrize(
+    ("inputs", "output", "error", "says"),
+    [
+        (["in", "in/b.mp4"], "out", JobError, "would both become"),
+        (["in"], "in", JobError, "is an input itself"),
+        (["in"], "in/b.mp4", JobError, "is a file; name a folder"),
+        (["in/.git/.."], "out", None, ""),
+        (["empty"], "out", OpenError, "there is no video in"),
+    ],
+)
+def test_what_cannot_go_together_is_refused(inputs, output, error, says, tree, tmp_path):
+    (tmp_path / "empty").mkdir()
+    paths = [tmp_path / name for name in inputs]
+    if error is None:
+        assert tasks_of(paths, tmp_path / output)
+        return
+    with pytest.raises(error, match=says):
+        tasks_of(paths, tmp_path / output)
+
+
+def test_one_failure_does_not_stop_the_rest(tree, tmp_path):
+    tasks = tasks_of([tree, Path("none.mp4")], tmp_path / "out")
+    tasks[1].target.parent.mkdir()
+    tasks[1].target.write_text("mine")
+    done = []
+
+    def clean(task):
+        done.append(task)
+        if task == tasks[0]:
+            raise JobError("no")
+        return CleanResult(RunStats(), ())
+
+    outcomes = list(clean_all(tasks, clean, overwrite=False))
+    assert [outcome.word for outcome in outcomes] == ["failed", "skipped", "done", "failed"]
+    assert done == [tasks[0], tasks[2]]
+    assert "none.mp4 does not exist" in str(outcomes[3].error)
+    assert tasks[2].target.parent.is_dir()
+    words = [outcome.word for outcome in clean_all(tasks, clean, overwrite=True)]
+    assert words == ["failed", "done", "done", "failed"]
+
+
+def test_a_programming_mistake_is_not_hidden(tree, tmp_path):
+    def clean(task):
+        raise ValueError("mistake")
+
+    with pytest.raises(ValueError, match="mistake"):
+        list(clean_all(tasks_of([tree], tmp_path / "out"), clean, overwrite=False))
