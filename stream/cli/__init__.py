@@ -52,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
     clean = _command(commands, "clean", "deblur recorded videos")
+    clean.epilog = "A run that was interrupted goes on where it stopped when it is started again."
     clean.add_argument(
         "input", type=Path, nargs="+", metavar="INPUT", help="a blurred video, or a folder of them"
     )

@@ -140,18 +140,18 @@ def _clean_rest(
     target: Path,
     on_progress: Callable[[RunStats], None] | None,
 ) -> None:
+    before = _total(work, plan.info)
+
+    def progress(now: RunStats) -> None:
+        if on_progress:
+            on_progress(_sum(before, now))
+
     while reader.next_pts is not None:
-        before = _total(work, plan.info)
-
-        def progress(now: RunStats, before: RunStats = before) -> None:
-            if on_progress:
-                on_progress(_sum(before, now))
-
-        work.journal.add(
-            clean_segment(
-                plan, reader, processor, work.folder, shown_as=target, on_progress=progress
-            )
+        segment = clean_segment(
+            plan, reader, processor, work.folder, shown_as=target, on_progress=progress
         )
+        work.journal.add(segment)
+        before.merge(segment.stats)
 
 
 def _join(

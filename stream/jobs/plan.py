@@ -18,7 +18,13 @@ SEGMENT_S = Fraction(15)
 """Seconds. Work that a crash may cost, against a keyframe and a burn-in for every segment."""
 
 BURN_IN = 8
-"""Frames that a segment's state is warmed with."""
+"""Frames that a segment's state is warmed with.
+
+Measured with `tiny` on three real clips at 480x360 (blurred dog, GoPro, parkour), luma of a
+segment's first picture against that of a run in one go, mean and largest, in code values: without
+burn-in 0.46 and 25; 1 frame 0.12 and 4; 2 frames 0.04 and 2; 4 frames 0.006 and 1; 8 frames 0.0002
+and 1. A model that forgets slower needs more.
+"""
 
 # Both came back with every pts, dts and the last duration exactly, from every time base tried;
 # NUT loses dts and durations, Matroska rounds to 1/1000 s. MOV is for ProRes.

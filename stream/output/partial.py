@@ -65,7 +65,7 @@ def sync(path: Path) -> None:
     """Bring a file's contents, or a folder's names, to the disk."""
     if path.is_dir() and os.name == "nt":
         return  # Windows opens no folders, and keeps names safe by itself
-    descriptor = os.open(path, os.O_RDONLY)
+    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
     try:
         os.fsync(descriptor)
     finally:

@@ -129,7 +129,7 @@ def stop_at(clip, target, frame=30, options=QUICK, model="averaging"):
     assert names(target.parent) == [KEPT]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def expected(clip, tmp_path_factory):
     target = tmp_path_factory.mktemp("expected") / "out.mkv"
     clean_file(clip(SPEC), target, Averaging(), QUICK, model="averaging")
