@@ -100,11 +100,11 @@ class Journal:
 
     def _read(self) -> None:
         for line in self._path.read_bytes().splitlines(keepends=True):
+            if not line.endswith(b"\n"):
+                return
             try:
                 self._take(json.loads(line))
-            except (ValueError, KeyError, TypeError):
-                return
-            if not line.endswith(b"\n"):
+            except (ValueError, KeyError, TypeError, AttributeError):
                 return
             self._length += len(line)
             if len(self._lengths) == len(self.segments):

@@ -54,3 +54,17 @@ def test_time_left_follows_the_rate_so_far():
     assert stats.time_left_s == 15
     assert RunStats(frames_out=25, duration_s=5.0).time_left_s is None
     assert RunStats(frames_expected=100).time_left_s is None
+
+
+def test_parts_of_a_job_add_up_after_a_crash():
+    whole, total = RunStats(), RunStats()
+    for number in (1, 2):
+        part = RunStats(frames_in=number, frames_out=number, decode_failures=1, duration_s=0.5)
+        for stats in (part, whole):
+            for stage in stats.stages.values():
+                stage.add(number / 8)
+            stats.latency.add(number / 4)
+        total.merge(json.loads(json.dumps(part.saved())))
+    whole.frames_in = whole.frames_out = 3
+    whole.decode_failures, whole.duration_s = 2, 1.0
+    assert total.report() == whole.report()

@@ -1,0 +1,89 @@
+import pytest
+
+from stream.jobs.journal import Joined, Journal, Segment, file_id
+from stream.stats import RunStats
+
+IDENTITY = {"input": "a", "model": "b"}
+
+
+def segment(number):
+    return Segment(
+        name=f"{number}.mp4",
+        size=10 + number,
+        reorder=2,
+        marks=((number, 7), (number + 1, 8)),
+        last=number == 2,
+        stats=RunStats(frames_in=number).saved(),
+    )
+
+
+@pytest.fixture
+def path(tmp_path):
+    journal = Journal(tmp_path / "journal")
+    journal.begin(IDENTITY)
+    for number in range(3):
+        journal.add(segment(number))
+    journal.add_joined(Joined((1, 2, 3), ("a warning",)))
+    return tmp_path / "journal"
+
+
+def without_stats(journal):
+    return [
+        (each.name, each.size, each.reorder, each.marks, each.last) for each in journal.segments
+    ]
+
+
+def test_what_is_noted_is_read_again(path):
+    journal = Journal(path)
+    assert journal.identity == IDENTITY
+    expected = Journal(path.with_name("none"))
+    expected.segments = [segment(number) for number in range(3)]
+    assert without_stats(journal) == without_stats(expected)
+    assert [each.stats["frames_in"] for each in journal.segments] == [0, 1, 2]
+    assert journal.joined == Joined((1, 2, 3), ("a warning",))
+
+
+def test_cut_off_at_any_byte_it_holds_what_was_whole_and_goes_on(path):
+    raw = path.read_bytes()
+    lines = raw.splitlines(keepends=True)
+    for cut in range(0, len(raw), 7):
+        path.write_bytes(raw[:cut])
+        journal = Journal(path)
+        whole = raw[:cut].count(b"\n")
+        assert (journal.identity is not None) == (whole > 0)
+        assert len(journal.segments) == max(0, min(3, whole - 1))
+        assert (journal.joined is not None) == (whole == 5)
+        journal.add(segment(1))
+        assert path.read_bytes() == b"".join(lines[:whole]) + lines[2]
+
+
+@pytest.mark.parametrize("garbage", [b"\0\0\0\n", b"[]\n", b"{}\n", b'{"segment": 5}\n', b"7\n"])
+def test_garbage_ends_it(garbage, path):
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([*lines[:2], garbage, *lines[2:]]))
+    journal = Journal(path)
+    assert [each.name for each in journal.segments] == ["0.mp4"]
+    journal.add(segment(1))
+    assert path.read_bytes() == b"".join(lines[:3])
+
+
+@pytest.mark.parametrize("count", range(4))
+def test_the_first_segments_can_be_kept(count, path):
+    lines = path.read_bytes().splitlines(keepends=True)
+    journal = Journal(path)
+    journal.keep(count)
+    assert len(journal.segments) == count
+    assert (journal.joined is None) == (count < 3)
+    journal.add(segment(2))
+    kept = 5 if count == 3 else count + 1
+    assert path.read_bytes() == b"".join([*lines[:kept], lines[3]])
+
+
+def test_a_file_is_known_again_under_another_name(tmp_path):
+    one, other = tmp_path / "one", tmp_path / "other"
+    one.write_text("same")
+    other.write_text("same")
+    known = file_id(one)
+    assert known != file_id(other)
+    one.replace(tmp_path / "two")
+    assert known == file_id(tmp_path / "two")
