@@ -20,6 +20,8 @@ from stream.errors import SinkError
 from stream.jobs.clean import CleanOptions, clean_file
 
 WIDTH, HEIGHT, FRAMES, RATE = 640, 360, 48, 24
+LENGTH = 5.0
+"""Pixels of camera motion during one exposure, the middle of what hand-held video shows."""
 SEED = 20_261_122
 """Of the drawn scenes and of the camera's path; far from any seed that training uses."""
 
@@ -90,7 +92,9 @@ def make_clip() -> tuple[np.ndarray, np.ndarray]:
             height=HEIGHT,
             width=WIDTH,
             frames=FRAMES,
-            settings=BlurSettings(sharp_share=0, compression_share=0),
+            settings=BlurSettings(
+                sharp_share=0, compression_share=0, length_median_px=LENGTH, length_spread=0
+            ),
         )
     return clip.blurry, clip.sharp
 
