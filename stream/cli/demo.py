@@ -48,7 +48,11 @@ def run(options: argparse.Namespace) -> int:
     progress = ProgressLine()
     try:
         stats = clean_file(
-            blurred, cleaned, deblurrer, CleanOptions(overwrite=True), on_progress=progress
+            blurred,
+            cleaned,
+            deblurrer,
+            CleanOptions(overwrite=True, resume=False),
+            on_progress=progress,
         ).stats
     finally:
         progress.close()
