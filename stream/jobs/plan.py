@@ -22,7 +22,7 @@ BURN_IN = 8
 
 Measured with `tiny` on three real clips at 480x360 (blurred dog, GoPro, parkour), luma of a
 segment's first picture against that of a run in one go, mean and largest, in code values: without
-burn-in 0.46 and 25; 1 frame 0.12 and 4; 2 frames 0.04 and 2; 4 frames 0.006 and 1; 8 frames 0.0002
+burn-in 0.46 and 25; 1 frame 0.12 and 4; 2 frames 0.04 and 1; 4 frames 0.006 and 1; 8 frames 0.0002
 and 1. A model that forgets slower needs more.
 """
 
