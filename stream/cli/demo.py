@@ -1,7 +1,7 @@
 """`deblur demo`: a clip made here, blurred, cleaned, and shown beside what it was.
 
 Needs no footage: the scenes are drawn and the blur is synthesised, as for training but with other
-seeds. Writes blurred.mp4 (with sound), sharp.mp4, cleaned.mp4 and side_by_side.mp4.
+seeds. Writes blurred.mp4 (with sound), sharp.mp4, cleaned.mp4, side_by_side.mp4 and closer.png.
 """
 
 import argparse
@@ -9,6 +9,8 @@ import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
+from statistics import fmean
+from typing import TYPE_CHECKING
 
 import av
 import cv2
@@ -19,9 +21,15 @@ from stream.cli.report import ProgressLine
 from stream.errors import SinkError
 from stream.jobs.clean import CleanOptions, clean_file
 
+if TYPE_CHECKING:
+    from models.evaluation.sheet import Crop
+
 WIDTH, HEIGHT, FRAMES, RATE = 640, 360, 48, 24
 LENGTH = 5.0
 """Pixels of camera motion during one exposure, the middle of what hand-held video shows."""
+CLOSER = (12, 24, 36)
+"""Frames that are shown enlarged."""
+
 SEED = 20_261_122
 """Of the drawn scenes and of the camera's path; far from any seed that training uses."""
 
@@ -36,11 +44,13 @@ def run(options: argparse.Namespace) -> int:
     load_tensorflow()
     from models.evaluation.clips import Clip
     from models.evaluation.metrics import psnr
+    from models.evaluation.sheet import draw_sheet
     from stream.inference.deblurrer import Deblurrer
 
     blurred, sharp, cleaned, beside = (
         folder / f"{name}.mp4" for name in ("blurred", "sharp", "cleaned", "side_by_side")
     )
+    closer = folder / "closer.png"
     blurry_frames, sharp_frames = make_clip()
     write_video(blurred, blurry_frames, sound=True)
     write_video(sharp, sharp_frames)
@@ -57,26 +67,31 @@ def run(options: argparse.Namespace) -> int:
     finally:
         progress.close()
 
-    def frames(path: Path) -> Iterator[np.ndarray]:
-        return Clip(path.stem, (path,)).frames()
-
-    scores = [
-        (psnr(target, before), psnr(target, after))
-        for target, before, after in zip(
-            sharp_frames, frames(blurred), frames(cleaned), strict=True
-        )
-    ]
-    before, after = np.mean(scores, axis=0)
-    write_video(beside, map(_labelled, frames(blurred), frames(cleaned), frames(sharp)))
+    shown = [list(Clip(path.stem, (path,)).frames()) for path in (blurred, cleaned, sharp)]
+    before, after = (fmean(map(psnr, shown[2], frames)) for frames in shown[:2])
+    write_video(beside, map(_labelled, *shown))
+    draw_sheet(closer, [_centre(deblurrer.name, n, *(f[n] for f in shown)) for n in CLOSER])
     print(
         f"{blurred}: {stats.frames_in} frames of {WIDTH}x{HEIGHT}, made here\n"
         f"{cleaned}: {deblurrer.name}, {stats.fps:.1f} fps on {deblurrer.compute.device} "
         f"in {deblurrer.compute.precision}\n"
-        f"{beside}: blurred | cleaned | sharp\n"
+        f"{beside}: blurred | cleaned | sharp; enlarged in {closer}\n"
         f"PSNR against the sharp clip: {before:.2f} dB blurred, {after:.2f} dB cleaned, "
         f"gain {after - before:+.2f} dB"
     )
     return 0
+
+
+def _centre(
+    model: str, index: int, blurry: np.ndarray, restored: np.ndarray, sharp: np.ndarray
+) -> "Crop":
+    """The middle of a frame, a quarter of each side, whatever is to be seen there."""
+    from models.evaluation.sheet import Crop
+
+    rows, columns = (slice(3 * side // 8, 5 * side // 8) for side in (HEIGHT, WIDTH))
+    blurry, restored, sharp = (picture[rows, columns] for picture in (blurry, restored, sharp))
+    error = float(np.square(blurry.astype(float) - sharp).mean())
+    return Crop("demo", index, rows, columns, error, blurry, sharp, {model: restored})
 
 
 def make_clip() -> tuple[np.ndarray, np.ndarray]:
