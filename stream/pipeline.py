@@ -55,10 +55,8 @@ class Pipeline:
         self._lock = threading.Lock()
         self._error: BaseException | None = None
         self._started_at: float | None = None
-        self._threads = [
-            threading.Thread(target=self._guard, args=(stage,), name=name)
-            for name, stage in (("capture", self._capture), ("inference", self._infer))
-        ]
+        self._threads = [_StageThread("capture", self._guard, self._capture)]
+        self._threads += [_StageThread("inference", self._guard, self._infer)]
 
     def stop(self) -> None:
         """Read no more frames, bring those inside to the sink and finish it. From any thread."""
@@ -185,8 +183,7 @@ class Pipeline:
         while waiting:
             try:
                 for thread in self._threads:
-                    if thread.is_alive():
-                        thread.join()
+                    thread.finish()
                 waiting = False
             except KeyboardInterrupt as interrupt:
                 self._fail(interrupt)
@@ -203,3 +200,32 @@ class Pipeline:
                 f"{info.name}: {stats.frames_in} frames went in but {stats.frames_out} came out; "
                 "nothing was written, please report this"
             )
+
+
+class _StageThread(threading.Thread):
+    """A thread that says itself when it has ended.
+
+    A `join` that Ctrl-C interrupts takes the thread for ended although it still runs (CPython
+    before 3.13: `_wait_for_tstate_lock` finds the lock held and gives up on it), so the thread's
+    own word is waited for first.
+    """
+
+    def __init__(
+        self, name: str, guard: Callable[[Callable[[], None]], None], stage: Callable[[], None]
+    ) -> None:
+        super().__init__(name=name)
+        self._guard = guard
+        self._stage = stage
+        self._ended = threading.Event()
+
+    def run(self) -> None:
+        try:
+            self._guard(self._stage)
+        finally:
+            self._ended.set()
+
+    def finish(self) -> None:
+        """Wait until the thread has ended; at once where it was never started."""
+        if self.ident is not None:
+            self._ended.wait()
+            self.join()

@@ -106,9 +106,17 @@ def test_ctrl_c_while_writing_aborts_and_is_raised(position):
 def test_ctrl_c_while_waiting_for_a_frame_is_raised():
     """A real SIGINT reaches the caller's thread in the channel; a second one while it joins."""
 
+    opened = threading.Event()
+
+    class Sink(FakeSink):
+        def open(self, info):
+            super().open(info)
+            opened.set()
+
     class Holding(FakeProcessor):
         def process(self, frame):
             if frame.index == 5:
+                opened.wait(5)
                 interrupt()
             return super().process(frame)
 
@@ -119,7 +127,7 @@ def test_ctrl_c_while_waiting_for_a_frame_is_raised():
     def interrupt():
         signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
 
-    processor, sink = Holding(lookahead=10**9), FakeSink()
+    processor, sink = Holding(lookahead=10**9), Sink()
     with pytest.raises(KeyboardInterrupt):
         Pipeline(FakeSource(10**9), processor, sink).run()
     assert sink.calls == ["open", "abort"]

@@ -334,9 +334,14 @@ CHILD = """
 import sys
 
 if __name__ == "__main__":
-    from test_training import options, train
+    from test_training import KILLED_AT, options, train
 
-    train(options(*sys.argv[1:3], start=sys.argv[3]), log=lambda text: print(text, flush=True))
+    def log(text):
+        print(text, flush=True)
+        if text.startswith(f"step {KILLED_AT}/"):
+            sys.stdin.read()  # until the end that never comes: here it is killed
+
+    train(options(*sys.argv[1:3], start=sys.argv[3]), log=log)
 """
 
 
@@ -377,6 +382,7 @@ def _kill_in_mid_run(script, arguments):
     places = (here, here.parent, Path(registry.__file__).parents[1])
     child = subprocess.Popen(
         [sys.executable, str(script), *arguments],
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
