@@ -222,6 +222,7 @@ class _StageThread(threading.Thread):
         try:
             self._guard(self._stage)
         finally:
+            del self._guard, self._stage  # or the run would hold itself, encoder and all
             self._ended.set()
 
     def finish(self) -> None:
