@@ -1,7 +1,9 @@
+import gc
 import itertools
 import subprocess
 import sys
 import threading
+import weakref
 
 import pytest
 from fakes import FakeProcessor, FakeSink, FakeSource
@@ -148,3 +150,16 @@ def test_the_pipeline_knows_no_codec_no_display_and_no_model():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_run_that_is_over_is_freed_at_once():
+    """A cycle through its threads kept every segment's encoder until the garbage collector came."""
+    gc.disable()
+    try:
+        sink = FakeSink()
+        freed = weakref.ref(sink)
+        Pipeline(FakeSource(3), FakeProcessor(), sink).run()
+        del sink
+        assert freed() is None
+    finally:
+        gc.enable()
