@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 WIDTH, HEIGHT, FRAMES, RATE = 640, 360, 48, 24
 LENGTH = 5.0
-"""Pixels of camera motion during one exposure, the middle of what hand-held video shows."""
+"""Pixels of camera motion during one exposure: plain to see, not yet strong."""
 CLOSER = (12, 24, 36)
 """Frames that are shown enlarged."""
 
