@@ -4,9 +4,11 @@ import argparse
 import statistics
 import time
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 from stream.capture.synthetic import SyntheticSource
+from stream.cli.arguments import add_compute, add_model, positive_int, size
 from stream.cli.quiet import load_tensorflow
 from stream.cli.report import write_json
 from stream.output.null import NullSink
@@ -14,6 +16,15 @@ from stream.pipeline import Pipeline
 
 BURN_IN = 5
 """Frames that are run before any that is measured."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's options."""
+    parser.add_argument("--size", type=size, default=(1280, 720), metavar="WxH")
+    parser.add_argument("--frames", type=positive_int, default=60, metavar="N")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures")
+    add_model(parser)
+    add_compute(parser)
 
 
 def run(options: argparse.Namespace) -> int:

@@ -8,8 +8,10 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stream.cli.arguments import add_compute, add_model
 from stream.cli.quiet import load_tensorflow
 from stream.cli.report import ProgressLine, duration_text, write_json
 from stream.errors import OpenError
@@ -27,6 +29,29 @@ from stream.output.encoder import EncoderOptions
 
 if TYPE_CHECKING:
     from stream.inference.deblurrer import Deblurrer
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's options."""
+    parser.epilog = "A run that was interrupted goes on where it stopped when it is started again."
+    parser.add_argument(
+        "input", type=Path, nargs="+", metavar="INPUT", help="a blurred video, or a folder of them"
+    )
+    parser.add_argument(
+        "output",
+        type=Path,
+        metavar="OUTPUT",
+        help="where the sharp one goes; for a folder or several inputs, a folder",
+    )
+    add_model(parser)
+    add_compute(parser)
+    parser.add_argument("--codec", metavar="NAME", help="encoder (default: the input's codec)")
+    parser.add_argument("--crf", type=int, metavar="N", help="quality: lower is better and larger")
+    parser.add_argument("--overwrite", action="store_true", help="replace outputs that exist")
+    parser.add_argument(
+        "--no-resume", action="store_true", help="start afresh, not where an earlier run stopped"
+    )
+    parser.add_argument("--report", type=Path, metavar="FILE.json", help="write counts and timings")
 
 
 def run(options: argparse.Namespace) -> int:

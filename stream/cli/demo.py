@@ -16,6 +16,7 @@ import av
 import cv2
 import numpy as np
 
+from stream.cli.arguments import add_compute, add_model
 from stream.cli.quiet import load_tensorflow
 from stream.cli.report import ProgressLine
 from stream.errors import SinkError
@@ -32,6 +33,13 @@ CLOSER = (12, 24, 36)
 
 SEED = 20_261_122
 """Of the drawn scenes and of the camera's path; far from any seed that training uses."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's options."""
+    parser.add_argument("folder", type=Path, nargs="?", default=Path("demo"), metavar="OUT_DIR")
+    add_model(parser)
+    add_compute(parser)
 
 
 def run(options: argparse.Namespace) -> int:

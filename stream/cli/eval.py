@@ -6,6 +6,7 @@ import argparse
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stream.cli.quiet import load_tensorflow
@@ -20,6 +21,23 @@ HEADER = (
     f"{'clip':<24}{'frames':>7}{'PSNR in':>9}{'out':>8}{'gain':>8}{'SSIM in':>9}{'out':>8}"
     f"{'flicker in':>12}{'out':>7}{'sharp kept':>12}"
 )
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's options."""
+    parser.add_argument("--blur", type=Path, required=True, metavar="PATH")
+    parser.add_argument("--sharp", type=Path, required=True, metavar="PATH")
+    parser.add_argument("--stills", action="store_true", help="every image is a clip of its own")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the scores")
+    parser.add_argument(
+        "--sheet", type=Path, metavar="OUT.png", help="draw the crops with the worst blur"
+    )
+    parser.add_argument(
+        "--model",
+        action="append",
+        metavar="NAME",
+        help="of `deblur models`, or a weights file; may be given again to compare",
+    )
 
 
 def run(options: argparse.Namespace) -> int:

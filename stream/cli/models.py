@@ -7,6 +7,11 @@ from typing import Any
 from stream.cli.quiet import load_tensorflow
 
 
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's options."""
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
 def run(options: argparse.Namespace) -> int:
     """Print a table, or JSON."""
     load_tensorflow()

@@ -2,12 +2,45 @@
 
 import argparse
 import sys
+from pathlib import Path
 
 from models.errors import TrainingError
+from stream.cli.arguments import positive_int
 from stream.cli.quiet import load_tensorflow
 
 PREVIEWED, DRAWN, PREVIEW_PX = 36, 12, 192
 """Clips that the preview's figures come from, those of them on its sheet, and their side."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's options."""
+    parser.add_argument(
+        "--data",
+        type=Path,
+        nargs="+",
+        metavar="DIR",
+        help="folders of sharp footage, or of blur/ and sharp/",
+    )
+    parser.add_argument("--out", type=Path, metavar="DIR", help="the run's folder")
+    parser.add_argument("--model", default="tiny", metavar="NAME", help="(default: tiny)")
+    parser.add_argument(
+        "--from", dest="start", metavar="NAME_OR_FILE", help="fine-tune this model instead"
+    )
+    length = parser.add_mutually_exclusive_group()
+    length.add_argument("--steps", type=positive_int, default=20_000, metavar="N")
+    length.add_argument("--minutes", type=float, metavar="M")
+    parser.add_argument("--resume", action="store_true", help="go on with the run in --out")
+    parser.add_argument("--clips", type=positive_int, default=8, help="per batch (default: 8)")
+    parser.add_argument("--frames", type=positive_int, default=4, help="per clip (default: 4)")
+    parser.add_argument("--crop", type=positive_int, default=128, help="pixels (default: 128)")
+    parser.add_argument(
+        "--learning-rate", type=float, metavar="R", help="(default: 0.001, with --from 0.0002)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="(default: 0)")
+    parser.add_argument("--workers", type=positive_int, default=1, help="rendering processes")
+    parser.add_argument(
+        "--preview", type=Path, metavar="OUT.png", help="only draw what is learnt from"
+    )
 
 
 def run(options: argparse.Namespace) -> int:

@@ -1,0 +1,35 @@
+"""Options that several commands share, and the types of their values."""
+
+import argparse
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """Which model."""
+    parser.add_argument(
+        "--model", default="tiny", metavar="NAME", help="of `deblur models`, or a weights file"
+    )
+
+
+def add_compute(parser: argparse.ArgumentParser) -> None:
+    """What to compute on, and how precisely."""
+    parser.add_argument("--device", choices=("auto", "cpu", "gpu"), default="auto")
+    parser.add_argument(
+        "--precision", choices=("auto", "float32", "bfloat16", "float16"), default="auto"
+    )
+
+
+def positive_int(text: str) -> int:
+    """An option's value from 1 up."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a number from 1 up")
+    return value
+
+
+def size(text: str) -> tuple[int, int]:
+    """Width and height in pixels, as in 1280x720."""
+    try:
+        width, height = (positive_int(part) for part in text.lower().split("x"))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size such as 1280x720") from error
+    return width, height
