@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -128,17 +127,6 @@ class _Cleaner:
         options = self._options
         return Deblurrer(options.model, device=options.device, precision=options.precision)
 
-    @cached_property
-    def _identity(self) -> str:
-        """What the model's output depends on."""
-        compute = self._deblurrer.compute
-        import tensorflow as tf
-
-        from models.registry import weights_path
-
-        weights = hashlib.sha256(weights_path(self._options.model).read_bytes()).hexdigest()
-        return f"{weights} {compute.device} {compute.precision} TensorFlow {tf.__version__}"
-
     def clean(self, task: Task) -> CleanResult:
         """Clean one video, and say how it went."""
         options = self._options
@@ -155,7 +143,7 @@ class _Cleaner:
                     resume=not options.no_resume,
                 ),
                 on_progress=progress,
-                model=self._identity,
+                model=self._deblurrer.identity,
                 on_message=lambda message: print(f"deblur: {message}", file=sys.stderr),
             )
         finally:

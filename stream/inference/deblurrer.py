@@ -8,23 +8,28 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import av
+import cv2
+import numpy as np
 
-from models.network import State
+from stream.errors import ModelError
 from stream.frame import ColorTags, Discontinuity, Frame, Planes, StreamInfo
 from stream.inference.cuts import CutDetector
-from stream.inference.device import Compute, Device, Precision, choose
-from stream.inference.engine import Engine, Geometry
+from stream.inference.device import Compute, Device, Precision
+from stream.inference.engine import Geometry, Runtime, State, open_engine
 from stream.pixel_format import read_planes
 
 LONG_GAP = 2
 """Frames dropped in a row after which the frame before says little about the next one."""
+
+MAX_STRENGTH = 1.5
+"""Above this the correction overshoots: edges ring and noise shows."""
 
 
 @dataclass(slots=True)
 class StreamState:
     """What one stream carries from frame to frame."""
 
-    network: State | None = None
+    state: State | None = None
     geometry: Geometry | None = None
     pts: int | None = None
     cuts: CutDetector = field(default_factory=CutDetector)
@@ -35,29 +40,51 @@ class Deblurrer:
 
     All calls come from one thread, the only one that computes. `resets` counts, by reason, how
     often a state began afresh.
+
+    Args:
+        model: see `open_engine`, as for device, precision and runtime.
+        device: where to compute.
+        precision: how precisely.
+        runtime: what computes.
+        strength: how much of the correction to apply: 0 leaves every pixel as it is, 1 is what the
+            model found, up to `MAX_STRENGTH` exaggerates it.
     """
 
     def __init__(
-        self, model: str = "tiny", *, device: Device = "auto", precision: Precision = "auto"
+        self,
+        model: str = "tiny",
+        *,
+        device: Device = "auto",
+        precision: Precision = "auto",
+        runtime: Runtime = "auto",
+        strength: float = 1.0,
     ) -> None:
-        self._engine = Engine(model, choose(device, precision))
+        if not 0 <= strength <= MAX_STRENGTH:
+            raise ModelError(f"strength is {strength}: give a number from 0 to {MAX_STRENGTH}")
+        self.strength = strength
+        self.engine = open_engine(model, device=device, precision=precision, runtime=runtime)
         self._streams: dict[int, StreamState] = {}
         self.resets: Counter[Discontinuity] = Counter()
 
     @property
     def name(self) -> str:
         """Of the model."""
-        return self._engine.model.name
+        return self.engine.name
 
     @property
     def compute(self) -> Compute:
         """The device and precision in use."""
-        return self._engine.compute
+        return self.engine.compute
+
+    @property
+    def identity(self) -> str:
+        """What the output depends on, besides the frames: equal for equal pixels."""
+        return f"{self.engine.identity} strength {self.strength:g}"
 
     def start(self, info: StreamInfo) -> None:
         """Compile and warm up for the stream's frames, so that the first one is not late."""
         planes = read_planes(av.VideoFrame(info.width, info.height, info.pixel_format))
-        self._engine.run([planes], [None], _geometry(planes, info.color))
+        self.engine.run([planes], [None], _geometry(planes, info.color))
 
     def process(self, frame: Frame) -> Sequence[Frame]:
         """Deblur the next frame of its stream."""
@@ -71,17 +98,18 @@ class Deblurrer:
         done: dict[int, Frame] = {}
         for geometry, members in groups.items():
             streams = [self._streams[frames[index].stream_id] for index in members]
-            results = self._engine.run(
+            results = self.engine.run(
                 [frames[index].planes for index in members],
-                [stream.network for stream in streams],
+                [stream.state for stream in streams],
                 geometry,
             )
             for index, stream, result in zip(members, streams, results, strict=True):
-                stream.network = result.state if result.finite else None
+                stream.state = result.state if result.finite else None
                 if not result.finite:
                     self.resets[Discontinuity.NON_FINITE] += 1
-                planes = result.planes if result.finite else frames[index].planes
-                done[index] = frames[index].replace(planes=planes)
+                source = frames[index].planes
+                planes = _blended(source, result.planes, self.strength)
+                done[index] = frames[index].replace(planes=planes if result.finite else source)
         return [done[index] for index in range(len(frames))]
 
     def _prepare(self, frame: Frame) -> Geometry:
@@ -97,7 +125,7 @@ class Deblurrer:
     def reset(self, stream_id: int, reason: Discontinuity) -> None:
         """Begin a stream's state afresh with its next frame."""
         stream = self._streams.setdefault(stream_id, StreamState())
-        stream.network = None
+        stream.state = None
         self.resets[reason] += 1
 
     def flush(self) -> Sequence[Frame]:
@@ -107,6 +135,18 @@ class Deblurrer:
     def close(self) -> None:
         """Forget every stream."""
         self._streams.clear()
+
+
+def _blended(source: Planes, result: Planes, strength: float) -> Planes:
+    """The source plus `strength` times what was corrected, within the code range."""
+    if strength == 1:
+        return result
+    peak = (1 << source.bit_depth) - 1
+    arrays = (
+        np.minimum(cv2.addWeighted(new, strength, old, 1 - strength, 0), peak)
+        for old, new in zip(source.arrays, result.arrays, strict=True)
+    )
+    return Planes(tuple(arrays), source.subsampling, source.bit_depth)
 
 
 def _geometry(planes: Planes, color: ColorTags) -> Geometry:

@@ -1,27 +1,20 @@
-"""The compiled step: planes and state in, planes and state out.
+"""What an engine is: planes and state in, planes and state out, whatever computes them.
 
-One pure function per geometry, traced once. State is explicit, one per stream, and stays on the
-device; None means fresh. Knows planes, not streams: what resets a state is `deblurrer`'s.
+Knows planes, not streams: what resets a state is `deblurrer`'s. An engine lives in a file of its
+own, which is imported when it is opened.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
-import keras
-import numpy as np
-import tensorflow as tf
-
-from models import registry
-from models.errors import WeightsError
-from models.network import State, frame_features, initial_state, residual_planes
-from models.planes import Levels
-from stream.errors import ModelError
 from stream.frame import Planes
-from stream.inference.device import Compute
-from stream.inference.view import corrected, view420
+from stream.inference.device import Compute, Device, Precision, choose
 
-Step: TypeAlias = Callable[..., tuple[list[Any], State, Any]]
+Runtime = Literal["auto", "tensorflow"]
+
+State: TypeAlias = Any
+"""What a stream carries from frame to frame; only the engine that made it can read it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,85 +51,45 @@ class Result:
     finite: bool
 
 
-class Engine:
-    """A network with trained weights, compiled on first use for each geometry and batch size."""
+class Engine(Protocol):
+    """A model that is ready to run. Used from one thread."""
 
-    def __init__(self, model: str, compute: Compute) -> None:
-        if keras.backend.backend() != "tensorflow":
-            raise ModelError(
-                f"the engine runs on TensorFlow, not {keras.backend.backend()}: unset KERAS_BACKEND"
-            )
-        before = keras.config.dtype_policy()
-        keras.config.set_dtype_policy(compute.precision)
-        try:
-            self.model = registry.load(model)
-        except WeightsError as error:
-            raise ModelError(str(error)) from error
-        finally:
-            keras.config.set_dtype_policy(before)
-        self.compute = compute
-        self._steps: dict[Geometry, Step] = {}
+    @property
+    def name(self) -> str:
+        """Of the model."""
+
+    @property
+    def identity(self) -> str:
+        """What the output depends on: equal for engines that give equal pixels."""
+
+    @property
+    def compute(self) -> Compute:
+        """The device and precision in use."""
 
     def run(
         self, pictures: Sequence[Planes], states: Sequence[State | None], geometry: Geometry
     ) -> list[Result]:
-        """Advance several streams of one geometry by one frame each, as one batch."""
-        count = len(pictures)
-        stacked = [
-            np.stack([picture.arrays[index] for picture in pictures])
-            for index in range(len(geometry.shapes))
-        ]
-        fresh = self._fresh(geometry)
-        given = [state or fresh for state in states]
-        joined = given[0] if count == 1 else _joined(given)
-        planes, state, finite = self._step(geometry)(stacked, joined)
-        arrays = [plane.numpy() for plane in planes]
-        parts = [state] if count == 1 else _parted(state, count)
-        return [
-            Result(
-                Planes(
-                    tuple(array[index] for array in arrays),
-                    geometry.subsampling,
-                    geometry.bit_depth,
-                ),
-                parts[index],
-                bool(finite[index]),
-            )
-            for index in range(count)
-        ]
+        """Advance several streams of one geometry by one frame each, as one batch.
 
-    def _fresh(self, geometry: Geometry) -> State:
-        state = initial_state(self.model.config, 1, *geometry.shapes[0])
-        return State(*(tf.constant(part, self.compute.precision) for part in state))
-
-    def _step(self, geometry: Geometry) -> Step:
-        if geometry not in self._steps:
-            self._steps[geometry] = self._compiled(geometry)
-        return self._steps[geometry]
-
-    def _compiled(self, geometry: Geometry) -> Step:
-        levels = Levels(geometry.bit_depth, geometry.full_range)
-        height, width = geometry.shapes[0]
-        network, dtype = self.model.network, self.compute.precision
-
-        def step(planes: list[Any], state: State) -> tuple[list[Any], State, Any]:
-            y, u, v = view420(planes, geometry.subsampling, levels, rgb=geometry.rgb)
-            features = frame_features(y, u, v, levels, dtype, keras.ops)
-            residual, hidden = network([features, state.previous, state.hidden])
-            finite = tf.reduce_all(tf.math.is_finite(residual), axis=(1, 2, 3))
-            changes = residual_planes(residual, height, width, levels, keras.ops)
-            out = corrected(planes, changes, geometry.subsampling, levels, rgb=geometry.rgb)
-            return out, State(features, hidden), finite
-
-        compiled: Step = tf.function(
-            step, jit_compile=self.compute.device == "gpu", autograph=False, reduce_retracing=False
-        )
-        return compiled
+        A state is one that an earlier call returned for the stream, or None for a fresh one.
+        """
 
 
-def _joined(states: Sequence[State]) -> State:
-    return State(*(tf.concat(parts, 0) for parts in zip(*states, strict=True)))
+def open_engine(
+    model: str,
+    *,
+    device: Device = "auto",
+    precision: Precision = "auto",
+    runtime: Runtime = "auto",
+) -> Engine:
+    """The engine for a model; ModelError where there is no such model or it can't run here.
 
+    Args:
+        model: a name of `models.registry`, or a weights file.
+        device: see `stream.inference.device.choose`.
+        precision: likewise.
+        runtime: what computes; "auto" is TensorFlow.
+    """
+    from stream.inference.keras_engine import KerasEngine
 
-def _parted(state: State, count: int) -> list[State]:
-    return [State(*parts) for parts in zip(*(tf.split(s, count) for s in state), strict=True)]
+    return KerasEngine(model, choose(device, precision))

@@ -15,7 +15,8 @@ from stream.frame import ColorTags, Discontinuity, Frame, Planes, StreamInfo, ch
 from stream.inference.cuts import CutDetector
 from stream.inference.deblurrer import LONG_GAP, Deblurrer
 from stream.inference.device import choose, has_amx
-from stream.inference.engine import Engine, Geometry
+from stream.inference.engine import Geometry
+from stream.inference.keras_engine import KerasEngine
 
 CONFIG = NetworkConfig(widths=(8, 8, 16), encoder=(1, 1, 1), decoder=(1, 1), hidden=8, filters=8)
 TIME_BASE = Fraction(1, 30)
@@ -160,7 +161,7 @@ def test_a_short_gap_continues(deblurrer):
 def test_an_output_that_is_no_number_passes_the_frame_on_and_begins_afresh(deblurrer, weights):
     clip = frames(3)
     deblurrer.process(clip[0])
-    network = deblurrer._engine.model.network
+    network = deblurrer.engine.model.network
     bias = next(v for v in network.weights if v.path == "stem/bias")
     kept = np.array(bias.value)
     bias.assign(np.full_like(kept, np.nan))
@@ -190,10 +191,10 @@ def test_every_layout_keeps_its_own_planes(deblurrer, name, subsampling, depth, 
         time_base=TIME_BASE,
     )  # fmt: skip
     deblurrer.start(info)
-    assert len(deblurrer._engine._steps) == 1
+    assert len(deblurrer.engine._steps) == 1
     picture = planes(0, width, height, subsampling, depth, count)
     out = deblurrer.process(Frame(planes=picture, pts=7, time_base=TIME_BASE))[0]
-    assert len(deblurrer._engine._steps) == 1, "the step was compiled anew after the warm-up"
+    assert len(deblurrer.engine._steps) == 1, "the step was compiled anew after the warm-up"
     assert [a.shape for a in arrays_of(out)] == [a.shape for a in picture.arrays]
     assert arrays_of(out)[0].dtype == picture.dtype
     assert out.planes.bit_depth == depth
@@ -265,6 +266,46 @@ def test_the_engine_agrees_with_the_evaluation(weights):
     assert np.abs(luma_change - rgb_change).mean() < 0.5 < 0.1 * np.abs(luma_change).mean()
 
 
+@pytest.mark.parametrize(
+    ("subsampling", "depth", "count"),
+    [((1, 1), 8, 3), ((1, 0), 8, 3), ((0, 0), 10, 3), ((1, 1), 16, 3), ((0, 0), 8, 1)],
+)
+def test_strength_scales_the_correction(weights, subsampling, depth, count):
+    picture = planes(0, 53, 47, subsampling, depth, count)
+    changes = {}
+    for strength in (0, 0.5, 1, 1.5):
+        deblurrer = Deblurrer(weights, device="cpu", precision="float32", strength=strength)
+        out = deblurrer.process(Frame(planes=picture, pts=0, time_base=TIME_BASE))[0]
+        pairs = zip(arrays_of(out), picture.arrays, strict=True)
+        changes[strength] = [a.astype(int) - b for a, b in pairs]
+    assert not any(change.any() for change in changes[0])
+    assert all(change.any() for change in changes[1])
+    for strength in (0.5, 1.5):
+        for part, whole in zip(changes[strength], changes[1], strict=True):
+            assert np.abs(part - strength * whole).max() <= 0.5  # rounded once more
+
+
+def test_an_exaggerated_correction_stays_within_the_code_range(weights):
+    rng = np.random.default_rng(0)
+    luma = rng.choice(np.array([0, 1023], np.uint16), (48, 64))
+    frame = Frame(planes=Planes((luma,), (0, 0), 10), pts=0, time_base=TIME_BASE)
+    out = Deblurrer(weights, device="cpu", precision="float32", strength=1.5).process(frame)[0]
+    assert differ(out, frame)
+    assert arrays_of(out)[0].max() == 1023
+
+
+@pytest.mark.parametrize("strength", [-0.1, 1.6, float("nan")])
+def test_a_strength_out_of_range_is_refused(weights, strength):
+    with pytest.raises(ModelError, match=r"strength is .*: give a number from 0 to 1.5"):
+        Deblurrer(weights, strength=strength)
+
+
+def test_what_the_output_depends_on_is_its_identity(weights):
+    plain, half = (Deblurrer(weights, device="cpu", strength=s).identity for s in (1, 0.5))
+    assert plain != half
+    assert plain == Deblurrer(weights, device="cpu").identity
+
+
 def test_models_that_do_not_exist_are_named(weights):
     with pytest.raises(ModelError, match="no model 'nonesuch'"):
         Deblurrer("nonesuch")
@@ -300,7 +341,7 @@ def test_a_cut_is_a_large_change_of_luma():
 def test_the_engine_wants_tensorflow(weights, monkeypatch):
     monkeypatch.setattr(keras.backend, "backend", lambda: "torch")
     with pytest.raises(ModelError, match="unset KERAS_BACKEND"):
-        Engine(weights, choose("cpu"))
+        KerasEngine(weights, choose("cpu"))
 
 
 def test_geometry_of_rgb_is_full_range():
