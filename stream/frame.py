@@ -123,6 +123,7 @@ class Discontinuity(enum.Enum):
     GAP = "gap"
     SIZE_CHANGE = "size change"
     SCENE_CUT = "scene cut"
+    LEVEL_CHANGE = "level change"
     NON_FINITE = "non-finite output"
 
 
@@ -141,6 +142,7 @@ class Frame:
         captured_at: ``time.perf_counter()`` when the source delivered it; latency counts from it.
         gap: How many frames were dropped just before this one.
         discontinuity: Why this frame does not continue the previous one, or None.
+        original: The pixels as captured, where an output shows both; None where none asked.
     """
 
     planes: Planes
@@ -153,6 +155,7 @@ class Frame:
     captured_at: float = 0.0
     gap: int = 0
     discontinuity: Discontinuity | None = None
+    original: Planes | None = None
 
     @property
     def width(self) -> int:

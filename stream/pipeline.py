@@ -61,6 +61,7 @@ class Pipeline:
     def stop(self) -> None:
         """Read no more frames, bring those inside to the sink and finish it. From any thread."""
         self._stopping.set()
+        self._source.stop()
 
     def run(self) -> RunStats:
         """Run to the end of the source, or until `stop`; once only.
@@ -95,6 +96,7 @@ class Pipeline:
             self._error = self._error or error
         self._captured.abort()
         self._processed.abort()
+        self._source.stop()
         self._warm.set()
 
     def _capture(self) -> None:

@@ -32,6 +32,12 @@ class Source(Protocol):
             SourceError: The source failed; nothing more will come.
         """
 
+    def stop(self) -> None:
+        """Cut short a wait that is the source's own, such as for a reconnection. From any thread.
+
+        `frames` may end then without giving a further one.
+        """
+
     def close(self) -> None:
         """Free what is held; may be called twice."""
 

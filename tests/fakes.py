@@ -59,6 +59,9 @@ class FakeSource(Faulty):
             )
         self.passing("end")
 
+    def stop(self) -> None:
+        self.stopped = True
+
     def close(self) -> None:
         self.passing("close source")
 

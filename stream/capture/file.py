@@ -108,6 +108,9 @@ class FileSource:
             raise SourceError(f"{self._path} shows no picture after the one at {pts}")
         self._first = first
 
+    def stop(self) -> None:
+        """Nothing to cut short: a file does not wait."""
+
     def close(self) -> None:
         """Close the file."""
         self._container.close()

@@ -91,6 +91,9 @@ class SyntheticSource:
                 discontinuity=None if index else Discontinuity.START,
             )
 
+    def stop(self) -> None:
+        """Nothing to cut short: it waits for one frame at most."""
+
     def close(self) -> None:
         """Nothing is held."""
 

@@ -21,6 +21,7 @@ DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
 COMMANDS = {
     "clean": "deblur recorded videos",
+    "live": "deblur a camera, stream or screen as it happens",
     "bench": "measure frames per second on this machine",
     "train": "make weights from sharp footage or from pairs",
     "eval": "score a model against sharp references",

@@ -26,6 +26,14 @@ def positive_int(text: str) -> int:
     return value
 
 
+def positive_float(text: str) -> float:
+    """An option's value above 0."""
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is not a number above 0")
+    return value
+
+
 def size(text: str) -> tuple[int, int]:
     """Width and height in pixels, as in 1280x720."""
     try:

@@ -103,6 +103,9 @@ class _Piece:
         yield from self._burn_in
         yield from self._reader.until(self._end)
 
+    def stop(self) -> None:
+        """Nothing to cut short."""
+
     def close(self) -> None:
         """The reader goes on with the next segment."""
 

@@ -9,6 +9,8 @@ from clips import Clip
 from fakes import FakeSource
 
 from stream.capture.file import FileSource
+from stream.capture.realtime import RealtimeSource
+from stream.capture.scene import SceneSource
 from stream.capture.synthetic import SyntheticSource
 from stream.frame import Discontinuity
 from stream.pixel_format import format_of
@@ -18,6 +20,10 @@ SOURCES = {
     "synthetic": lambda clip: SyntheticSource(64, 48, frames=9),
     "synthetic 10 bit 4:2:2 odd": lambda clip: SyntheticSource(
         63, 47, frames=9, subsampling=(1, 0), bit_depth=10
+    ),
+    "scene": lambda clip: SceneSource(320, 180, frames=9),
+    "file in real time": lambda clip: RealtimeSource(
+        FileSource(clip(Clip(gaps=(512, 300)))), wait=lambda seconds: False
     ),
     "fake": lambda clip: FakeSource(9),
 }

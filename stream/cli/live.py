@@ -1,0 +1,126 @@
+"""`deblur live`: a camera, a network stream or a screen, deblurred as it happens."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+from stream.capture.address import KINDS, open_source
+from stream.cli.arguments import add_compute, add_model, positive_float
+from stream.cli.quiet import load_tensorflow
+from stream.cli.report import ProgressLine, write_json
+from stream.output.null import NullSink
+from stream.pipeline import Pipeline
+from stream.stats import RunStats
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's options."""
+    parser.add_argument("source", metavar="SOURCE", help=KINDS)
+    parser.add_argument("--null", action="store_true", help="show nothing: measure only")
+    parser.add_argument("--realtime", action="store_true", help="play a file at its own pace")
+    parser.add_argument("--duration", type=positive_float, metavar="S", help="stop after S seconds")
+    add_model(parser)
+    add_compute(parser)
+    parser.add_argument("--report", type=Path, metavar="FILE.json", help="write counts and timings")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run until the source ends, the time is over or the user says so."""
+    from stream.cli import DONE, INTERRUPTED
+
+    source = open_source(options.source, realtime=options.realtime)
+    try:
+        load_tensorflow()
+        from stream.inference.deblurrer import Deblurrer
+
+        deblurrer = Deblurrer(options.model, device=options.device, precision=options.precision)
+    except BaseException:
+        source.close()
+        raise
+    progress = ProgressLine()
+    ending = _Ending(options.duration)
+
+    def on_progress(stats: RunStats) -> None:
+        ending.began()
+        progress(stats)
+
+    pipeline = Pipeline(source, deblurrer, NullSink(), on_progress=on_progress, capacity=1)
+    try:
+        with ending.of(pipeline):
+            stats = pipeline.run()
+    finally:
+        progress.close()
+    report = stats.report() | {
+        "source": source.info.name,
+        "model": deblurrer.name,
+        "precision": deblurrer.compute.precision,
+        "device": deblurrer.compute.device,
+        "resets": {reason.value: count for reason, count in deblurrer.resets.items()},
+    }
+    print(_summary(stats))
+    if options.report:
+        write_json(options.report, report)
+    return INTERRUPTED if ending.interrupted else DONE
+
+
+def _summary(stats: RunStats) -> str:
+    latency = stats.report()["latency_ms"]
+    text = (
+        f"{stats.frames_in} frames captured, {stats.frames_out} shown, "
+        f"{stats.frames_dropped} dropped; {stats.fps:.1f} fps"
+    )
+    if stats.frames_out:
+        text += (
+            f"; latency {latency['p50']:.0f} ms (p50), {latency['p95']:.0f} ms (p95), "
+            f"{latency['p99']:.0f} ms (p99)"
+        )
+    return text
+
+
+class _Ending:
+    """Ends a run in good order after a time, or at the first Ctrl-C or SIGTERM.
+
+    The second signal is not waited for any more: it interrupts, as elsewhere.
+    """
+
+    def __init__(self, duration_s: float | None) -> None:
+        self.interrupted = False
+        self._duration_s = duration_s
+        self._timer: threading.Timer | None = None
+        self._pipeline: Pipeline | None = None
+
+    def began(self) -> None:
+        """The first frame is out: the time begins."""
+        if self._timer is None and self._duration_s is not None and self._pipeline:
+            self._timer = threading.Timer(self._duration_s, self._pipeline.stop)
+            self._timer.name = "duration"
+            self._timer.start()
+
+    @contextmanager
+    def of(self, pipeline: Pipeline) -> Iterator[None]:
+        """Watch over this run."""
+        self._pipeline = pipeline
+        numbers = (signal.SIGINT, signal.SIGTERM)
+        previous = {number: signal.signal(number, self._on_signal) for number in numbers}
+        self._previous = previous
+        try:
+            yield
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer.join()
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        for each, handler in self._previous.items():
+            signal.signal(each, handler)
+        self.interrupted = True
+        if self._pipeline:
+            self._pipeline.stop()
