@@ -34,6 +34,14 @@ def positive_float(text: str) -> float:
     return value
 
 
+def strength(text: str) -> float:
+    """How much of the correction to apply; `Deblurrer` says what the numbers mean."""
+    value = float(text)
+    if not 0 <= value <= 1.5:
+        raise argparse.ArgumentTypeError(f"{text} is not a number from 0 to 1.5")
+    return value
+
+
 def size(text: str) -> tuple[int, int]:
     """Width and height in pixels, as in 1280x720."""
     try:

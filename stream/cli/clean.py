@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stream.cli.arguments import add_compute, add_model
+from stream.cli.arguments import add_compute, add_model, strength
 from stream.cli.quiet import load_tensorflow
 from stream.cli.report import ProgressLine, duration_text, write_json
 from stream.errors import OpenError
@@ -46,6 +46,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_compute(parser)
     parser.add_argument("--codec", metavar="NAME", help="encoder (default: the input's codec)")
     parser.add_argument("--crf", type=int, metavar="N", help="quality: lower is better and larger")
+    parser.add_argument("--preset", metavar="NAME", help="the encoder's trade of time for size")
+    parser.add_argument(
+        "--strength",
+        type=strength,
+        default=1.0,
+        metavar="X",
+        help="how much to correct, 0 to 1.5: 0 changes no pixel (default: 1)",
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace outputs that exist")
     parser.add_argument(
         "--no-resume", action="store_true", help="start afresh, not where an earlier run stopped"
@@ -125,7 +133,12 @@ class _Cleaner:
         from stream.inference.deblurrer import Deblurrer
 
         options = self._options
-        return Deblurrer(options.model, device=options.device, precision=options.precision)
+        return Deblurrer(
+            options.model,
+            device=options.device,
+            precision=options.precision,
+            strength=options.strength,
+        )
 
     def clean(self, task: Task) -> CleanResult:
         """Clean one video, and say how it went."""
@@ -138,7 +151,7 @@ class _Cleaner:
                 task.target,
                 self._deblurrer,
                 CleanOptions(
-                    EncoderOptions(options.codec, options.crf),
+                    EncoderOptions(options.codec, options.crf, options.preset),
                     overwrite=options.overwrite,
                     resume=not options.no_resume,
                 ),

@@ -176,9 +176,9 @@ def test_a_folder_is_cleaned_with_one_model(clip, random_model, tmp_path, capsys
     assert "3 videos: 3 skipped" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("fresh", [False, True])
+@pytest.mark.parametrize("more", [[], ["--no-resume"], ["--strength", "0.5"]])
 def test_an_interrupted_run_goes_on_unless_told(
-    fresh, clip, random_model, tmp_path, capsys, monkeypatch
+    more, clip, random_model, tmp_path, capsys, monkeypatch
 ):
     from stream.jobs import clean
 
@@ -195,9 +195,9 @@ def test_an_interrupted_run_goes_on_unless_told(
         assert main(argv) == 130
     assert not out.exists()
     capsys.readouterr()
-    assert main([*argv, *(["--no-resume"] if fresh else [])]) == 0
-    assert ("going on behind 20 frames" in capsys.readouterr().err) is not fresh
-    assert out.read_bytes() == whole.read_bytes()
+    assert main([*argv, *more]) == 0
+    assert ("going on behind 20 frames" in capsys.readouterr().err) is not bool(more)
+    assert (out.read_bytes() == whole.read_bytes()) is ("--strength" not in more)
     assert {path.name for path in tmp_path.iterdir()} == {"out.mp4", "whole.mp4"}
 
 
@@ -220,6 +220,24 @@ def test_the_installed_command_survives_sigkill(clip, tmp_path):
     if not out.exists():
         subprocess.run([*argv, str(out)], check=True, timeout=300)
     assert out.read_bytes() == whole.read_bytes()
+
+
+def test_strength_scales_the_correction_and_belongs_to_the_job(clip, random_model, tmp_path):
+    source, changes = clip(Clip(frames=4)), {}
+    for strength in ("0", "0.5", "1"):
+        target = tmp_path / f"{strength}.mkv"
+        line = ["clean", str(source), str(target), "--model", random_model, "--codec", "ffv1"]
+        assert main([*line, "--strength", strength]) == 0
+        changes[strength] = luma_of(target).astype(int) - luma_of(source)
+    assert not changes["0"].any()
+    assert 0.4 < np.abs(changes["0.5"]).mean() / np.abs(changes["1"]).mean() < 0.6
+
+
+@pytest.mark.parametrize("strength", ["-0.1", "1.6", "nan", "much"])
+def test_a_strength_that_makes_no_sense_is_a_usage_error(strength, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["clean", "in.mp4", "out.mp4", "--strength", strength])
+    assert "--strength" in capsys.readouterr().err
 
 
 def test_a_report_that_can_t_be_written_fails(clip, random_model, tmp_path, capsys):
