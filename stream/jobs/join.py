@@ -24,7 +24,7 @@ from stream.capture.container import open_container, packets_of, picture_stream
 from stream.frame import StreamInfo
 from stream.jobs.reel import Reel
 from stream.jobs.retime import Clock
-from stream.output.muxer import container_format, open_muxer, write_error
+from stream.output.muxer import container_format, hides, open_muxer, write_error
 
 # Tags that the muxer writes itself, or that are true of the source's file only.
 _STALE_TAGS = (
@@ -133,16 +133,17 @@ def _decode_time(packet: Packet[Stream]) -> float:
 
 def _holds(target: OutputContainer, stream: Stream, info: StreamInfo) -> bool:
     """Whether the target's container takes this stream; it is asked, in memory."""
-    trial = open_muxer(io.BytesIO(), target.format.name, info)
+    file = io.BytesIO()
+    trial = open_muxer(file, target.format.name, info)
     try:
-        trial.add_stream_from_template(stream, opaque=True)
+        copy = trial.add_stream_from_template(stream, opaque=True)
         trial.start_encoding()
+        return not hides(trial, copy, file)
     except (av.FFmpegError, ValueError):
         return False
     finally:
         with contextlib.suppress(av.FFmpegError, OSError):
             trial.close()
-    return True
 
 
 @contextlib.contextmanager
@@ -167,4 +168,6 @@ def _name(stream: Stream) -> str:
 
 
 def _codec(stream: Stream) -> str | None:
-    return stream.codec_context.codec.canonical_name if stream.codec_context else stream.name
+    if stream.codec_context:
+        return stream.codec_context.codec.canonical_name
+    return getattr(stream, "name", None)  # where FFmpeg knows it but has no decoder

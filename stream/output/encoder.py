@@ -20,7 +20,7 @@ from av.video.stream import VideoStream
 
 from stream.errors import SinkError
 from stream.frame import StreamInfo
-from stream.output.muxer import open_muxer
+from stream.output.muxer import hides, open_muxer
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +163,8 @@ def refusal(info: StreamInfo, encoding: Encoding, format_name: str) -> str | Non
     formats = [layout.name for layout in codec.video_formats or ()]
     if info.pixel_format not in formats:
         return f"does not take {info.pixel_format}"
-    container = open_muxer(io.BytesIO(), format_name, info)
+    file = io.BytesIO()
+    container = open_muxer(file, format_name, info)
     try:
         stream = add_video_stream(container, info, encoding)
         known = {option.name for option in stream.codec_context.supported_options.private}
@@ -171,6 +172,8 @@ def refusal(info: StreamInfo, encoding: Encoding, format_name: str) -> str | Non
             if flag in encoding.flags and flag not in known:
                 return f"has no {flag}"
         container.start_encoding()
+        if hides(container, stream, file):
+            return f"cannot be shown from {format_name}"
     except (av.FFmpegError, ValueError, OverflowError):
         return f"refuses this size, time base or {format_name}"
     finally:

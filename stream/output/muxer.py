@@ -10,6 +10,8 @@ from typing import cast
 import av
 from av.container import OutputContainer
 from av.container.core import Flags
+from av.packet import Packet
+from av.stream import Stream
 
 from stream.errors import SinkError
 from stream.frame import ColorTags, StreamInfo
@@ -58,6 +60,28 @@ def open_muxer(target: Path | io.BytesIO, format_name: str, info: StreamInfo) ->
             int, Flags.bitexact.value
         )  # otherwise its ids are random
     return container
+
+
+def hides(container: OutputContainer, stream: Stream, file: io.BytesIO) -> bool:
+    """Whether no player would find this stream in what ``container`` writes to ``file``.
+
+    MPEG-TS takes every codec; those that it has no name for come back as bare data. Ends the
+    container, which is a trial, past its header.
+    """
+    if container.format.name != "mpegts" or stream.type == "data":
+        return False
+    packet = Packet(bytes(64))
+    packet.stream, packet.pts, packet.dts = stream, 0, 0
+    try:
+        container.mux(packet)
+    except av.InvalidDataError:
+        return False  # it looked into the packet, so it knows the codec
+    except av.FFmpegError:
+        return True
+    container.close()
+    file.seek(0)
+    with av.open(file) as written:
+        return all(other.type == "data" for other in written.streams)
 
 
 def write_error(target: Path, error: Exception) -> SinkError:

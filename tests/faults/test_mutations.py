@@ -5,7 +5,11 @@ from itertools import product
 
 import av
 import pytest
+from clips import times
+from fakes import FakeProcessor
 from mutations import KINDS, ORIGINALS, Cleaner, Mutation
+
+from stream.jobs import clean_file
 
 LIMIT_S = 60
 """For one file, which takes a fraction of a second: a hang and not a busy machine."""
@@ -49,23 +53,52 @@ def untidy(verdict, target):
 
 
 @pytest.mark.timeout(300)
-def test_fifty_damaged_files(originals, tmp_path):
-    mutations = [Mutation(name, kind, 0) for name, kind in product(ORIGINALS, KINDS)]
+def test_a_hundred_damaged_files(originals, tmp_path):
+    mutations = [Mutation(*of) for of in product(ORIGINALS, KINDS, range(2))]
     counts, faults = check_all(mutations, originals, tmp_path)
     assert not faults, "\n".join(faults)
-    assert counts.total() == 50
+    assert counts.total() == 100
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(7200)
 def test_a_thousand_damaged_files(originals, tmp_path):
     """Prints the counts for `docs/reliability.md`."""
-    mutations = [
-        Mutation(name, kind, seed) for name, kind, seed in product(ORIGINALS, KINDS, range(20))
-    ]
+    mutations = [Mutation(*of) for of in product(ORIGINALS, KINDS, range(20))]
     counts, faults = check_all(mutations, originals, tmp_path)
     words = ("cleaned", "mended", "refused", "traceback", "crash", "hang")
     for kind in KINDS:
         print(f"{kind:18}", *(f"{counts[kind, word]:4} {word}" for word in words))
     assert not faults, "\n".join(faults)
     assert counts.total() == 1000
+
+
+def test_a_stream_of_no_known_codec_is_left_out_and_named(clip, tmp_path):
+    source, target = tmp_path / "in.mkv", tmp_path / "out.mp4"
+    raw = clip(ORIGINALS["mkv, h264, flac"]).read_bytes()
+    source.write_bytes(raw.replace(b"A_FLAC", b"A_FLEX").replace(b"S_TEXT/UTF8", b"S_TEXT/UTF9"))
+    left_out = [
+        text.split(" cannot")[0] for text in clean_file(source, target, FakeProcessor()).warnings
+    ]
+    assert left_out == [
+        "audio stream 1 (fin)",
+        "subtitle stream 2 (isl)",
+        "attachment stream 3 (font.ttf)",
+    ]
+
+
+def test_what_mpegts_would_hide_in_private_data_is_not_written_there(clip, tmp_path):
+    """FFmpeg takes any codec into MPEG-TS; no player would find the picture."""
+    target = tmp_path / "out.ts"
+    warnings = clean_file(clip(ORIGINALS["mkv, ffv1"]), target, FakeProcessor()).warnings
+    assert warnings == ("ffv1 cannot be shown from mpegts; h264 is used instead",)
+    assert len(times(target)) == ORIGINALS["mkv, ffv1"].frames
+    source, target = clip(ORIGINALS["mkv, h264, flac"]), tmp_path / "other.ts"
+    left_out = [
+        line.split(" cannot")[0] for line in clean_file(source, target, FakeProcessor()).warnings
+    ]
+    assert left_out == [
+        "audio stream 1 (flac, fin)",
+        "subtitle stream 2 (subrip, isl)",
+        "attachment stream 3 (font.ttf)",
+    ]
