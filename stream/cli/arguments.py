@@ -1,6 +1,10 @@
 """Options that several commands share, and the types of their values."""
 
 import argparse
+import re
+from fractions import Fraction
+
+_TIME = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d+)?)")
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
@@ -40,6 +44,17 @@ def strength(text: str) -> float:
     if not 0 <= value <= 1.5:
         raise argparse.ArgumentTypeError(f"{text} is not a number from 0 to 1.5")
     return value
+
+
+def time(text: str) -> Fraction:
+    """Seconds, of a text such as 90, 7.5, 1:30 or 01:02:03.250."""
+    match = _TIME.fullmatch(text)
+    if not match:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a time such as 90, 7.5, 1:30 or 01:02:03.250"
+        )
+    hours, minutes, seconds = match.groups(default="0")
+    return 3600 * int(hours) + 60 * int(minutes) + Fraction(seconds)
 
 
 def size(text: str) -> tuple[int, int]:

@@ -6,28 +6,35 @@ import argparse
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stream.cli.arguments import add_compute, add_model, strength
+from stream.cli.arguments import add_compute, add_model, strength, time
 from stream.cli.quiet import load_tensorflow
 from stream.cli.report import ProgressLine, duration_text, write_json
 from stream.errors import OpenError
 from stream.jobs import (
     CleanOptions,
     CleanResult,
+    Excerpt,
+    Layout,
     Outcome,
     Task,
     clean_all,
     clean_file,
     is_batch,
+    middle_of,
     tasks_of,
 )
 from stream.output.encoder import EncoderOptions
 
 if TYPE_CHECKING:
     from stream.inference.deblurrer import Deblurrer
+
+PREVIEW_S = Fraction(5)
+"""Seconds that a preview shows."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,6 +60,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=1.0,
         metavar="X",
         help="how much to correct, 0 to 1.5: 0 changes no pixel (default: 1)",
+    )
+    parser.add_argument("--start", type=time, metavar="TIME", help="begin there: 90, 1:30.5, ...")
+    parser.add_argument("--end", type=time, metavar="TIME", help="end there")
+    parser.add_argument(
+        "--compare", choices=("side", "split"), help="show before and after in one picture"
+    )
+    parser.add_argument(
+        "--preview", action="store_true", help="a few seconds from the middle, before | after"
     )
     parser.add_argument("--overwrite", action="store_true", help="replace outputs that exist")
     parser.add_argument(
@@ -154,6 +169,8 @@ class _Cleaner:
                     EncoderOptions(options.codec, options.crf, options.preset),
                     overwrite=options.overwrite,
                     resume=not options.no_resume,
+                    excerpt=self._excerpt(task.source),
+                    layout=self._layout(),
                 ),
                 on_progress=progress,
                 model=self._deblurrer.identity,
@@ -169,6 +186,19 @@ class _Cleaner:
             f"({stats.fps:.1f} fps)"
         )
         return result
+
+    def _excerpt(self, source: Path) -> Excerpt:
+        start, end = self._options.start, self._options.end
+        if self._options.preview:
+            if start is None and end is None:
+                return middle_of(source, PREVIEW_S)
+            start = max(Fraction(0), end - PREVIEW_S) if start is None else start
+            end = start + PREVIEW_S if end is None else end
+        return Excerpt(start, end)
+
+    def _layout(self) -> Layout | None:
+        options = self._options
+        return Layout(options.compare or "side") if options.compare or options.preview else None
 
     def report(self, result: CleanResult) -> dict[str, Any]:
         """JSON-ready, of the video that was just cleaned."""

@@ -16,10 +16,12 @@ from pathlib import Path
 
 from stream.errors import JobError
 from stream.frame import StreamInfo
+from stream.jobs.comparison import Layout
+from stream.jobs.excerpt import Excerpt, Window
 from stream.jobs.identity import identity_of
 from stream.jobs.join import join
 from stream.jobs.journal import Identity, Joined, file_id
-from stream.jobs.plan import BURN_IN, SEGMENT_S, Plan, make_plan
+from stream.jobs.plan import BURN_IN, SEGMENT_S, Plan, described, make_plan
 from stream.jobs.reader import Reader
 from stream.jobs.segment import clean_segment
 from stream.jobs.workspace import Workspace
@@ -39,12 +41,16 @@ class CleanOptions:
         overwrite: Whether the output may be there already.
         resume: Whether to go on with what an earlier run has finished.
         segment_s: Seconds that a segment spans.
+        excerpt: The part that is wanted.
+        layout: How to show before and after together; None shows what comes after alone.
     """
 
     encoder: EncoderOptions = field(default_factory=EncoderOptions)
     overwrite: bool = False
     resume: bool = True
     segment_s: Fraction = SEGMENT_S
+    excerpt: Excerpt = field(default_factory=Excerpt)
+    layout: Layout | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,17 +92,22 @@ def clean_file(
     tell = on_message or (lambda message: None)
     _require_different(source, target)
     with ExitStack() as stack:
-        reader = stack.enter_context(closing(Reader(source, BURN_IN)))
-        info = reader.info
-        encoding, warnings = choose_encoding(info, options.encoder, container_format(target))
-        plan = make_plan(info, encoding, options.segment_s)
-        identity = identity_of(source, plan, model, target)
+        window = options.excerpt.window(source)
+        reader = stack.enter_context(closing(Reader(source, BURN_IN, window)))
+        if reader.next_pts is None:
+            raise JobError(f"{source} shows nothing {options.excerpt}")
+        window, info = window.narrowed(reader.info, reader.next_pts)
+        encoding, warnings = choose_encoding(
+            described(info, options.layout), options.encoder, container_format(target)
+        )
+        plan = make_plan(info, encoding, options.segment_s, options.layout)
+        identity = identity_of(source, plan, window, model, target)
         work = stack.enter_context(Workspace(target, overwrite=options.overwrite))
         if not (work.done and work.journal.identity == identity):
             require_free(target, overwrite=options.overwrite)
-            if _take_up(work, identity, reader, options, tell):
+            if _take_up(work, identity, reader, plan, options, tell):
                 _clean_rest(work, plan, reader, processor, target, on_progress)
-            _join(work, source, target, info, overwrite=options.overwrite)
+            _join(work, source, target, info, window, overwrite=options.overwrite)
         stats = _total(work, info)
         joined = work.journal.joined
         warnings += joined.warnings if joined else ()
@@ -112,6 +123,7 @@ def _take_up(
     work: Workspace,
     identity: Identity,
     reader: Reader,
+    plan: Plan,
     options: CleanOptions,
     tell: Callable[[str], None],
 ) -> bool:
@@ -123,7 +135,7 @@ def _take_up(
     if not work.journal.segments:
         return True
     last = work.journal.segments[-1]
-    stats = _total(work, reader.info)
+    stats = _total(work, plan.info)
     if last.last or reader.go_behind(last.marks, stats.frames_in):
         tell(f"{work.target}: going on behind {stats.frames_out} frames of an earlier run")
         return not last.last
@@ -155,7 +167,13 @@ def _clean_rest(
 
 
 def _join(
-    work: Workspace, source: Path, target: Path, info: StreamInfo, *, overwrite: bool
+    work: Workspace,
+    source: Path,
+    target: Path,
+    info: StreamInfo,
+    window: Window,
+    *,
+    overwrite: bool,
 ) -> None:
     """Make the whole file in the work's folder, note what it is, and give it its name."""
     path = work.folder / f"joined{target.suffix}"
@@ -167,6 +185,7 @@ def _join(
             source,
             path,
             info,
+            window,
             reorder=max(segment.reorder for segment in segments),
             shown_as=target,
         )

@@ -10,6 +10,7 @@ from pathlib import Path
 import av
 
 from stream.errors import OpenError
+from stream.jobs.excerpt import Window
 from stream.jobs.journal import Identity
 from stream.jobs.plan import Plan
 
@@ -17,12 +18,13 @@ _PARTS = 16
 _PART_BYTES = 1 << 16
 
 
-def identity_of(source: Path, plan: Plan, model: str, target: Path) -> Identity:
+def identity_of(source: Path, plan: Plan, window: Window, model: str, target: Path) -> Identity:
     """The identity of a job.
 
     Args:
         source: The video.
         plan: Of its segments.
+        window: The part of it that is wanted.
         model: Anything that is equal for equal processors.
         target: Its suffix names the container.
 
@@ -34,6 +36,8 @@ def identity_of(source: Path, plan: Plan, model: str, target: Path) -> Identity:
         "flags": plan.encoding.flags,
         "segments": [plan.format_name, plan.span, plan.burn_in],
         "container": target.suffix.lower(),
+        "window": [str(window.start), str(window.end)],
+        "layout": plan.layout and plan.layout.value,
     }
     return {
         "input": fingerprint(source),

@@ -22,6 +22,7 @@ from av.stream import Discard, Stream
 
 from stream.capture.container import open_container, packets_of, picture_stream
 from stream.frame import StreamInfo
+from stream.jobs.excerpt import WHOLE, Window
 from stream.jobs.reel import Reel
 from stream.jobs.retime import Clock
 from stream.output.muxer import container_format, hides, open_muxer, write_error
@@ -39,6 +40,7 @@ def join(
     source: Path,
     target: Path,
     info: StreamInfo,
+    window: Window = WHOLE,
     *,
     reorder: int = 0,
     shown_as: Path | None = None,
@@ -49,7 +51,8 @@ def join(
         segments: Videos of one encoding, each later than the one before.
         source: Where all the rest is copied from.
         target: Its suffix names the container.
-        info: The source's video.
+        info: The source's video, or the part of it that is in the segments.
+        window: The part of the rest that is copied.
         reorder: How many places pictures are decoded before they are shown, at most.
         shown_as: How errors name the target.
 
@@ -67,7 +70,7 @@ def join(
             reel = stack.enter_context(contextlib.closing(Reel(segments, reorder)))
             muxer = open_muxer(target, container_format(target), info)
             stack.enter_context(_completed(muxer))
-            return _write(reel, original, picture_stream(original, source), muxer, info)
+            return _write(reel, original, picture_stream(original, source), muxer, info, window)
     except (av.FFmpegError, OSError) as error:
         raise write_error(shown_as or target, error) from error
 
@@ -78,6 +81,7 @@ def _write(
     pictures: Stream,
     target: OutputContainer,
     info: StreamInfo,
+    window: Window,
 ) -> list[str]:
     video: Stream | None = None
     copies: dict[int, Stream] = {}
@@ -95,25 +99,32 @@ def _write(
         copy.metadata.update(_lasting(stream.metadata))
         copy.disposition = stream.disposition
     target.metadata.update(_lasting(original.metadata))
-    target.set_chapters(original.chapters())
+    shift = window.shift(info)
+    target.set_chapters(window.chapters(original.chapters(), shift))
     target.start_encoding()  # fixes the time bases of the streams
 
     damaged: list[str] = []
-    shift = max(Fraction(0), -info.start_pts * info.time_base)
-    both = (_video(reel, video or pictures), _others(original, copies, shift, damaged))
+    both = (
+        _video(reel, video or pictures, min(shift, Fraction(0))),  # moved up when encoded
+        _others(original, copies, window, shift, damaged),
+    )
     for packet in heapq.merge(*both, key=_decode_time):
         target.mux(packet)
     return warnings + damaged
 
 
-def _video(reel: Reel, target: Stream) -> Iterator[Packet[Stream]]:
-    clock = Clock(target)
+def _video(reel: Reel, target: Stream, shift: Fraction) -> Iterator[Packet[Stream]]:
+    clock = Clock(target, shift)
     for packet in reel.packets():
         yield clock.retime(packet)
 
 
 def _others(
-    original: InputContainer, copies: dict[int, Stream], shift: Fraction, damaged: list[str]
+    original: InputContainer,
+    copies: dict[int, Stream],
+    window: Window,
+    shift: Fraction,
+    damaged: list[str],
 ) -> Iterator[Packet[Stream]]:
     if not copies:
         return
@@ -121,7 +132,8 @@ def _others(
     name = original.name.removeprefix("file:")
     warning = f"{name} is damaged; sound or subtitles may be missing there"
     streams = [original.streams[index] for index in copies]
-    for packet in packets_of(original, streams, lambda: damaged.append(warning)):
+    packets = packets_of(original, streams, lambda: damaged.append(warning))
+    for packet in window.packets(packets, streams):
         if _codec(packet.stream) == "mov_text" and bytes(packet) == _PAUSE:
             continue  # the muxer writes its own between texts
         yield clocks[packet.stream.index].retime(packet)

@@ -12,6 +12,7 @@ from fractions import Fraction
 
 from stream.errors import JobError
 from stream.frame import StreamInfo
+from stream.jobs.comparison import Layout
 from stream.output.encoder import Encoding, refusal
 
 SEGMENT_S = Fraction(15)
@@ -36,12 +37,13 @@ class Plan:
     """What a segment's contents depend on, besides the pictures and the processor.
 
     Attributes:
-        info: The video.
+        info: The video, or the part of it that is wanted.
         encoding: Used afresh for every segment.
         format_name: FFmpeg's muxer for segments.
         span: Of a segment, in units of the video's time base.
         burn_in: Frames before a segment that are processed, from a fresh state, but not written;
             at least 1.
+        layout: How before and after are shown together; None shows what comes after alone.
     """
 
     info: StreamInfo
@@ -49,10 +51,16 @@ class Plan:
     format_name: str
     span: int
     burn_in: int = BURN_IN
+    layout: Layout | None = None
 
     def __post_init__(self) -> None:
         if self.span < 1 or self.burn_in < 1:
             raise ValueError(f"a segment has a span and a burn-in: {self.span}, {self.burn_in}")
+
+    @property
+    def output(self) -> StreamInfo:
+        """What is encoded."""
+        return described(self.info, self.layout)
 
     def index_of(self, pts: int) -> int:
         """Which segment a picture belongs to."""
@@ -67,13 +75,24 @@ class Plan:
         return f"{index:06}.{self.format_name}"
 
 
-def make_plan(info: StreamInfo, encoding: Encoding, segment_s: Fraction = SEGMENT_S) -> Plan:
+def described(info: StreamInfo, layout: Layout | None) -> StreamInfo:
+    """What is encoded of a video."""
+    return layout.describe(info) if layout else info
+
+
+def make_plan(
+    info: StreamInfo,
+    encoding: Encoding,
+    segment_s: Fraction = SEGMENT_S,
+    layout: Layout | None = None,
+) -> Plan:
     """Divide a video.
 
     Raises:
         JobError: The encoder's packets cannot be kept in segments.
     """
     for format_name in _FORMATS:
-        if refusal(info, encoding, format_name) is None:
-            return Plan(info, encoding, format_name, max(1, round(segment_s / info.time_base)))
+        if refusal(described(info, layout), encoding, format_name) is None:
+            span = max(1, round(segment_s / info.time_base))
+            return Plan(info, encoding, format_name, span, layout=layout)
     raise JobError(f"{encoding.encoder} cannot be written in segments; choose another --codec")

@@ -9,6 +9,7 @@ decoded again from the start and passed over, which is slower and always right.
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 import zlib
 from collections import deque
@@ -19,9 +20,13 @@ from typing import TypeAlias
 from stream.capture.file import FileSource
 from stream.errors import SourceError
 from stream.frame import Discontinuity, Frame, StreamInfo
+from stream.jobs.excerpt import WHOLE, Window
 
 Mark: TypeAlias = tuple[int, int]
 """A picture's pts and the CRC-32 of its pixels."""
+
+_DISTANCES_S = (1, 16, 128)
+"""How far before the pictures that are looked for a search begins, in turn."""
 
 
 class Reader:
@@ -30,20 +35,26 @@ class Reader:
     Args:
         path: The file.
         keep: How many of the last pictures to remember.
+        window: The part that is wanted; of the pictures before it the last are remembered.
 
     Raises:
         OpenError: See `FileSource`.
     """
 
-    def __init__(self, path: Path, keep: int) -> None:
+    def __init__(self, path: Path, keep: int, window: Window = WHOLE) -> None:
         self._path = path
         self._source = FileSource(path)
+        start, end = window.pts(self.info.time_base)
+        self._end = math.inf if end is None else end
         self._frames: Iterator[Frame] = self._source.frames()
         self._last: deque[Frame] = deque(maxlen=keep)
         self._next: Frame | None = None
         with contextlib.ExitStack() as stack:
             stack.callback(self.close)
-            self._next = next(self._frames, None)
+            if start is None:
+                self._advance()
+            else:
+                self._go_to(start)
             stack.pop_all()
 
     @property
@@ -82,7 +93,7 @@ class Reader:
         while self._next is not None and self._next.pts < end:
             self._last.append(self._next)
             yield self._next
-            self._next = next(self._frames, None)
+            self._advance()
 
     def go_behind(self, marks: Sequence[Mark], count: int) -> bool:
         """Go to the picture behind ``marks``, the last of ``count`` pictures.
@@ -117,8 +128,48 @@ class Reader:
         if self.marks() != list(marks):
             return False
         self._source.index = count
-        self._next = next(self._frames, None)
+        self._advance()
         return True
+
+    def _go_to(self, start: int) -> None:
+        """Go to the first picture at ``start`` or later.
+
+        A search is right where one that begins further back, with another picture, ends with the
+        very same pictures.
+        """
+        found: tuple[float, list[Mark]] | None = None
+        for distance_s in _DISTANCES_S:
+            pts = start - round(distance_s / self.info.time_base)
+            if pts <= self.info.start_pts:
+                break
+            with contextlib.suppress(SourceError):
+                self._source.seek(pts)
+                before, found = found, (self._pass_to(start), self.marks())
+                if (
+                    before
+                    and before[0] != found[0]
+                    and before[1] == found[1]
+                    and len(found[1]) == self._last.maxlen
+                ):
+                    return
+        self.close()
+        self._source = FileSource(self._path)
+        self._pass_to(start)
+
+    def _pass_to(self, start: int) -> float:
+        """Remember the last pictures before ``start``; returns the pts of the first passed."""
+        self._frames = self._source.frames()
+        self._last.clear()
+        self._advance()
+        first = math.inf if self._next is None else self._next.pts
+        while self._next is not None and self._next.pts < start:
+            self._last.append(self._next)
+            self._advance()
+        return first
+
+    def _advance(self) -> None:
+        frame = next(self._frames, None)
+        self._next = frame if frame is not None and frame.pts < self._end else None
 
 
 def _mark(frame: Frame) -> Mark:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from stream.errors import JobError
 from stream.frame import Frame, StreamInfo
+from stream.jobs.comparison import Comparison
 from stream.jobs.journal import Segment
 from stream.jobs.plan import Plan
 from stream.jobs.reader import Reader
@@ -64,7 +65,8 @@ def clean_segment(
         encoding=plan.encoding,
         shown_as=shown_as,
     )
-    sink = _Rest(writer, start)
+    sink = _Rest(writer, start, plan.output)
+    processor = Comparison(processor, plan.layout) if plan.layout else processor
     stats = Pipeline(source, processor, sink, on_progress=counted).run()
     times = read_times(path)
     if sorted(times) != sink.times:
@@ -111,17 +113,17 @@ class _Piece:
 
 
 class _Rest:
-    """Writes what comes at ``start`` or later."""
+    """Writes what comes at ``start`` or later, as ``output`` describes it."""
 
-    def __init__(self, writer: VideoWriter, start: int) -> None:
+    def __init__(self, writer: VideoWriter, start: int, output: StreamInfo) -> None:
         self.times: list[Fraction] = []  # seconds, as written
         self._writer = writer
         self._start = start
-        self._shift = 0
+        self._output = output
+        self._shift = max(0, -output.start_pts)
 
     def open(self, info: StreamInfo) -> None:
-        self._shift = max(0, -info.start_pts)
-        self._writer.open(info)
+        self._writer.open(self._output)
 
     def write(self, frame: Frame) -> None:
         if frame.pts >= self._start:
