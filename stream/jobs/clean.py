@@ -23,6 +23,7 @@ from stream.jobs.join import join
 from stream.jobs.journal import Identity, Joined, file_id
 from stream.jobs.plan import BURN_IN, SEGMENT_S, Plan, described, make_plan
 from stream.jobs.reader import Reader
+from stream.jobs.remaining import unfinished
 from stream.jobs.segment import clean_segment
 from stream.jobs.workspace import Workspace
 from stream.output.encoder import EncoderOptions, choose_encoding
@@ -105,8 +106,8 @@ def clean_file(
         work = stack.enter_context(Workspace(target, overwrite=options.overwrite))
         if not (work.done and work.journal.identity == identity):
             require_free(target, overwrite=options.overwrite)
-            if _take_up(work, identity, reader, plan, options, tell):
-                _clean_rest(work, plan, reader, processor, target, on_progress)
+            _take_up(work, identity, plan, options, tell)
+            _clean_rest(work, plan, reader, processor, target, on_progress)
             _join(work, source, target, info, window, overwrite=options.overwrite)
         stats = _total(work, info)
         joined = work.journal.joined
@@ -122,26 +123,18 @@ def _require_different(source: Path, target: Path) -> None:
 def _take_up(
     work: Workspace,
     identity: Identity,
-    reader: Reader,
     plan: Plan,
     options: CleanOptions,
     tell: Callable[[str], None],
-) -> bool:
-    """Bring the reader behind the last finished segment; returns whether there is more."""
+) -> None:
+    """Keep what an earlier run of the same job has finished."""
     if not options.resume:
         work.begin(identity)
     elif removed := work.adopt(identity):
         tell(removed)
-    if not work.journal.segments:
-        return True
-    last = work.journal.segments[-1]
-    stats = _total(work, plan.info)
-    if last.last or reader.go_behind(last.marks, stats.frames_in):
-        tell(f"{work.target}: going on behind {stats.frames_out} frames of an earlier run")
-        return not last.last
-    raise JobError(
-        f"{reader.info.name} no longer gives the pictures it gave; use --no-resume to start afresh"
-    )
+    if work.journal.segments:
+        frames = _total(work, plan.info).frames_out
+        tell(f"{work.target}: going on behind {frames} frames of an earlier run")
 
 
 def _clean_rest(
@@ -158,7 +151,7 @@ def _clean_rest(
         if on_progress:
             on_progress(_sum(before, now))
 
-    while reader.next_pts is not None:
+    for _ in unfinished(plan, reader, work.journal):
         segment = clean_segment(
             plan, reader, processor, work.folder, shown_as=target, on_progress=progress
         )

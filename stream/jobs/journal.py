@@ -1,7 +1,8 @@
 """What is finished of a job, in a file that survives a crash: one line of JSON for each fact.
 
 A line is on the disk before the next step is taken. A line that a crash cut short is as good as
-none: it is cut off before anything is added.
+none: it is cut off before anything is added. Segments may be finished in any order, and more than
+once: the last word counts.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ class Segment:
         size: In bytes.
         reorder: See `stream.jobs.reel.reorder_depth`.
         marks: Of the last pictures of the source up to its end.
-        last: Whether the source ends with it.
+        next_pts: Of the picture behind it, or None where the source ends.
         stats: `RunStats.saved`, the burn-in not counted among the frames.
     """
 
@@ -39,7 +40,7 @@ class Segment:
     size: int
     reorder: int
     marks: tuple[Mark, ...]
-    last: bool
+    next_pts: int | None
     stats: dict[str, Any]
 
 
@@ -65,33 +66,38 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self.identity: Identity | None = None
-        self.segments: list[Segment] = []
         self.joined: Joined | None = None
+        self._segments: dict[str, Segment] = {}
         self._path = path
         self._length = 0
-        self._lengths = [0]  # of the file before its first segment and after each
         if path.exists():
             self._read()
+
+    @property
+    def segments(self) -> list[Segment]:
+        """Those that are finished, in order of time."""
+        return sorted(self._segments.values(), key=lambda segment: segment.marks[-1])
+
+    def find(self, name: str) -> Segment | None:
+        """The finished segment of this name, if it is."""
+        return self._segments.get(name)
 
     def begin(self, identity: Identity) -> None:
         """Start the journal of a job."""
         self.identity = identity
         self._add("identity", identity)
-        self._lengths = [self._length]
         sync(self._path.parent)
 
     def add(self, segment: Segment) -> None:
         """Note a segment that is whole and on the disk."""
         self._add("segment", dataclasses.asdict(segment))
-        self._lengths.append(self._length)
-        self.segments.append(segment)
+        self._segments[segment.name] = segment
+        self.joined = None
 
-    def keep(self, count: int) -> None:
-        """Forget all but the first ``count`` segments; done with the next fact that is added."""
-        if count < len(self.segments):
-            self.joined = None
-            del self.segments[count:], self._lengths[count + 1 :]
-            self._length = self._lengths[-1]
+    def forget(self, segment: Segment) -> None:
+        """Take a segment for unfinished. Its line stays, and is as true when it is done again."""
+        del self._segments[segment.name]
+        self.joined = None
 
     def add_joined(self, joined: Joined) -> None:
         """Note that a file is the outcome."""
@@ -107,10 +113,6 @@ class Journal:
             except (ValueError, KeyError, TypeError, AttributeError):
                 return
             self._length += len(line)
-            if len(self._lengths) == len(self.segments):
-                self._lengths.append(self._length)
-            elif not self.segments:
-                self._lengths = [self._length]
 
     def _take(self, fact: dict[str, Any]) -> None:
         ((kind, value),) = fact.items()
@@ -118,7 +120,9 @@ class Journal:
             self.identity = value
         elif kind == "segment":
             marks = tuple((pts, checksum) for pts, checksum in value.pop("marks"))
-            self.segments.append(Segment(marks=marks, **value))
+            segment = Segment(marks=marks, **value)
+            self._segments[segment.name] = segment
+            self.joined = None
         elif kind == "joined":
             self.joined = Joined(tuple(value["file"]), tuple(value["warnings"]))
 

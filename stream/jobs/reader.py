@@ -72,6 +72,11 @@ class Reader:
         """Of the picture that comes next, or None at the end."""
         return None if self._next is None else self._next.pts
 
+    @property
+    def position(self) -> int:
+        """How many pictures came before the next one; 0 at the end."""
+        return 0 if self._next is None else self._next.index
+
     def last(self) -> list[Frame]:
         """The pictures before the next one, as the beginning of a stream."""
         now = time.perf_counter()

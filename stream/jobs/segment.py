@@ -79,7 +79,7 @@ def clean_segment(
         size=path.stat().st_size,
         reorder=reorder_depth(times),
         marks=tuple(reader.marks()),
-        last=reader.next_pts is None,
+        next_pts=reader.next_pts,
         stats=_without(stats, len(burn_in)).saved(),
     )
 

@@ -68,15 +68,17 @@ class Workspace:
         return joined.file == file_id(self.target)
 
     def adopt(self, identity: Identity) -> str | None:
-        """Keep the finished segments if they are of this job, up to one that is not whole.
+        """Keep the finished segments if they are of this job, and as they were written.
 
         Returns:
             What was removed and why, if it was work.
         """
         before, finished = self.journal.identity, self.journal.segments
         if before == identity:
-            self.journal.keep(self._whole())
-            self.keep_only(finished)
+            for segment in finished:
+                if not self._whole(segment):
+                    self.journal.forget(segment)
+            self.keep_only(self.journal.segments)
             return None
         self.begin(identity)
         if before is None or not finished:
@@ -99,13 +101,9 @@ class Workspace:
                 with contextlib.suppress(OSError):
                     path.unlink()
 
-    def _whole(self) -> int:
-        """How many segments are there as they were written, up to one that is not."""
-        for count, segment in enumerate(self.journal.segments):
-            path = self.folder / segment.name
-            if not path.exists() or path.stat().st_size != segment.size:
-                return count
-        return len(self.journal.segments)
+    def _whole(self, segment: Segment) -> bool:
+        path = self.folder / segment.name
+        return path.exists() and path.stat().st_size == segment.size
 
     def _locked(self) -> Lock:
         for _ in range(3):  # its last holder may be removing it

@@ -183,14 +183,33 @@ def test_leftovers_of_another_job_are_not_mixed_in(what, clip, expected, tmp_pat
     assert target.read_bytes() == expected
 
 
-@pytest.mark.parametrize(("lost", "left"), [(0, 0), (1, 12)])
-def test_a_segment_that_is_not_whole_is_made_again(lost, left, clip, expected, tmp_path):
+@pytest.mark.parametrize("lost", [(0,), (1,), (0, 2), (0, 1, 2)])
+def test_segments_that_are_not_whole_are_made_again(lost, clip, expected, tmp_path):
+    """Whichever they are: what lies before, between and behind them is kept."""
     target = tmp_path / "out.mkv"
-    stop_at(clip, target, frame=50)  # burn-in included
-    assert names(tmp_path / KEPT) == ["000000.mp4", "000001.mp4", "journal", "lock"]
-    (tmp_path / KEPT / f"{lost:06}.mp4").write_bytes(b"short")
-    _, messages = resume(clip, target)
-    assert messages == [f"{target}: going on behind {left} frames of an earlier run"][:left]
+    stop_at(clip, target, frame=62)  # burn-in included: in the fourth segment
+    kept = [f"{number:06}.mp4" for number in range(3)]
+    assert names(tmp_path / KEPT) == [*kept, "journal", "lock"]
+    for number in lost:
+        (tmp_path / KEPT / kept[number]).write_bytes(b"short")
+    processor = Averaging()
+    result, messages = resume(clip, target, processor=processor)
+    assert processor.calls.count("start") == len(lost) + 1
+    assert len(messages) == (len(lost) < 3)
+    assert result.stats.frames_in == result.stats.frames_out == 40
+    assert target.read_bytes() == expected
+
+
+def test_segments_finished_out_of_order_are_joined_in_order(clip, expected, tmp_path):
+    target = tmp_path / "out.mkv"
+    stop_at(clip, target, frame=62)
+    path = tmp_path / KEPT / "journal"
+    identity, *lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([identity, lines[2], lines[0]]))
+    processor = Averaging()
+    _, messages = resume(clip, target, processor=processor)
+    assert processor.calls.count("start") == 2
+    assert len(messages) == 1
     assert target.read_bytes() == expected
 
 

@@ -12,7 +12,7 @@ def segment(number):
         size=10 + number,
         reorder=2,
         marks=((number, 7), (number + 1, 8)),
-        last=number == 2,
+        next_pts=None if number == 2 else number + 2,
         stats=RunStats(frames_in=number).saved(),
     )
 
@@ -29,7 +29,7 @@ def path(tmp_path):
 
 def without_stats(journal):
     return [
-        (each.name, each.size, each.reorder, each.marks, each.last) for each in journal.segments
+        (each.name, each.size, each.reorder, each.marks, each.next_pts) for each in journal.segments
     ]
 
 
@@ -37,7 +37,9 @@ def test_what_is_noted_is_read_again(path):
     journal = Journal(path)
     assert journal.identity == IDENTITY
     expected = Journal(path.with_name("none"))
-    expected.segments = [segment(number) for number in range(3)]
+    expected.begin(IDENTITY)
+    for number in (2, 0, 1):
+        expected.add(segment(number))
     assert without_stats(journal) == without_stats(expected)
     assert [each.stats["frames_in"] for each in journal.segments] == [0, 1, 2]
     assert journal.joined == Joined((1, 2, 3), ("a warning",))
@@ -67,16 +69,15 @@ def test_garbage_ends_it(garbage, path):
     assert path.read_bytes() == b"".join(lines[:3])
 
 
-@pytest.mark.parametrize("count", range(4))
-def test_the_first_segments_can_be_kept(count, path):
-    lines = path.read_bytes().splitlines(keepends=True)
+def test_a_segment_that_is_forgotten_can_be_done_again(path):
     journal = Journal(path)
-    journal.keep(count)
-    assert len(journal.segments) == count
-    assert (journal.joined is None) == (count < 3)
-    journal.add(segment(2))
-    kept = 5 if count == 3 else count + 1
-    assert path.read_bytes() == b"".join([*lines[:kept], lines[3]])
+    journal.forget(segment(1))
+    assert [each.name for each in journal.segments] == ["0.mp4", "2.mp4"]
+    assert (journal.find("1.mp4"), journal.joined) == (None, None)
+    journal.add(segment(1))
+    again = Journal(path)
+    assert [each.name for each in again.segments] == ["0.mp4", "1.mp4", "2.mp4"]
+    assert again.joined is None
 
 
 def test_a_file_is_known_again_under_another_name(tmp_path):
