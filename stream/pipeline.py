@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable
 
 from stream.channel import Channel, ChannelAborted
 from stream.errors import JobError
-from stream.frame import Frame
+from stream.frame import Discontinuity, Frame
 from stream.stages import Processor, Sink, Source
 from stream.stats import RunStats
 
@@ -50,6 +51,7 @@ class Pipeline:
         self._clock = clock
         self._captured = Channel[Frame](capacity, latest=source.info.live)
         self._processed = Channel[Frame](capacity)
+        self._breaks: deque[tuple[int, Discontinuity]] = deque(maxlen=16)
         self._warm = threading.Event()
         self._stopping = threading.Event()
         self._lock = threading.Lock()
@@ -112,6 +114,8 @@ class Pipeline:
                 busy.add(self._clock() - began)
                 stats.frames_in += 1
                 stats.decode_failures = self._source.decode_failures
+                if frame.discontinuity:
+                    self._breaks.append((frame.index, frame.discontinuity))
                 self._captured.put(frame)
                 stats.frames_dropped = self._captured.dropped_count
             stats.decode_failures = self._source.decode_failures
@@ -127,8 +131,9 @@ class Pipeline:
             self._warm.set()
             for frame, dropped in self._captured:
                 began = self._clock()
+                reason = self._break_before(frame)
                 if dropped:
-                    frame = frame.replace(gap=frame.gap + dropped)
+                    frame = frame.replace(gap=frame.gap + dropped, discontinuity=reason)
                 results = self._processor.process(frame)
                 busy.add(self._clock() - began)
                 self._hand_on(results)
@@ -136,6 +141,13 @@ class Pipeline:
         finally:
             self._processor.close()
         self._processed.close()
+
+    def _break_before(self, frame: Frame) -> Discontinuity | None:
+        """The last break of the stream since the frame before, that of a dropped frame included."""
+        reason = None
+        while self._breaks and self._breaks[0][0] <= frame.index:
+            _, reason = self._breaks.popleft()
+        return reason
 
     def _hand_on(self, frames: Iterable[Frame]) -> None:
         for frame in frames:

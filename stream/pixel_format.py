@@ -75,6 +75,11 @@ def write_planes(planes: Planes) -> av.VideoFrame:
     return picture
 
 
+def converted(planes: Planes, width: int, height: int, pixel_format: str) -> Planes:
+    """The same picture in another size and planar format, its range and matrix kept."""
+    return read_planes(write_planes(planes).reformat(width, height, pixel_format))
+
+
 def _converted(picture: av.VideoFrame, name: str) -> av.VideoFrame:
     if _rgb(picture.format):
         return picture.reformat(

@@ -36,6 +36,7 @@ class FakeSource(Faulty):
         super().__init__(**fault)
         self.decode_failures = 0
         self.count = frames
+        self.stopped = False
         self.info = StreamInfo(
             name="fake",
             width=2,

@@ -3,32 +3,68 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
+from stream.capture.reconnect import Connection
 from stream.errors import OpenError
 from stream.stages import Source
 
-KINDS = "test:[WIDTHxHEIGHT][@FPS] or a file with --realtime"
+KINDS = (
+    "camera:N, screen:[DISPLAY], an rtsp, rtmp, http(s), udp, tcp or srt address, "
+    "test:[WIDTHxHEIGHT][@FPS], or a file with --realtime"
+)
 _TEST = re.compile(r"(?:(\d{2,5})x(\d{2,5}))?(?:@(\d{1,3}(?:\.\d+)?))?")
 
 
-def open_source(address: str, *, realtime: bool = False) -> Source:
+@dataclass(frozen=True, slots=True)
+class SourceOptions:
+    """How to open a live source.
+
+    Attributes:
+        size: What to ask a camera or a screen for; None leaves it to them.
+        rate: Likewise, pictures per second.
+        realtime: Play a file at its own pace.
+        timeout_s: Without a picture for so long, a connection counts as lost.
+        give_up_s: Without a connection for so long, the source counts as lost.
+    """
+
+    size: tuple[int, int] | None = None
+    rate: Fraction | None = None
+    realtime: bool = False
+    timeout_s: float = 5.0
+    give_up_s: float = 300.0
+
+
+def open_source(
+    address: str,
+    options: SourceOptions | None = None,
+    *,
+    on_message: Callable[[str], None] = lambda message: None,
+) -> Source:
     """Open a live source.
 
     Args:
         address: One of `KINDS`.
-        realtime: Play a file at its own pace.
+        options: How.
+        on_message: Told what a person should know: the camera's mode, lost, there again.
 
     Raises:
         OpenError: It means nothing, or what it means cannot be opened.
     """
+    from stream.capture.network import is_url
+
+    options = options or SourceOptions()
     kind, colon, rest = address.partition(":")
     if kind == "test" and colon:
         return _test(rest)
+    if kind in ("camera", "screen") or is_url(address):
+        return _reconnecting(address, options, on_message)
     if not Path(address).exists():
         raise OpenError(f"{address} is no source; give {KINDS}")
-    if not realtime:
+    if not options.realtime:
         raise OpenError(
             f"{address} is a file: add --realtime to play it at its own pace, or use deblur clean"
         )
@@ -48,3 +84,35 @@ def _test(mode: str) -> Source:
     if not rate or width % 2 or height % 2 or min(width, height) < 64:
         raise OpenError(f"test:{mode} is no mode: write test:1280x720@30, even and from 64 up")
     return RealtimeSource(SceneSource(width, height, frame_rate=rate))
+
+
+def _reconnecting(
+    address: str, options: SourceOptions, on_message: Callable[[str], None]
+) -> Source:
+    from stream.capture.realtime import RealtimeSource
+    from stream.capture.reconnect import Patience, ReconnectingSource
+
+    patience = Patience(give_up_s=options.give_up_s)
+    source = ReconnectingSource(_connector(address, options), patience, on_message=on_message)
+    info = source.info
+    rate = f" at {float(info.frame_rate):g} fps" if info.frame_rate else ""
+    codec = info.codec or "raw"
+    on_message(f"{info.name}: {info.width}x{info.height}{rate}, {codec} {info.source_pixel_format}")
+    return source if info.duration_s is None else RealtimeSource(source)
+
+
+def _connector(address: str, options: SourceOptions) -> Callable[[], Connection]:
+    from stream.capture.camera import CameraMode, camera_connector
+    from stream.capture.feed import Feed
+    from stream.capture.network import is_url, network_place
+    from stream.capture.screen import screen_place
+
+    rest = address.partition(":")[2]
+    if is_url(address):
+        place = network_place(address, options.timeout_s)
+    elif address.startswith("screen"):
+        place = screen_place(rest, options.size, options.rate, options.timeout_s)
+    else:
+        mode = CameraMode(options.size, options.rate)
+        return camera_connector(rest, mode, options.timeout_s)
+    return lambda: Feed(place)

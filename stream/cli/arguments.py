@@ -57,6 +57,17 @@ def time(text: str) -> Fraction:
     return 3600 * int(hours) + 60 * int(minutes) + Fraction(seconds)
 
 
+def rate(text: str) -> Fraction:
+    """Frames per second, as in 30, 29.97 or 30000/1001."""
+    try:
+        value = Fraction(text)
+    except (ValueError, ZeroDivisionError) as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a rate such as 30") from error
+    if not 0 < value <= 1000:
+        raise argparse.ArgumentTypeError(f"{text} is not a rate of frames per second")
+    return value
+
+
 def size(text: str) -> tuple[int, int]:
     """Width and height in pixels, as in 1280x720."""
     try:

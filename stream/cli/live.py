@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import argparse
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-from stream.capture.address import KINDS, open_source
-from stream.cli.arguments import add_compute, add_model, positive_float
+from stream.capture.address import KINDS, SourceOptions, open_source
+from stream.capture.camera import cameras
+from stream.capture.screen import screens
+from stream.cli.arguments import add_compute, add_model, positive_float, rate, size
 from stream.cli.quiet import load_tensorflow
 from stream.cli.report import ProgressLine, write_json
+from stream.errors import OpenError
 from stream.output.null import NullSink
 from stream.pipeline import Pipeline
 from stream.stats import RunStats
@@ -21,8 +25,25 @@ from stream.stats import RunStats
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
-    parser.add_argument("source", metavar="SOURCE", help=KINDS)
+    parser.add_argument("source", nargs="?", metavar="SOURCE", help=KINDS)
+    parser.add_argument("--list", action="store_true", help="show this machine's cameras and exit")
     parser.add_argument("--null", action="store_true", help="show nothing: measure only")
+    parser.add_argument("--size", type=size, metavar="WxH", help="what to ask a camera for")
+    parser.add_argument("--rate", type=rate, metavar="FPS", help="likewise, frames per second")
+    parser.add_argument(
+        "--timeout",
+        type=positive_float,
+        default=5.0,
+        metavar="S",
+        help="without a picture for so long, connect again (default 5)",
+    )
+    parser.add_argument(
+        "--give-up",
+        type=positive_float,
+        default=300.0,
+        metavar="S",
+        help="without a connection for so long, fail (default 300)",
+    )
     parser.add_argument("--realtime", action="store_true", help="play a file at its own pace")
     parser.add_argument("--duration", type=positive_float, metavar="S", help="stop after S seconds")
     add_model(parser)
@@ -34,7 +55,18 @@ def run(options: argparse.Namespace) -> int:
     """Run until the source ends, the time is over or the user says so."""
     from stream.cli import DONE, INTERRUPTED
 
-    source = open_source(options.source, realtime=options.realtime)
+    if options.list:
+        print(_listing())
+        return DONE
+    if options.source is None:
+        raise OpenError(f"SOURCE is missing: give {KINDS}")
+    source = open_source(
+        options.source,
+        SourceOptions(
+            options.size, options.rate, options.realtime, options.timeout, options.give_up
+        ),
+        on_message=_say,
+    )
     try:
         load_tensorflow()
         from stream.inference.deblurrer import Deblurrer
@@ -58,6 +90,7 @@ def run(options: argparse.Namespace) -> int:
         progress.close()
     report = stats.report() | {
         "source": source.info.name,
+        "reconnects": getattr(source, "reconnects", 0),
         "model": deblurrer.name,
         "precision": deblurrer.compute.precision,
         "device": deblurrer.compute.device,
@@ -67,6 +100,19 @@ def run(options: argparse.Namespace) -> int:
     if options.report:
         write_json(options.report, report)
     return INTERRUPTED if ending.interrupted else DONE
+
+
+def _listing() -> str:
+    """Addresses and what they are, one a line."""
+    rows = [*cameras(), *screens(), ("test:", "a synthetic camera")]
+    if rows[0][0].partition(":")[0] != "camera":
+        rows.insert(0, ("", "no camera is plugged in"))
+    width = max(len(address) for address, _ in rows)
+    return "\n".join(f"{address:<{width}}  {words}".strip() for address, words in rows)
+
+
+def _say(message: str) -> None:
+    print(f"deblur: {message}", file=sys.stderr)
 
 
 def _summary(stats: RunStats) -> str:

@@ -75,3 +75,33 @@ class Telling(NullSink):
 stream.cli.live.NullSink = Telling
 sys.exit(main())
 """
+
+
+def test_the_list_names_what_there_is(capsys, monkeypatch):
+    monkeypatch.setattr("stream.cli.live.cameras", lambda: [("camera:0", "HD Webcam")])
+    monkeypatch.setattr("stream.cli.live.screens", lambda: [("screen:", "the display :0")])
+    assert main(["live", "--list"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "camera:0  HD Webcam",
+        "screen:   the display :0",
+        "test:     a synthetic camera",
+    ]
+    monkeypatch.setattr("stream.cli.live.cameras", list)
+    assert main(["live", "--list"]) == 0
+    assert capsys.readouterr().out.splitlines()[0] == "no camera is plugged in"
+
+
+@pytest.mark.parametrize(
+    ("argv", "says"),
+    [
+        ([], "SOURCE is missing"),
+        (["none.mp4"], "none.mp4 is no source; give camera:N"),
+        (["test:1x1"], "test:1x1 is no mode"),
+        (["camera:63"], "/dev/video63 does not exist"),
+    ],
+)
+def test_a_source_that_is_none_is_one_clear_line(argv, says, capsys):
+    assert main(["live", *argv, "--null"]) == 1
+    error = capsys.readouterr().err
+    assert says in error
+    assert error.count("\n") == 1

@@ -1,3 +1,4 @@
+import contextlib
 import gc
 import itertools
 import subprocess
@@ -6,7 +7,7 @@ import threading
 import weakref
 
 import pytest
-from fakes import FakeProcessor, FakeSink, FakeSource
+from fakes import FakeProcessor, FakeSink, FakeSource, InjectedError
 
 from stream.errors import JobError
 from stream.frame import Discontinuity
@@ -85,6 +86,42 @@ def test_live_source_drops_the_oldest_and_marks_the_gap():
     indices = [frame.index for frame in sink.frames]
     steps = [after - before for before, after in itertools.pairwise(indices)]
     assert [frame.gap for frame in sink.frames[1:]] == [step - 1 for step in steps]
+
+
+def test_a_break_of_the_stream_outlives_the_frame_that_told_of_it():
+    """A frame that said RECONNECT may be dropped; the state must not cross all the same."""
+
+    class Breaking(FakeSource):
+        def frames(self):
+            for frame in super().frames():
+                broken = frame.index == 3
+                yield frame.replace(
+                    discontinuity=Discontinuity.RECONNECT if broken else frame.discontinuity
+                )
+
+    class Late(FakeProcessor):
+        def process(self, frame):
+            all_read.wait(5)
+            return super().process(frame)
+
+    all_read = threading.Event()
+    source = Breaking(10, live=True)
+    source.close = all_read.set
+    sink = FakeSink()
+    Pipeline(source, Late(), sink, capacity=1).run()
+    last = sink.frames[-1]
+    assert (last.index, last.discontinuity) == (9, Discontinuity.RECONNECT)
+
+
+@pytest.mark.parametrize("point", [None, "write"])
+def test_the_source_is_told_to_stop_waiting(point):
+    source = FakeSource(10**6)
+    pipeline = Pipeline(
+        source, FakeProcessor(), FakeSink(point=point), on_progress=lambda stats: pipeline.stop()
+    )
+    with contextlib.suppress(InjectedError):
+        pipeline.run()
+    assert source.stopped
 
 
 def test_stop_ends_a_source_without_end_and_finishes_the_sink():

@@ -1,0 +1,57 @@
+"""Network streams: which protocols, and what each address may open."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit, urlunsplit
+
+from stream.capture.feed import Place
+
+# What FFmpeg may open for each kind of address, and nothing else: a playlist from the network
+# must not name files of this machine.
+_WEB = "http,https,httpproxy,tcp,tls,crypto"
+_PROTOCOLS = {
+    "rtsp": "rtp,udp,tcp",
+    "rtsps": "rtp,udp,tcp,tls",
+    "rtmp": "rtmp,tcp",
+    "rtmps": "rtmps,tcp,tls",
+    "http": _WEB,
+    "https": _WEB,
+    "udp": "udp",
+    "tcp": "tcp",
+    "srt": "srt",
+}
+_OPTIONS = {
+    "rtsp": {"rtsp_flags": "prefer_tcp", "allowed_media_types": "video"},
+    "udp": {"overrun_nonfatal": "1"},
+}
+SCHEMES = tuple(_PROTOCOLS)
+
+
+def is_url(address: str) -> bool:
+    """Whether this is the address of a network stream."""
+    return address.partition("://")[0].lower() in _PROTOCOLS and "://" in address
+
+
+def network_place(url: str, timeout_s: float) -> Place:
+    """How to open a network stream with little delay."""
+    scheme = urlsplit(url).scheme.lower()
+    return Place(
+        url=url,
+        name=without_password(url),
+        options={
+            "protocol_whitelist": _PROTOCOLS[scheme],
+            "analyzeduration": "1000000",
+            "fpsprobesize": "2",  # otherwise 20 pictures are waited for, only to guess their rate
+            **_OPTIONS.get(scheme.removesuffix("s"), {}),
+        },
+        timeout_s=timeout_s,
+    )
+
+
+def without_password(url: str) -> str:
+    """The address as messages and reports may show it."""
+    parts = urlsplit(url)
+    credentials, at, host = parts.netloc.rpartition("@")
+    user = credentials.partition(":")[0]
+    shown = f"{user}:***@{host}" if at and ":" in credentials else parts.netloc
+    return urlunsplit((parts.scheme, shown, parts.path, "***" if parts.query else "", ""))

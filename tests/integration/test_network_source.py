@@ -1,0 +1,180 @@
+"""Streams from another process over loopback: followed, lost, and found again."""
+
+import http.server
+import itertools
+import threading
+import time
+
+import pytest
+from fakes import FakeProcessor, FakeSink
+from network import free_port, sender  # noqa: F401 - a fixture
+
+from stream.capture.address import SourceOptions, open_source
+from stream.capture.network import is_url, network_place, without_password
+from stream.errors import OpenError, SourceError
+from stream.frame import Discontinuity
+from stream.pipeline import Pipeline
+
+PATIENT = SourceOptions(timeout_s=1.0)
+ENOUGH = 15
+
+
+def opened(address, options=PATIENT, on_message=lambda message: None):
+    """Open as soon as somebody sends; the other process takes its time to start."""
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            return open_source(address, options, on_message=on_message)
+        except OpenError:
+            if time.monotonic() > deadline:
+                raise
+
+
+@pytest.mark.parametrize("kind", ["udp", "tcp", "http"])
+def test_a_sender_that_is_killed_and_started_again(kind, sender):  # noqa: F811
+    """Each step waits for the one before: seen, killed, lost, started, seen again."""
+    far, said, after = sender(kind), [], []
+    far.start()
+
+    def on_message(message):
+        said.append(message)
+        if "connecting again" in message:
+            far.start(*((192, 128) if kind == "tcp" else ()))
+
+    def on_progress(stats):
+        if stats.frames_out == ENOUGH:
+            far.kill()
+        if sink.frames[-1].discontinuity is Discontinuity.RECONNECT or after:
+            after.append(sink.frames[-1])
+        if len(after) == ENOUGH:
+            pipeline.stop()
+
+    source = opened(far.address, on_message=on_message)
+    assert (source.info.width, source.info.height) == (160, 120)
+    sink = FakeSink()
+    pipeline = Pipeline(source, FakeProcessor(), sink, on_progress=on_progress, capacity=1)
+    stats = pipeline.run()
+    assert source.reconnects == 1
+    assert ["there again" in message for message in said[1:]].count(True) == 1
+    assert stats.frames_in == stats.frames_out + stats.frames_dropped
+    assert {(frame.width, frame.height) for frame in sink.frames} == {(160, 120)}
+    pts = [frame.pts for frame in sink.frames]
+    assert pts == sorted(set(pts))
+    # what passed between the last picture and the next shows in the time stamps as well
+    bridge = next(index for index, frame in enumerate(sink.frames) if frame is after[0])
+    before, first = sink.frames[bridge - 1], sink.frames[bridge]
+    passed = first.captured_at - before.captured_at
+    assert float((first.pts - before.pts) * first.time_base) == pytest.approx(passed, abs=0.3)
+
+
+def test_a_source_that_stays_away_is_given_up(sender):  # noqa: F811
+    far, said = sender("tcp"), []
+    far.start()
+    source = opened(far.address, SourceOptions(timeout_s=1, give_up_s=0.2), said.append)
+    frames = source.frames()
+    try:
+        assert next(frames).index == 0
+        far.kill()
+        with pytest.raises(SourceError, match=r"no connection for 0 s .*refused"):
+            list(frames)
+    finally:
+        source.close()
+    assert len(said) == 2
+
+
+def test_nothing_there_is_one_clear_line_in_bounded_time():
+    with pytest.raises(OpenError, match="refused"):
+        open_source(f"tcp://127.0.0.1:{free_port()}")
+    began = time.monotonic()
+    with pytest.raises(OpenError, match=r"nothing came within 0\.5 s"):
+        open_source(f"udp://127.0.0.1:{free_port()}", SourceOptions(timeout_s=0.5))
+    assert time.monotonic() - began < 5
+
+
+class Site(http.server.BaseHTTPRequestHandler):
+    """Serves the files of a folder, and no log."""
+
+    folder = None
+
+    def do_GET(self):
+        content = (self.folder / self.path.strip("/")).read_bytes()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture
+def site(tmp_path):
+    """A folder, and its address on the web of this machine."""
+
+    class Here(Site):
+        folder = tmp_path
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Here)
+    thread = threading.Thread(target=server.serve_forever, name="site")
+    thread.start()
+    yield tmp_path, f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_a_recorded_video_on_the_web_plays_at_its_own_pace_and_ends(site, clip):
+    from clips import Clip
+
+    folder, url = site
+    (folder / "a.mp4").write_bytes(clip(Clip()).read_bytes())
+    source = open_source(f"{url}/a.mp4")
+    frames = list(source.frames())
+    source.close()
+    assert len(frames) == 24
+    assert frames[-1].captured_at - frames[0].captured_at >= 0.9 * 23 / 25
+    steps = {after.pts - before.pts for before, after in itertools.pairwise(frames)}
+    assert steps == {512}
+
+
+def test_a_playlist_from_the_web_names_no_file_of_this_machine(site, clip):
+    from clips import Clip
+
+    folder, url = site
+    segment = clip(Clip(suffix=".ts"))
+    (folder / "1.ts").write_bytes(segment.read_bytes())
+    playlist = "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:1,\n{}\n#EXT-X-ENDLIST\n"
+    (folder / "good.m3u8").write_text(playlist.format(f"{url}/1.ts"))
+    (folder / "bad.m3u8").write_text(playlist.format(f"file://{segment}"))
+    good = open_source(f"{url}/good.m3u8")
+    assert (good.info.width, good.info.height) == (160, 120)
+    good.close()
+    with pytest.raises(OpenError):
+        open_source(f"{url}/bad.m3u8", PATIENT)
+
+
+def test_each_kind_of_address_opens_its_own_protocols_only():
+    for url in ("rtsp://h/x", "rtmps://h/x", "HTTP://h/x", "udp://@:9", "srt://h:9", "tcp://h:9"):
+        assert is_url(url)
+        assert "file" not in network_place(url, 5).options["protocol_whitelist"]
+    assert network_place("udp://@:9", 5).options["protocol_whitelist"] == "udp"
+    for address in ("file:///etc/passwd", "concat:a|b", "camera:0", "a.mp4", "http", "http:x"):
+        assert not is_url(address)
+
+
+def test_passwords_are_not_shown():
+    assert without_password("rtsp://me:secret@host:554/x") == "rtsp://me:***@host:554/x"
+    assert without_password("http://host/x?token=secret") == "http://host/x?***"
+    assert without_password("udp://@:1234") == "udp://@:1234"
+
+
+def test_a_protocol_that_this_build_lacks_is_named():
+    import av
+
+    try:
+        av.open("srt://127.0.0.1:1", timeout=1)
+    except av.error.ProtocolNotFoundError:
+        with pytest.raises(OpenError, match="no such protocol"):
+            open_source("srt://127.0.0.1:1")
+    except av.FFmpegError:
+        pytest.skip("this build of FFmpeg has SRT")

@@ -1,0 +1,54 @@
+"""Senders on loopback, each a process of its own."""
+
+import contextlib
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+def free_port(kind=socket.SOCK_STREAM):
+    with contextlib.closing(socket.socket(socket.AF_INET, kind)) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Sender:
+    """Starts and kills the program of `sender.py` for one address.
+
+    ``address`` is where to receive. Over UDP the sender finds the receiver; over TCP and HTTP it
+    listens, and serves one receiver.
+    """
+
+    def __init__(self, kind):
+        port = free_port(socket.SOCK_DGRAM if kind == "udp" else socket.SOCK_STREAM)
+        self.address = f"{kind}://127.0.0.1:{port}"
+        extra = {"udp": "?pkt_size=1316", "tcp": "?listen=1", "http": ""}[kind]
+        self._url = self.address + extra
+        self._process = None
+
+    def start(self, *size):
+        script = Path(__file__).with_name("sender.py")
+        argv = [sys.executable, str(script), self._url, *map(str, size)]
+        self._process = subprocess.Popen(argv, stderr=subprocess.DEVNULL)
+
+    def kill(self):
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+
+@pytest.fixture
+def sender():
+    """A function that gives the sender of a kind; killed at the end."""
+    made = []
+
+    def make(kind):
+        made.append(Sender(kind))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.kill()
