@@ -15,3 +15,7 @@ class ClipError(ModelsError):
 
 class TrainingError(ModelsError):
     """A run that can't begin or go on."""
+
+
+class ExportError(ModelsError):
+    """A model that can't be exported, or whose exported file does not compute the same."""

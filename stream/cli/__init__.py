@@ -25,6 +25,7 @@ COMMANDS = {
     "bench": "measure frames per second on this machine",
     "train": "make weights from sharp footage or from pairs",
     "eval": "score a model against sharp references",
+    "export": "write a model as a file of another runtime",
     "models": "list the models, what they cost and score",
     "demo": "deblur a made-up clip and show the gain",
 }

@@ -16,14 +16,14 @@ def load_tensorflow() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if os.environ.get("KERAS_BACKEND", "tensorflow") != "tensorflow":
         return
-    with _native_errors_aside():
+    with native_errors_aside():
         import tensorflow as tf
 
         tf.config.list_physical_devices()
 
 
 @contextmanager
-def _native_errors_aside() -> Iterator[None]:
+def native_errors_aside() -> Iterator[None]:
     """Keep what is written to file descriptor 2 in a file, and show it only after an error."""
     sys.stderr.flush()
     kept = os.dup(2)

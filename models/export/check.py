@@ -1,0 +1,119 @@
+"""Whether an exported file computes what the Keras model does, on frames with known sharp ones."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from statistics import fmean
+
+import keras
+import numpy as np
+
+from models.color import add_residual, rgb_to_planes
+from models.evaluation.metrics import psnr
+from models.export.clips import drawn_clip
+from models.export.step import (
+    NEXT_STATE,
+    PLANES,
+    RESIDUALS,
+    STATE,
+    Size,
+    Step,
+    Tensors,
+    fresh_state,
+    next_state,
+    nominal_planes,
+    residual_codes,
+)
+from models.network import MULTIPLE
+from models.planes import Levels, pack, pad_plane, padded_length, unpack
+from models.registry import Model
+
+_FRAMES = 6
+_CHECK_SEED, _CALIBRATION_SEEDS = 100, (200, 201, 202)
+_LEVELS = Levels()
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """How near an exported file is to the Keras model.
+
+    Attributes:
+        max_error: largest difference of a residual, in 8-bit code values.
+        psnr_in: of the blurred frames against the sharp ones, in dB, in RGB; `keras` is of the
+            Keras model's output and `exported` of the file's.
+        frames: of a drawn clip, the state being carried from each to the next.
+    """
+
+    max_error: float
+    psnr_in: float
+    psnr_keras: float
+    psnr_exported: float
+    frames: int
+
+    @property
+    def loss_db(self) -> float:
+        """What the file scores below the Keras model."""
+        return self.psnr_keras - self.psnr_exported
+
+
+def check_step(model: Model, step: Step, size: Size, *, channels_first: bool) -> Check:
+    """Compare an exported step with the Keras model on a clip of frames of this size."""
+    pairs = list(drawn_clip(_CHECK_SEED, size, _FRAMES))
+    hidden = model.config.hidden
+    blurry = [pair[0] for pair in pairs]
+    errors, scores = [], []
+    expected = _run(keras_step(model), blurry, fresh_state(size, hidden, channels_first=False))
+    found = _run(step, blurry, fresh_state(size, hidden, channels_first=channels_first))
+    for (source, sharp), (_, theirs), (_, ours) in zip(pairs, expected, found, strict=True):
+        both = residual_codes(theirs, _LEVELS), residual_codes(ours, _LEVELS)
+        errors += [np.abs(a - b).max() for a, b in zip(*both, strict=True)]
+        outputs = [
+            add_residual(source, (np.nan_to_num(y), np.nan_to_num(u), np.nan_to_num(v)), _LEVELS)
+            for y, u, v in both
+        ]
+        scores.append([psnr(sharp, frame) for frame in (source, *outputs)])
+    psnr_in, psnr_keras, psnr_exported = (fmean(column) for column in zip(*scores, strict=True))
+    # NaN is no small error: max() would pass over it
+    return Check(float(np.max(errors)), psnr_in, psnr_keras, psnr_exported, len(pairs))
+
+
+def calibration_inputs(model: Model, size: Size) -> Iterator[Tensors]:
+    """Inputs of the step as they come up in clips of frames of this size."""
+    for seed in _CALIBRATION_SEEDS:
+        blurry = [pair[0] for pair in drawn_clip(seed, size, _FRAMES)]
+        state = fresh_state(size, model.config.hidden, channels_first=False)
+        for inputs, _ in _run(keras_step(model), blurry, state):
+            yield inputs
+
+
+def _run(step: Step, frames: list[np.ndarray], state: Tensors) -> Iterator[tuple[Tensors, Tensors]]:
+    """Inputs and outputs of each frame's step."""
+    for rgb in frames:
+        inputs = nominal_planes(rgb_to_planes(rgb, _LEVELS), _LEVELS) | state
+        outputs = step(inputs)
+        yield inputs, outputs
+        state = next_state(outputs)
+
+
+def keras_step(model: Model) -> Step:
+    """The step of the Keras model, which exported files are held against; any size."""
+
+    def step(inputs: Tensors) -> Tensors:
+        height, width = inputs["y"].shape[1:]
+        rows, columns = (padded_length(side, MULTIPLE) for side in (height, width))
+        y, u, v = (inputs[name] for name in PLANES)
+        features = pack(
+            pad_plane(y - np.float32(0.5), rows, columns, np),
+            pad_plane(u, rows // 2, columns // 2, np),
+            pad_plane(v, rows // 2, columns // 2, np),
+            np,
+        )
+        residual, hidden = map(
+            keras.ops.convert_to_numpy, model.network([features, *(inputs[n] for n in STATE)])
+        )
+        residuals = [
+            plane[:, : inputs[name].shape[1], : inputs[name].shape[2]]
+            for name, plane in zip(PLANES, unpack(residual, np), strict=True)
+        ]
+        return dict(zip((*RESIDUALS, *NEXT_STATE), (*residuals, features, hidden), strict=True))
+
+    return step

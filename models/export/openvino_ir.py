@@ -1,0 +1,37 @@
+"""The step as an OpenVINO file, converted from ONNX; its state has the channels first."""
+
+import tempfile
+from pathlib import Path
+
+import openvino
+
+from models.export import onnx_graph
+from models.export.step import Size, Step, Tensors
+from models.registry import Model
+
+
+def write(model: Model, path: Path, size: Size | None, precision: str = "float32") -> None:
+    """Write an .xml file and beside it a .bin file with the weights, in float32 or float16.
+
+    size: the only frame size it takes, any; without one it takes every batch and all sides that
+    are multiples of 16.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "step.onnx"
+        onnx_graph.write(model, source, size)
+        openvino.save_model(
+            openvino.convert_model(source), path, compress_to_fp16=precision == "float16"
+        )
+
+
+def open_step(path: Path) -> Step:
+    """The step of an OpenVINO file, on the CPU and in float32."""
+    compiled = openvino.Core().compile_model(
+        path, "CPU", {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
+    )
+
+    def step(inputs: Tensors) -> Tensors:
+        outputs = compiled(inputs)
+        return {name: outputs[name] for name in (output.any_name for output in compiled.outputs)}
+
+    return step

@@ -1,0 +1,52 @@
+"""`deblur export`: a model as a file of another runtime."""
+
+import argparse
+from pathlib import Path
+
+from stream.cli.arguments import add_model, size
+from stream.cli.quiet import load_tensorflow, native_errors_aside
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's options."""
+    parser.epilog = "docs/export.md says what such a file takes and gives."
+    add_model(parser)
+    parser.add_argument(
+        "--format", required=True, choices=("saved_model", "litert", "onnx", "openvino")
+    )
+    parser.add_argument("--precision", choices=("float32", "float16", "int8"), default="float32")
+    parser.add_argument(
+        "--size",
+        type=size,
+        metavar="WxH",
+        help="the one frame size to take (default: any multiple of 16; for litert 1280x720)",
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace what is there")
+    parser.add_argument("output", type=Path, metavar="OUT")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Write the file, check it against the Keras model, and say how near it is."""
+    load_tensorflow()
+    from models import registry
+    from models.export.files import export, require_exportable
+
+    target: Path = options.output
+    kind, precision = options.format, options.precision
+    require_exportable(kind, target, precision, overwrite=options.overwrite)
+    model = registry.load(options.model)
+    with native_errors_aside():
+        check = export(
+            model,
+            kind,
+            target,
+            precision=precision,
+            size=options.size and options.size[::-1],
+            overwrite=options.overwrite,
+        )
+    print(
+        f"{target}: {kind}, {precision}; at most {check.max_error:.2g} code values from the Keras "
+        f"model\n{check.frames} drawn frames: {check.psnr_in:.2f} dB blurred, "
+        f"{check.psnr_keras:.3f} dB by the Keras model, {check.psnr_exported:.3f} dB by this file"
+    )
+    return 0

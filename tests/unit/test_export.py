@@ -1,0 +1,149 @@
+"""Exported files: the same numbers as the Keras model, or nothing."""
+
+import importlib.util
+
+import keras
+import numpy as np
+import pytest
+
+from models.color import add_residual, rgb_to_planes
+from models.errors import ExportError
+from models.evaluation.evaluate import restore
+from models.export import files
+from models.export.check import check_step, keras_step
+from models.export.clips import drawn_clip
+from models.export.files import FORMATS, export, open_step
+from models.export.onnx_graph import write as write_onnx
+from models.export.step import fresh_state, next_state, nominal_planes, residual_codes
+from models.network import NetworkConfig, build
+from models.planes import Levels
+from models.registry import Model
+
+SIZE = (38, 53)  # height and width: padded on every side, odd chroma
+FILES = {"saved_model": "out", "litert": "out.tflite", "onnx": "out.onnx", "openvino": "out.xml"}
+
+
+@pytest.fixture(scope="module")
+def model():
+    config = NetworkConfig((8, 8, 8), encoder=(1, 1, 1), decoder=(1, 1), hidden=8, filters=8)
+    network = build(config)
+    rng = np.random.default_rng(5)
+    for variable in network.weights:
+        gain = 0.05 if variable.path.startswith("head") else 1.0
+        fan_in = max(1, int(np.prod(variable.shape[:-1])))
+        variable.assign(gain * rng.normal(size=variable.shape) / np.sqrt(fan_in))
+    return Model("random", config, network)
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_a_file_computes_what_the_model_does(model, kind, tmp_path):
+    check = export(model, kind, tmp_path / FILES[kind], size=SIZE)
+    assert check.psnr_keras != pytest.approx(check.psnr_in, abs=0.05), "the model does nothing"
+    assert check.max_error < 1e-3  # code values: sums of float32 in another order
+    assert abs(check.loss_db) < 1e-3
+    with_weights = {"out.xml", "out.bin"} if kind == "openvino" else {FILES[kind]}
+    assert {path.name for path in tmp_path.iterdir()} == with_weights
+
+
+@pytest.mark.parametrize("kind", [k for k in FORMATS if FORMATS[k].default_size is None])
+def test_a_file_without_a_size_takes_every_size(model, kind, tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "_CHECK_SIZE", (48, 64))
+    target = tmp_path / FILES[kind]
+    export(model, kind, target)
+    step = open_step(kind, target)
+    check = check_step(model, step, (32, 80), channels_first=FORMATS[kind].channels_first)
+    assert check.max_error < 1e-3
+
+
+@pytest.mark.parametrize(
+    ("kind", "precision", "error"),
+    # float16 has 11 bits of mantissa, int8 steps are 1/255 of a tensor's range
+    [("litert", "float16", 0.1), ("openvino", "float16", 0.1), ("litert", "int8", 8)],
+)
+def test_a_coarser_file_is_near_the_model(model, kind, precision, error, tmp_path):
+    target = tmp_path / FILES[kind]
+    check = export(model, kind, target, precision=precision, size=SIZE)
+    assert 1e-3 < check.max_error < error
+
+
+@pytest.mark.parametrize("wrong", [0.9, np.nan])
+def test_a_file_that_computes_something_else_is_refused(model, wrong, tmp_path, monkeypatch):
+    def opened(kind, path):
+        step = open_step(kind, path)
+
+        def changed(inputs):
+            outputs = step(inputs)
+            return outputs | {"y_residual": outputs["y_residual"] + wrong}
+
+        return changed
+
+    monkeypatch.setattr(files, "open_step", opened)
+    with pytest.raises(ExportError, match=r"not written: in float32 it is up to .* a loss under"):
+        export(model, "onnx", tmp_path / "out.onnx", size=SIZE)
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_is_there_stays_unless_it_may_be_replaced(model, tmp_path):
+    target = tmp_path / "out"
+    target.mkdir()
+    (target / "mine").write_text("kept")
+    with pytest.raises(ExportError, match="exists; choose another name, or --overwrite"):
+        export(model, "saved_model", target)
+    assert [path.name for path in target.iterdir()] == ["mine"]
+    export(model, "saved_model", target, size=SIZE, overwrite=True)
+    assert not (target / "mine").exists()
+    assert (target / "saved_model.pb").exists()
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "precision", "says"),
+    [
+        ("onnx", "out.pb", "float32", "ends in .onnx"),
+        ("saved_model", "out.onnx", "float32", "without a suffix"),
+        ("onnx", "out.onnx", "int8", "onnx can't be int8: use float32"),
+        ("openvino", "none/out.xml", "float32", "does not exist; create it"),
+    ],
+)
+def test_what_cannot_be_written_is_said_in_one_line(model, kind, name, precision, says, tmp_path):
+    with pytest.raises(ExportError, match=says) as failure:
+        export(model, kind, tmp_path / name, precision=precision)
+    assert "\n" not in str(failure.value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_missing_extra_is_named(model, tmp_path, monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ExportError, match=r'needs onnx and openvino: pip install "deblurstream\['):
+        export(model, "openvino", tmp_path / "out.xml")
+
+
+def test_an_operation_without_onnx_is_named(model, tmp_path):
+    network = model.network
+    inputs = network.inputs
+    residual, hidden = network(inputs)
+    foreign = keras.Model(inputs, [keras.ops.exp(residual), hidden])
+    with pytest.raises(TypeError, match="there is no ONNX for"):
+        write_onnx(Model("foreign", model.config, foreign), tmp_path / "out.onnx", SIZE)
+
+
+def test_the_reference_step_is_the_evaluation_s(model):
+    """The step that files are held against restores a clip as `deblur eval` does."""
+    blurry = [pair[0] for pair in drawn_clip(1, SIZE, 3)]
+    state = fresh_state(SIZE, model.config.hidden, channels_first=False)
+    step = keras_step(model)
+    for rgb, expected in zip(blurry, restore(model.network, model.config, blurry), strict=True):
+        outputs = step(nominal_planes(rgb_to_planes(rgb, Levels()), Levels()) | state)
+        state = next_state(outputs)
+        found = add_residual(rgb, tuple(residual_codes(outputs, Levels())), Levels())
+        assert np.abs(found.astype(int) - expected).max() <= 1  # rounded at the edge of two codes
+
+
+def test_the_drawn_clips_are_blurred_pans():
+    pairs = list(drawn_clip(1, SIZE, 3))
+    assert [blurry.shape for blurry, _ in pairs] == [(*SIZE, 3)] * 3
+    (blurry, sharp), (_, later) = pairs[:2]
+    assert (
+        np.abs(np.diff(blurry.astype(int), axis=1)).mean()
+        < np.abs(np.diff(sharp.astype(int), axis=1)).mean()
+    )
+    np.testing.assert_array_equal(sharp[:, 9:], later[:, :-9])
