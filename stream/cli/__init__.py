@@ -23,6 +23,7 @@ COMMANDS = {
     "clean": "deblur recorded videos",
     "live": "deblur a camera, stream or screen as it happens",
     "bench": "measure frames per second on this machine",
+    "serve": "open a web page that deblurs cameras and recorded videos",
     "train": "make weights from sharp footage or from pairs",
     "eval": "score a model against sharp references",
     "export": "write a model as a file of another runtime",

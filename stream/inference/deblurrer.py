@@ -128,6 +128,10 @@ class Deblurrer:
         stream.state = None
         self.resets[reason] += 1
 
+    def forget(self, stream_id: int) -> None:
+        """Let go of a stream that has ended."""
+        self._streams.pop(stream_id, None)
+
     def flush(self) -> Sequence[Frame]:
         """Nothing: a causal model holds no frames back."""
         return ()

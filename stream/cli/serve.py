@@ -1,0 +1,59 @@
+"""`deblur serve`: the web page."""
+
+import argparse
+import dataclasses
+import logging
+from pathlib import Path
+
+from stream.cli.arguments import add_compute, add_model, positive_int
+from stream.cli.quiet import load_tensorflow
+from stream.errors import DeblurError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's options."""
+    parser.epilog = "Other machines reach only a --host that is not of this one; they need a token."
+    parser.add_argument("--host", default="127.0.0.1", help="to listen on (default: %(default)s)")
+    parser.add_argument("--port", type=_port, default=8080, help="default: %(default)s")
+    parser.add_argument("--cert", type=Path, metavar="FILE.pem", help="serve https with this")
+    parser.add_argument("--key", type=Path, metavar="FILE.pem", help="its key, if in another file")
+    parser.add_argument("--max-sessions", type=positive_int, default=4, metavar="N", help="cameras")
+    parser.add_argument("--max-upload", type=positive_int, default=1024, metavar="MIB")
+    parser.add_argument("--max-minutes", type=positive_int, default=10, metavar="N", help="a video")
+    add_model(parser)
+    add_compute(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Serve until Ctrl-C or SIGTERM, which is how it is meant to end: exit code 0."""
+    try:
+        import aiohttp  # noqa: F401
+        import aiortc  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise DeblurError(
+            f'deblur serve needs {error.name}: pip install "deblurstream[web]"'
+        ) from error
+    load_tensorflow()
+    from stream.inference.deblurrer import Deblurrer
+    from stream.serve.limits import Limits
+    from stream.serve.server import Address, serve
+
+    for library in ("aiortc", "aioice"):  # they warn of every packet that a network loses
+        logging.getLogger(library).setLevel(logging.ERROR)
+    limits = dataclasses.replace(
+        Limits(),
+        sessions=options.max_sessions,
+        upload_bytes=options.max_upload << 20,
+        video_s=60.0 * options.max_minutes,
+    )
+    deblurrer = Deblurrer(options.model, device=options.device, precision=options.precision)
+    address = Address(options.host, options.port, options.cert, options.key)
+    serve(deblurrer, address, limits, lambda url: print(f"open {url}", flush=True))
+    return 0
+
+
+def _port(text: str) -> int:
+    value = int(text)
+    if not 0 <= value < 1 << 16:
+        raise argparse.ArgumentTypeError(f"{text} is not a port from 0 to 65535")
+    return value

@@ -1,0 +1,209 @@
+"""One deblurrer for many streams: one thread, the newest frame of each, one batch for each size.
+
+Live streams and recorded ones take turns, so that neither starves: all live streams together, then
+one frame of one recorded stream. A live frame that nobody has begun with gives way to a newer one;
+a recorded one never does. Knows no network and no file.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Hashable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Protocol
+
+from stream.errors import ModelError
+from stream.frame import Frame, StreamInfo
+
+
+class BatchProcessor(Protocol):
+    """What is shared; `stream.inference.deblurrer.Deblurrer` is one. Used from one thread."""
+
+    def process_batch(self, frames: Sequence[Frame]) -> Sequence[Frame]:
+        """Deblur the next frame of each of several streams, told apart by ``stream_id``."""
+
+    def forget(self, stream_id: int) -> None:
+        """Let go of what a stream has left behind."""
+
+    def close(self) -> None:
+        """Let go of everything."""
+
+
+@dataclass(slots=True)
+class _Request:
+    frame: Frame
+    result: Future[Frame]
+
+
+class SharedDeblurrer:
+    """Runs a deblurrer on a thread of its own for as many streams as are opened.
+
+    Args:
+        deblurrer: Used and closed on that thread alone.
+        clock: Seconds, for `busy_s`.
+
+    Attributes:
+        batches: Calls of the deblurrer so far.
+        frames: Frames that came out of them.
+        busy_s: How long they took together.
+    """
+
+    def __init__(
+        self, deblurrer: BatchProcessor, *, clock: Callable[[], float] = time.perf_counter
+    ) -> None:
+        self.batches = 0
+        self.frames = 0
+        self.busy_s = 0.0
+        self._deblurrer = deblurrer
+        self._clock = clock
+        self._changed = threading.Condition()
+        self._waiting: dict[SharedStream, _Request] = {}  # in the order of their waiting
+        self._gone: list[int] = []
+        self._opened = 0
+        self._live_went_last = False
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="inference")
+        self._thread.start()
+
+    def open(self, *, live: bool) -> SharedStream:
+        """A new stream, whose owner closes it."""
+        with self._changed:
+            self._opened += 1
+            return SharedStream(self, self._opened, live=live)
+
+    def close(self) -> None:
+        """Finish the batch in hand, fail what waits, and end the thread; may be called twice."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        self._thread.join()
+
+    def submit(self, stream: SharedStream, frame: Frame) -> Future[Frame]:
+        """See `SharedStream.submit`."""
+        with self._changed:
+            if self._closed:
+                raise ModelError("the engine has been closed")
+            before = self._waiting.get(stream)
+            if before:
+                before.result.cancel()
+                frame = frame.replace(gap=frame.gap + before.frame.gap + 1)
+            request = _Request(frame.replace(stream_id=stream.stream_id), Future())
+            self._waiting[stream] = request
+            self._changed.notify_all()
+            return request.result
+
+    def forget(self, stream: SharedStream) -> None:
+        """See `SharedStream.close`."""
+        with self._changed:
+            if request := self._waiting.pop(stream, None):
+                request.result.cancel()
+            self._gone.append(stream.stream_id)
+            self._changed.notify_all()
+
+    def _run(self) -> None:
+        try:
+            while not self._closed:
+                requests, gone = self._take()
+                for stream_id in gone:
+                    self._deblurrer.forget(stream_id)
+                for batch in _of_equal_size(requests):
+                    self._compute(batch)
+        finally:
+            self._deblurrer.close()
+            for request in self._waiting.values():
+                request.result.set_exception(ModelError("the engine has been closed"))
+            self._waiting.clear()
+
+    def _take(self) -> tuple[list[_Request], list[int]]:
+        """What is to be done next; waits until there is something."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting or self._gone or self._closed)
+            gone, self._gone = self._gone, []
+            if self._closed:
+                return [], gone
+            live = [stream for stream in self._waiting if stream.live]
+            recorded = [stream for stream in self._waiting if not stream.live]
+            self._live_went_last = bool(live) and not (recorded and self._live_went_last)
+            chosen = live if self._live_went_last else recorded[:1]
+            return [self._waiting.pop(stream) for stream in chosen], gone
+
+    def _compute(self, batch: list[_Request]) -> None:
+        batch = [request for request in batch if request.result.set_running_or_notify_cancel()]
+        if not batch:
+            return
+        began = self._clock()
+        try:
+            frames = self._deblurrer.process_batch([request.frame for request in batch])
+        except Exception as error:  # the batch's streams learn of it; the others go on
+            for request in batch:
+                request.result.set_exception(error)
+            return
+        self.busy_s += self._clock() - began
+        self.batches += 1
+        self.frames += len(batch)
+        for request, frame in zip(batch, frames, strict=True):
+            request.result.set_result(frame)
+
+
+class SharedStream:
+    """One stream's way to the shared deblurrer, which `SharedDeblurrer.open` makes."""
+
+    def __init__(self, shared: SharedDeblurrer, stream_id: int, *, live: bool) -> None:
+        self.stream_id = stream_id
+        self.live = live
+        self._shared = shared
+
+    def submit(self, frame: Frame) -> Future[Frame]:
+        """Ask for the next frame, deblurred. From any thread; returns at once.
+
+        The result is cancelled where a newer frame comes before its turn; that frame's ``gap``
+        counts it. It fails with whatever the deblurrer raised.
+
+        Raises:
+            ModelError: The engine has been closed.
+        """
+        return self._shared.submit(self, frame)
+
+    def close(self) -> None:
+        """Leave nothing behind."""
+        self._shared.forget(self)
+
+
+class SharedProcessor:
+    """A recorded video's `stream.stages.Processor` on a shared deblurrer."""
+
+    def __init__(self, shared: SharedDeblurrer) -> None:
+        self._shared = shared
+        self._stream: SharedStream | None = None
+
+    def start(self, info: StreamInfo) -> None:
+        """Open a stream; what its frames need is compiled with the first."""
+        self._stream = self._shared.open(live=False)
+
+    def process(self, frame: Frame) -> Sequence[Frame]:
+        """Wait for the frame's turn and its result."""
+        if self._stream is None:
+            raise RuntimeError("a processor is used between start() and close()")
+        return [self._stream.submit(frame).result()]
+
+    def flush(self) -> Sequence[Frame]:
+        """Nothing: no frame is held back."""
+        return ()
+
+    def close(self) -> None:
+        """Close the stream."""
+        if self._stream is not None:
+            self._stream.close()
+            self._stream = None
+
+
+def _of_equal_size(requests: Sequence[_Request]) -> list[list[_Request]]:
+    """Batches of frames of one layout: an error of one size must not hit the others."""
+    batches: dict[Hashable, list[_Request]] = {}
+    for request in requests:
+        frame = request.frame
+        layout = (frame.planes.subsampling, frame.planes.bit_depth, frame.color)
+        batches.setdefault((frame.width, frame.height, *layout), []).append(request)
+    return list(batches.values())

@@ -1,0 +1,37 @@
+"""How much a client may ask of the server."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What is beyond is refused with one line that names the limit.
+
+    Attributes:
+        sessions: Cameras at the same time.
+        live_pixels: Width times height of a camera's picture.
+        idle_s: Without a frame for so long a session ends; also the time it has to connect.
+        jobs: Uploaded videos at the same time, finished ones that wait for their download included.
+        upload_bytes: Of one video.
+        upload_s: Seconds that one upload may take.
+        video_pixels: Width times height of a recorded video.
+        video_s: Its length in seconds.
+        keep_s: Seconds after which a finished video is deleted.
+    """
+
+    sessions: int = 4
+    live_pixels: int = 1920 * 1088
+    idle_s: float = 30.0
+    jobs: int = 8
+    upload_bytes: int = 1 << 30
+    upload_s: float = 900.0
+    video_pixels: int = 4096 * 2304
+    video_s: float = 600.0
+    keep_s: float = 1800.0
+
+    @property
+    def video_frames(self) -> int:
+        """So many frames are never in a video of `video_s`, whatever its header says."""
+        return round(self.video_s * 240)

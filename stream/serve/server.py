@@ -1,0 +1,107 @@
+"""Binding, telling where the page is, and ending on Ctrl-C or SIGTERM."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from aiohttp import web
+
+from stream.errors import SinkError
+from stream.inference.deblurrer import Deblurrer
+from stream.inference.shared import SharedDeblurrer
+from stream.serve.app import Server
+from stream.serve.guard import Guard, is_loopback, new_token
+from stream.serve.limits import Limits
+
+_SHUTDOWN_S = 3.0  # for requests under way
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where to listen.
+
+    Attributes:
+        host: Name or address.
+        port: 0 for any that is free.
+        certificate: A PEM file, for https.
+        key: Its key, where that is not in the same file.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    certificate: Path | None = None
+    key: Path | None = None
+
+
+def serve(
+    deblurrer: Deblurrer, address: Address, limits: Limits, on_ready: Callable[[str], None]
+) -> None:
+    """Serve until Ctrl-C or SIGTERM; then end every stream and delete every upload.
+
+    Args:
+        deblurrer: Used and closed on a thread of its own.
+        address: Where to listen. Other machines reach anything but a loopback address, so there a
+            token is demanded.
+        limits: What clients may ask for.
+        on_ready: Called with the page's address, token included, once it can be opened.
+
+    Raises:
+        SinkError: The address is taken or not ours, or the certificate is unfit.
+    """
+    asyncio.run(_serve(deblurrer, address, limits, on_ready))
+
+
+async def _serve(
+    deblurrer: Deblurrer, address: Address, limits: Limits, on_ready: Callable[[str], None]
+) -> None:
+    tls = _tls(address)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    token = None if is_loopback(address.host) else new_token()
+    shared = SharedDeblurrer(deblurrer)
+    try:
+        server = Server(
+            shared, deblurrer.name, deblurrer.compute, limits, Guard(address.host, token)
+        )
+        runner = web.AppRunner(server.application(), access_log=None, shutdown_timeout=_SHUTDOWN_S)
+        await runner.setup()
+        try:
+            site = web.TCPSite(runner, address.host, address.port, ssl_context=tls)
+            await _start(site, address)
+            port = runner.addresses[0][1]
+            host = f"[{address.host}]" if ":" in address.host else address.host
+            query = f"/?token={token}" if token else "/"
+            on_ready(f"{'https' if tls else 'http'}://{host}:{port}{query}")
+            await stop.wait()
+        finally:
+            await runner.cleanup()
+    finally:
+        shared.close()
+
+
+async def _start(site: web.TCPSite, address: Address) -> None:
+    try:
+        await site.start()
+    except OSError as error:
+        where = f"{address.host} port {address.port}"
+        raise SinkError(f"{where} cannot be bound ({error.strerror}); choose another") from error
+
+
+def _tls(address: Address) -> ssl.SSLContext | None:
+    if address.certificate is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(address.certificate, address.key)
+    except (OSError, ssl.SSLError) as error:
+        raise SinkError(
+            f"{address.certificate} is no certificate with its key ({error})"
+        ) from error
+    return context

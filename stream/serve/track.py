@@ -1,0 +1,202 @@
+"""The video that goes back to a browser: each frame as it came, and deblurred below it.
+
+One picture holds both, so that the page compares a frame with itself, whatever the network does.
+Latest frame wins. Where the engine is late, frames are shown as they came: a picture that lags is
+worse than one that is blurred, and one that stands still is worse than either.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from fractions import Fraction
+from itertools import count
+
+import av
+import numpy as np
+from aiortc import MediaStreamTrack
+from aiortc.mediastreams import MediaStreamError
+
+from stream.errors import SourceError
+from stream.frame import Frame, Plane, Planes
+from stream.inference.shared import SharedStream
+from stream.pixel_format import color_tags, read_planes, write_planes
+from stream.serve.limits import Limits
+from stream.serve.statistics import LiveStats
+
+LATE_S = 0.4
+"""From a frame's arrival to its result; above, the picture would run behind what is seen."""
+
+RECOVERED_S = LATE_S / 2
+"""The engine is trusted again when a result comes within this time.
+
+Half: a frame waits for at most the one before it, so where every frame takes T, results take T to
+2 T. One that takes over `LATE_S / 2` each is late at times and never recovers; nothing flips.
+"""
+
+_MAX_SIZES = 8  # each is compiled for; a browser changes sizes a few times, an attacker at will
+
+
+class DeblurredTrack(MediaStreamTrack):  # type: ignore[misc]  # aiortc is not typed for us
+    """Reads a camera's track, and is read by the sender. All of it on the event loop.
+
+    Args:
+        camera: The track that came in.
+        stream: Closed by its owner.
+        limits: Of these, `live_pixels` and `idle_s`.
+        stats: Written as frames come and go.
+        clock: Seconds.
+    """
+
+    kind = "video"
+
+    def __init__(
+        self,
+        camera: MediaStreamTrack,
+        stream: SharedStream,
+        limits: Limits,
+        stats: LiveStats,
+        *,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        super().__init__()
+        self.passing = True  # until the first result: compiling takes seconds
+        self.size = (0, 0)
+        self.error: BaseException | None = None
+        self._camera = camera
+        self._stream = stream
+        self._limits = limits
+        self._stats = stats
+        self._clock = clock
+        self._loop = asyncio.get_running_loop()
+        self._sizes: set[tuple[int, int]] = set()
+        self._arrived = count()
+        self._under_way: dict[int, Frame] = {}  # by index, in order; not yet shown nor dropped
+        self._shown = -1
+        self._outgoing: asyncio.Queue[tuple[Frame, Frame, str]] = asyncio.Queue(1)
+
+    async def run(self) -> None:
+        """Take frames until the camera ends.
+
+        Raises:
+            SourceError: None came for too long, or their size is beyond the limits.
+            ModelError: The engine has been closed.
+        """
+        try:
+            while True:
+                async with asyncio.timeout(self._limits.idle_s):
+                    picture = await self._camera.recv()
+                self._require_allowed(picture)
+                self._take(self._frame(picture))
+        except MediaStreamError:
+            return
+        except TimeoutError as error:
+            raise SourceError("no frame came for too long") from error
+        finally:
+            self._drop_rest()
+
+    async def recv(self) -> av.VideoFrame:
+        """The next picture for the sender; waits for it."""
+        if self.readyState != "live":
+            raise MediaStreamError
+        before, after, outcome = await self._outgoing.get()
+        self._stats.show(outcome, self._clock() - before.captured_at)
+        return stacked(before, after)
+
+    def _require_allowed(self, picture: av.VideoFrame) -> None:
+        self.size = (picture.width, picture.height)
+        self._sizes.add(self.size)
+        if picture.width * picture.height > self._limits.live_pixels:
+            raise SourceError(
+                f"{picture.width}x{picture.height} is more than this server takes live"
+            )
+        if len(self._sizes) > _MAX_SIZES:
+            raise SourceError("the size of the picture changed too often")
+
+    def _frame(self, picture: av.VideoFrame) -> Frame:
+        return Frame(
+            planes=read_planes(picture),
+            pts=picture.pts or 0,
+            time_base=picture.time_base or Fraction(1, 90_000),
+            color=color_tags(picture),
+            index=next(self._arrived),
+            captured_at=self._clock(),
+        )
+
+    def _take(self, frame: Frame) -> None:
+        self._stats.arrived += 1
+        self._under_way[frame.index] = frame
+        result = self._stream.submit(frame)
+        result.add_done_callback(functools.partial(self._done, frame))
+        if self._clock() - next(iter(self._under_way.values())).captured_at > LATE_S:
+            self.passing = True
+        if self.passing:
+            self._show(frame, frame, "passed")
+
+    def _done(self, frame: Frame, result: Future[Frame]) -> None:
+        """Called on the inference thread, or on ours where a newer frame replaces this one."""
+        with contextlib.suppress(RuntimeError):  # the loop is closed: the server has ended
+            self._loop.call_soon_threadsafe(self._finish, frame, result)
+
+    def _finish(self, frame: Frame, result: Future[Frame]) -> None:
+        if result.cancelled():
+            self._drop(frame)
+            return
+        self.error = result.exception()
+        if self.error is None:
+            took_s = self._clock() - frame.captured_at
+            self.passing = took_s > (RECOVERED_S if self.passing else LATE_S)
+            self._show(frame, result.result(), "deblurred")
+        else:
+            self.passing = True
+            self._show(frame, frame, "passed")
+
+    def _show(self, before: Frame, after: Frame, outcome: str) -> None:
+        """Hand a frame to the sender, unless it or a later one was."""
+        if before.index <= self._shown:
+            self._drop(before)
+            return
+        self._shown = before.index
+        del self._under_way[before.index]
+        if self._outgoing.full():
+            self._outgoing.get_nowait()
+            self._stats.outcomes["dropped"] += 1
+        self._outgoing.put_nowait((before, after, outcome))
+
+    def _drop(self, frame: Frame) -> None:
+        """Count a frame that will not be shown, unless it was."""
+        if self._under_way.pop(frame.index, None):
+            self._stats.outcomes["dropped"] += 1
+
+    def _drop_rest(self) -> None:
+        self._stats.outcomes["dropped"] += len(self._under_way) + self._outgoing.qsize()
+        self._under_way.clear()
+        self._shown = next(self._arrived)
+        if self._outgoing.full():
+            self._outgoing.get_nowait()
+
+
+def stacked(before: Frame, after: Frame) -> av.VideoFrame:
+    """One picture of twice the height: ``before`` above, ``after`` below, an odd height made even.
+
+    Returns:
+        A picture with the time of ``before``.
+    """
+    height = before.height + before.height % 2
+    _, down = before.planes.subsampling
+    rows = [height, -(-height >> down), -(-height >> down)]
+    arrays = tuple(
+        np.concatenate([_padded(plane, count) for plane in planes])
+        for *planes, count in zip(before.planes.arrays, after.planes.arrays, rows, strict=False)
+    )
+    picture = write_planes(Planes(arrays, before.planes.subsampling, before.planes.bit_depth))
+    picture.pts, picture.time_base = before.pts, before.time_base
+    return picture
+
+
+def _padded(plane: Plane, height: int) -> Plane:
+    return plane if len(plane) == height else np.concatenate([plane, plane[-1:]])

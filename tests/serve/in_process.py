@@ -1,0 +1,183 @@
+"""A server in this process, with a stand-in for the network that needs no TensorFlow."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import tempfile
+import threading
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import aiohttp
+import av
+import numpy as np
+from aiohttp import web
+from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+from aiortc.mediastreams import MediaStreamError
+
+from stream.frame import Planes
+from stream.inference.device import Compute
+from stream.inference.shared import SharedDeblurrer
+from stream.serve.app import Server
+from stream.serve.guard import Guard
+from stream.serve.limits import Limits
+
+DARK, BRIGHT = 60, 180
+
+
+class Brightener:
+    """Makes dark pictures bright, which can be told from them after any codec."""
+
+    def __init__(self) -> None:
+        self.go = threading.Event()
+        self.go.set()
+        self.fails = False
+
+    def process_batch(self, frames):
+        self.go.wait(30)
+        if self.fails:
+            raise RuntimeError("broken")
+        return [frame.replace(planes=brightened(frame.planes)) for frame in frames]
+
+    def forget(self, stream_id):
+        pass
+
+    def close(self):
+        pass
+
+
+def brightened(planes: Planes) -> Planes:
+    luma = np.full_like(planes.arrays[0], BRIGHT)
+    return Planes((luma, *planes.arrays[1:]), planes.subsampling, planes.bit_depth)
+
+
+@dataclass
+class Running:
+    """A server, and a client of it."""
+
+    url: str
+    http: aiohttp.ClientSession
+    engine: Brightener
+    folder: Path
+
+    async def get(self, path: str) -> dict:
+        async with self.http.get(self.url + path) as response:
+            assert response.status == 200, await response.text()
+            return await response.json()
+
+    async def status(self, method: str, path: str, **options) -> int:
+        async with self.http.request(method, self.url + path, **options) as response:
+            await response.read()
+            return response.status
+
+
+@contextlib.asynccontextmanager
+async def serving(tmp_path: Path, limits: Limits | None = None, token: str | None = None):
+    """Ends with the check that nothing stays behind."""
+    engine = Brightener()
+    shared = SharedDeblurrer(engine)
+    folder = tmp_path / "uploads"
+    folder.mkdir(exist_ok=True)
+    before, tempfile.tempdir = tempfile.tempdir, str(folder)
+    try:
+        server = Server(
+            shared,
+            "stand-in",
+            Compute("cpu", "float32"),
+            limits or Limits(),
+            Guard("127.0.0.1", token),
+        )
+    finally:
+        tempfile.tempdir = before
+    runner = web.AppRunner(server.application(), access_log=None, shutdown_timeout=1)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        async with aiohttp.ClientSession() as http:
+            yield Running(url, http, engine, folder)
+    finally:
+        engine.go.set()
+        await runner.cleanup()
+        shared.close()
+    assert not list(folder.iterdir())
+    left = [thread.name for thread in threading.enumerate()]
+    assert not [name for name in left if name.startswith(("video-decoder", "cleaning"))]
+
+
+class DarkCamera(MediaStreamTrack):
+    """Dark frames at 30 a second."""
+
+    kind = "video"
+
+    def __init__(self, width: int = 160, height: int = 120) -> None:
+        super().__init__()
+        self.index = 0
+        self.width, self.height = width, height
+
+    async def recv(self):
+        await asyncio.sleep(1 / 30)
+        if self.readyState != "live":
+            raise MediaStreamError
+        picture = av.VideoFrame(self.width, self.height, "yuv420p")
+        for plane, value in zip(picture.planes, (DARK, 128, 128), strict=True):
+            plane.update(bytes([value]) * plane.buffer_size)
+        picture.pts, picture.time_base = 3000 * self.index, Fraction(1, 90_000)
+        self.index += 1
+        return picture
+
+
+class Caller:
+    """A WebRTC client, as the page is one."""
+
+    def __init__(self, running: Running, camera: DarkCamera | None = None) -> None:
+        self.running = running
+        self.name = ""
+        self.peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        self.camera = camera or DarkCamera()
+        self.peer.addTrack(self.camera)
+        self.returned = None
+        self.peer.on("track", self._on_track)
+
+    def _on_track(self, track) -> None:
+        self.returned = track
+
+    async def offer(self) -> str:
+        await self.peer.setLocalDescription(await self.peer.createOffer())
+        return self.peer.localDescription.sdp
+
+    async def connect(self) -> None:
+        async with self.running.http.post(
+            self.running.url + "/sessions", json={"sdp": await self.offer()}
+        ) as response:
+            assert response.status == 201, await response.text()
+            answer = await response.json()
+        self.name = answer["name"]
+        await self.peer.setRemoteDescription(RTCSessionDescription(answer["sdp"], "answer"))
+
+    async def halves(self) -> tuple[float, float]:
+        """Mean luma of the upper and the lower half of the next picture that comes back."""
+        picture = await asyncio.wait_for(self.returned.recv(), 20)
+        luma = picture.to_ndarray()[: picture.height]
+        return luma[: picture.height // 2].mean(), luma[picture.height // 2 :].mean()
+
+    async def until_deblurred(self) -> None:
+        """Goes on when a frame comes back that has been through the engine."""
+        async with asyncio.timeout(20):
+            while (await self.halves())[1] < (DARK + BRIGHT) / 2:
+                pass
+
+    async def close(self) -> None:
+        await self.peer.close()
+
+
+def bounded(coroutine, timeout_s: float = 60):
+    """Runs a test's coroutine to its end."""
+
+    async def run():
+        async with asyncio.timeout(timeout_s):
+            return await coroutine
+
+    return asyncio.run(run())

@@ -1,0 +1,333 @@
+"""What the server refuses, and that a stream which runs meanwhile goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+
+import aiohttp
+import pytest
+from in_process import Caller, Running, bounded, serving
+
+from stream.serve.guard import COOKIE, is_loopback, new_token
+from stream.serve.limits import Limits
+
+TOKEN = "a" * 32
+ROUTES = [
+    ("GET", "/"),
+    ("GET", "/page.js"),
+    ("GET", "/about"),
+    ("GET", "/stats"),
+    ("GET", "/metrics"),
+    ("POST", "/sessions"),
+    ("GET", "/sessions/x"),
+    ("DELETE", "/sessions/x"),
+    ("POST", "/videos"),
+    ("GET", "/videos/x"),
+    ("GET", "/videos/x/result"),
+    ("DELETE", "/videos/x"),
+    ("GET", "/nothing"),
+]
+
+
+@contextlib.asynccontextmanager
+async def streaming(running: Running):
+    """A stream that must have gone on when the block ends."""
+    caller = Caller(running)
+    await caller.connect()
+    await caller.until_deblurred()
+    before = (await running.get("/stats"))["live"]["deblurred"]
+    yield
+    for _ in range(5):
+        await caller.until_deblurred()
+    assert (await running.get("/stats"))["live"]["deblurred"] >= before + 5
+    await caller.close()
+
+
+def test_nothing_is_given_without_the_token(tmp_path):
+    async def scenario():
+        async with serving(tmp_path, token=TOKEN) as running:
+            for method, path in ROUTES:
+                for headers in (
+                    {},
+                    {"Authorization": f"Bearer {TOKEN}x"},
+                    {"Authorization": "Bearer \udcff"},
+                    {"Cookie": f"{COOKIE}={TOKEN[:-1]}"},
+                    {"Cookie": f"{COOKIE}="},
+                ):
+                    assert await running.status(method, path, headers=headers) == 401, path
+                assert await running.status(method, path, params={"token": "b"}) == 401
+                bearer = {"Authorization": f"Bearer {TOKEN}"}
+                assert await running.status(method, path, headers=bearer) != 401
+
+    bounded(scenario())
+
+
+def test_the_printed_address_leaves_a_cookie_that_is_enough(tmp_path):
+    async def scenario():
+        async with serving(tmp_path, token=TOKEN) as running:
+            # a cookie jar keeps none of an address
+            async with running.http.get(running.url, params={"token": TOKEN}) as response:
+                assert response.status == 200
+                cookie = response.cookies[COOKIE]
+            assert cookie["httponly"]
+            assert cookie["samesite"] == "Strict"
+            headers = {"Cookie": f"{COOKIE}={cookie.value}"}
+            assert await running.status("GET", "/stats", headers=headers) == 200
+
+    bounded(scenario())
+
+
+def test_tokens_are_long_and_never_the_same():
+    tokens = {new_token() for _ in range(100)}
+    assert len(tokens) == 100
+    assert min(map(len, tokens)) >= 32
+
+
+@pytest.mark.parametrize(
+    ("host", "alone"),
+    [
+        ("127.0.0.1", True),
+        ("127.3.2.1", True),
+        ("::1", True),
+        ("localhost", True),
+        ("0.0.0.0", False),
+        ("::", False),
+        ("192.0.2.2", False),
+        ("no such name", False),
+    ],
+)
+def test_only_loopback_addresses_need_no_token(host, alone):
+    assert is_loopback(host) == alone
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("127.0.0.1", 200),
+        ("127.0.0.1:9", 200),
+        ("localhost:8080", 200),
+        ("LOCALHOST", 200),
+        ("[::1]:8080", 200),
+        ("evil.example", 421),
+        ("127.0.0.1.evil.example", 421),
+        ("localhost.evil.example", 421),
+        ("evil.example:127.0.0.1", 421),
+        ("user@evil.example", 421),
+        ("192.0.2.7", 421),
+        ("[::1", 421),
+        ("", 421),
+    ],
+)
+def test_a_name_that_somebody_points_at_us_is_refused(tmp_path, host, status):
+    async def scenario():
+        async with serving(tmp_path) as running:
+            assert await running.status("GET", "/stats", headers={"Host": host}) == status
+
+    bounded(scenario())
+
+
+def test_with_a_token_any_address_and_our_own_name_will_do(tmp_path):
+    async def scenario():
+        async with serving(tmp_path, token=TOKEN) as running:
+            bearer = {"Authorization": f"Bearer {TOKEN}"}
+            for host in ("192.0.2.7:8080", "[fd00::2]", socket.gethostname()):
+                assert await running.status("GET", "/stats", headers=bearer | {"Host": host}) == 200
+            host = {"Host": "evil.example"}
+            assert await running.status("GET", "/stats", headers=bearer | host) == 421
+
+    bounded(scenario())
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "http://evil.example"},
+        {"Origin": "http://localhost:1"},
+        {"Origin": "null"},
+        {"Origin": "http://[::1"},
+        {"Origin": ""},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+    ],
+)
+def test_pages_of_others_may_change_nothing(tmp_path, headers):
+    async def scenario():
+        async with serving(tmp_path) as running:
+            for method, path in ROUTES:
+                if method != "GET":
+                    assert await running.status(method, path, headers=headers) == 403
+            own = {"Origin": running.url}
+            assert await running.status("DELETE", "/videos/x", headers=own) == 404
+            assert await running.status("OPTIONS", "/videos", headers=own) == 405
+
+    bounded(scenario())
+
+
+def test_every_answer_keeps_the_page_to_itself(tmp_path):
+    async def scenario():
+        async with serving(tmp_path, token=TOKEN) as running:
+            for query, status in ((f"/?token={TOKEN}", 200), ("/", 401), ("/%00", 401)):
+                async with running.http.get(running.url + query) as response:
+                    assert response.status == status
+                    policy = response.headers["Content-Security-Policy"]
+                    assert policy.startswith("default-src 'none'; script-src 'self'; ")
+                    assert "unsafe" not in policy
+                    assert "*" not in policy
+                    assert response.headers["X-Content-Type-Options"] == "nosniff"
+                    assert response.headers["Cache-Control"] == "no-store"
+                    assert "Access-Control-Allow-Origin" not in response.headers
+
+    bounded(scenario())
+
+
+TRICKS = [
+    b"/../../../etc/passwd",
+    b"/..%2f..%2f..%2fetc%2fpasswd",
+    b"/%2e%2e/%2e%2e/etc/passwd",
+    b"//etc/passwd",
+    b"/./page/../app.py",
+    b"/page.js/../../guard.py",
+    b"/page.js%00.css",
+    b"/page.js;x",
+    b"/videos/../../etc/passwd/result",
+    b"/videos/..%2f..%2fetc%2fpasswd/result",
+    b"/videos//result",
+    b"/sessions/%2e%2e",
+    b"/__init__.py",
+    b"/\\..\\..\\etc\\passwd",
+    b"http://evil.example/etc/passwd",
+]
+
+
+@pytest.mark.parametrize("path", TRICKS)
+def test_no_path_leads_out(tmp_path, path):
+    async def scenario():
+        async with serving(tmp_path) as running:
+            answer = await raw(running, b"GET " + path + b" HTTP/1.1\r\nHost: localhost\r\n")
+            assert answer.split(b" ", 2)[1] in (b"400", b"404", b"421"), answer[:200]
+            assert b"root:" not in answer
+            assert b"import" not in answer
+
+    bounded(scenario())
+
+
+async def raw(running: Running, head: bytes, body: bytes = b"") -> bytes:
+    """Send bytes as they are, and read the whole answer."""
+    host, port = running.url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(head + b"Connection: close\r\n\r\n" + body)
+    try:
+        return await asyncio.wait_for(reader.read(), 20)
+    finally:
+        writer.close()
+
+
+def test_malformed_offers_are_refused_while_a_stream_goes_on(tmp_path):
+    async def scenario():
+        async with serving(tmp_path) as running, streaming(running):
+            caller = Caller(running)
+            good = await caller.offer()
+            await caller.close()
+            video = good[good.index("m=video") :]
+            lines = good.splitlines(keepends=True)
+            candidates = "a=candidate:1 1 udp 1 192.0.2.1 9 typ host\r\n" * 65
+            bad = [
+                "",
+                "v=0",
+                "\x00" * 100,
+                "m=video\r\n",
+                "m=video 99999999 x y\r\n",
+                good.replace("m=video", "m=audio"),
+                good + video,
+                good.replace("a=sendrecv", "a=recvonly"),
+                good.replace("a=sendrecv", "a=inactive"),
+                good.replace("VP8", "XX8"),
+                good.replace("a=ice-ufrag:", "a=nothing:"),
+                good.replace("a=fingerprint:", "a=nothing:"),
+                good.replace("a=setup:actpass", "a=setup:sideways"),
+                good + candidates,
+                *("".join(lines[:count]) for count in range(1, len(lines) // 2, 3)),
+            ]
+            for offer in bad:
+                assert await running.status("POST", "/sessions", json={"sdp": offer}) == 400, offer
+            for body in (b"", b"{", b"[]", b"null", b'{"sdp": 3}', b"\xff", b"[" * 60_000):
+                assert await running.status("POST", "/sessions", data=body) == 400
+            assert await running.status("POST", "/sessions", data=b"x" * 100_000) == 413
+            stats = (await running.get("/stats"))["sessions"]
+            assert (stats["open"], stats["refused"]) == (1, len(bad))
+
+    bounded(scenario())
+
+
+def test_a_hundred_clients_at_once_leave_a_running_stream_alone(tmp_path):
+    async def scenario():
+        async with serving(tmp_path, Limits(sessions=2)) as running, streaming(running):
+            caller = Caller(running)
+            offer = {"sdp": await caller.offer()}
+            host, port = running.url.removeprefix("http://").split(":")
+            idle = [await asyncio.open_connection(host, int(port)) for _ in range(100)]
+            for _, writer in idle:
+                writer.write(b"GET / HTTP/1.1\r\nHost: loc")  # and never more
+            async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as many:
+                posts = (many.post(running.url + "/sessions", json=offer) for _ in range(100))
+                answers = await asyncio.gather(*posts)
+                statuses = [answer.status for answer in answers]
+                assert "Retry-After" in answers[-1].headers
+                for answer in answers:
+                    answer.release()
+            assert sorted(statuses) == [201] + [503] * 99
+            for _, writer in idle:
+                writer.close()
+            await caller.close()
+
+    bounded(scenario())
+
+
+def test_uploads_beyond_the_limit_are_cut_off_while_a_stream_goes_on(tmp_path):
+    async def endless():
+        while True:
+            yield b"x" * 10_000
+            await asyncio.sleep(0)
+
+    async def slow():
+        while True:
+            yield b"x"
+            await asyncio.sleep(0.05)
+
+    async def scenario():
+        limits = Limits(upload_bytes=1 << 20, upload_s=0.5)
+        async with serving(tmp_path, limits) as running, streaming(running):
+            head = b"POST /videos HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9999999999\r\n"
+            assert (await raw(running, head)).startswith(b"HTTP/1.1 413")
+            with contextlib.suppress(aiohttp.ClientConnectionError):  # it may be cut while sending
+                assert await running.status("POST", "/videos", data=endless()) == 413
+            with contextlib.suppress(aiohttp.ClientConnectionError):
+                assert await running.status("POST", "/videos", data=slow()) == 413
+            async with asyncio.timeout(10):
+                while any(running.folder.glob("*/*")):
+                    await asyncio.sleep(0.05)
+            jobs = (await running.get("/stats"))["jobs"]
+            assert not any(jobs.values())
+
+    bounded(scenario())
+
+
+def test_an_upload_that_breaks_off_leaves_nothing(tmp_path):
+    async def scenario():
+        async with serving(tmp_path) as running:
+            host, port = running.url.removeprefix("http://").split(":")
+            _, writer = await asyncio.open_connection(host, int(port))
+            writer.write(
+                b"POST /videos HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n\r\nabc"
+            )
+            async with asyncio.timeout(10):
+                while not (await running.get("/stats"))["jobs"]["uploading"]:
+                    await asyncio.sleep(0.02)
+                writer.close()
+                while (await running.get("/stats"))["jobs"]["uploading"]:
+                    await asyncio.sleep(0.02)
+            assert not list(running.folder.glob("*/*"))
+
+    bounded(scenario())

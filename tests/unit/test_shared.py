@@ -1,0 +1,185 @@
+"""Several streams on one deblurrer."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import CancelledError, wait
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from stream.errors import ModelError
+from stream.frame import Frame, Planes, StreamInfo
+from stream.inference.shared import SharedDeblurrer, SharedProcessor
+
+TIMEOUT_S = 10
+
+
+def frame(index: int, size: int = 2) -> Frame:
+    planes = Planes((np.full((size, size), index, np.uint8),))
+    return Frame(planes=planes, pts=index, time_base=Fraction(1, 30), index=index)
+
+
+class Recorder:
+    """Notes its batches; begins one only when `go` is released once for it."""
+
+    def __init__(self, *, fails_at_size: int = 0) -> None:
+        self.batches: list[list[tuple[int, int, int]]] = []
+        self.forgotten: list[int] = []
+        self.closed = False
+        self.begun = threading.Semaphore(0)
+        self.go = threading.Semaphore(0)
+        self.threads: set[str] = set()
+        self._fails_at_size = fails_at_size
+
+    def process_batch(self, frames):
+        self.threads.add(threading.current_thread().name)
+        self.batches.append([(f.stream_id, f.index, f.gap) for f in frames])
+        self.begun.release()
+        assert self.go.acquire(timeout=TIMEOUT_S)
+        if frames[0].width == self._fails_at_size:
+            raise ModelError("out of memory")
+        return [f.replace(duration=1) for f in frames]
+
+    def forget(self, stream_id):
+        self.forgotten.append(stream_id)
+
+    def close(self):
+        self.closed = True
+
+    def wait_begun(self) -> None:
+        assert self.begun.acquire(timeout=TIMEOUT_S)
+
+
+@pytest.fixture
+def recorder():
+    return Recorder()
+
+
+@pytest.fixture
+def shared(recorder):
+    shared = SharedDeblurrer(recorder)
+    yield shared
+    recorder.go.release(1000)
+    shared.close()
+    assert recorder.closed
+
+
+def test_frames_of_several_streams_share_a_batch(shared, recorder):
+    first, *streams = [shared.open(live=True) for _ in range(4)]
+    busy = first.submit(frame(0))
+    recorder.wait_begun()
+    results = [stream.submit(frame(7)) for stream in streams]
+    recorder.go.release(2)
+    wait([busy, *results], TIMEOUT_S)
+    assert recorder.batches == [[(1, 0, 0)], [(2, 7, 0), (3, 7, 0), (4, 7, 0)]]
+    assert [result.result().stream_id for result in results] == [2, 3, 4]
+    assert recorder.threads == {"inference"}
+    assert (shared.batches, shared.frames) == (2, 4)
+
+
+def test_the_newest_frame_of_a_live_stream_wins_and_counts_what_it_replaced(shared, recorder):
+    stream = shared.open(live=True)
+    results = [stream.submit(frame(0))]
+    recorder.wait_begun()
+    results += [stream.submit(frame(index)) for index in (1, 2, 3)]
+    recorder.go.release(2)
+    wait(results, TIMEOUT_S)
+    assert recorder.batches == [[(1, 0, 0)], [(1, 3, 2)]]
+    assert [result.cancelled() for result in results] == [False, True, True, False]
+    with pytest.raises(CancelledError):
+        results[1].result()
+
+
+def test_live_and_recorded_streams_take_turns(shared, recorder):
+    live, recorded = shared.open(live=True), shared.open(live=False)
+    results = [live.submit(frame(0))]
+    recorder.wait_begun()
+    for index in (1, 2):
+        results += [recorded.submit(frame(index)), live.submit(frame(index))]
+        for _ in range(2):
+            recorder.go.release()
+            recorder.wait_begun()
+    recorder.go.release()
+    wait(results, TIMEOUT_S)
+    assert [batch[0][0] for batch in recorder.batches] == [1, 2, 1, 2, 1]
+
+
+def test_recorded_streams_are_served_in_the_order_of_their_waiting(shared, recorder):
+    first, *streams = [shared.open(live=False) for _ in range(3)]
+    results = [first.submit(frame(0))]
+    recorder.wait_begun()
+    results += [stream.submit(frame(1)) for stream in (*streams, first)]
+    recorder.go.release(4)
+    wait(results, TIMEOUT_S)
+    assert [batch[0][0] for batch in recorder.batches] == [1, 2, 3, 1]
+
+
+def test_an_error_hits_only_the_streams_of_its_batch():
+    recorder = Recorder(fails_at_size=4)
+    shared = SharedDeblurrer(recorder)
+    first, second, third = [shared.open(live=True) for _ in range(3)]
+    busy = first.submit(frame(0))
+    recorder.wait_begun()
+    big, small = second.submit(frame(1, size=4)), third.submit(frame(1))
+    recorder.go.release(4)
+    wait([busy, big, small], TIMEOUT_S)
+    with pytest.raises(ModelError, match="out of memory"):
+        big.result()
+    assert small.result().duration == 1
+    again = second.submit(frame(2))
+    assert again.result(TIMEOUT_S).duration == 1
+    shared.close()
+
+
+def test_a_closed_stream_is_forgotten_and_what_it_waited_for_cancelled(shared, recorder):
+    stream, other = shared.open(live=True), shared.open(live=True)
+    busy = other.submit(frame(0))
+    recorder.wait_begun()
+    waiting = stream.submit(frame(0))
+    stream.close()
+    assert waiting.cancelled()
+    recorder.go.release(2)
+    busy.result(TIMEOUT_S)
+    other.submit(frame(1)).result(TIMEOUT_S)
+    assert recorder.forgotten == [stream.stream_id]
+
+
+def test_closing_finishes_the_batch_in_hand_and_fails_what_waits(recorder):
+    shared = SharedDeblurrer(recorder)
+    first, second = shared.open(live=True), shared.open(live=True)
+    busy = first.submit(frame(0))
+    recorder.wait_begun()
+    waiting = second.submit(frame(0))
+    closing = threading.Thread(target=shared.close)
+    closing.start()
+    recorder.go.release()
+    closing.join(TIMEOUT_S)
+    assert busy.result(0).duration == 1
+    with pytest.raises(ModelError, match="closed"):
+        waiting.result(0)
+    with pytest.raises(ModelError, match="closed"):
+        first.submit(frame(1))
+    shared.close()
+
+
+def test_a_recorded_video_is_a_new_stream_each_time_it_starts(shared, recorder):
+    recorder.go.release(2)
+    processor = SharedProcessor(shared)
+    info = StreamInfo(
+        name="",
+        width=2,
+        height=2,
+        pixel_format="gray",
+        source_pixel_format="gray",
+        time_base=Fraction(1, 30),
+    )
+    for index in range(2):
+        processor.start(info)
+        (result,) = processor.process(frame(index))
+        assert (result.stream_id, result.duration) == (index + 1, 1)
+        assert not processor.flush()
+        processor.close()
+    with pytest.raises(RuntimeError):
+        processor.process(frame(2))
