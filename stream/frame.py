@@ -112,6 +112,11 @@ class ColorTags:
         """Whether black is 0 rather than 16 (at 8 bits); unspecified counts as limited."""
         return self.range == 2
 
+    @property
+    def rgb(self) -> bool:
+        """Whether the planes are green, blue and red rather than luma and chroma."""
+        return self.matrix == 0
+
 
 class Discontinuity(enum.Enum):
     """Why a frame does not continue the one before it, so that no state may cross."""
@@ -137,6 +142,8 @@ class Frame:
         time_base: Seconds per unit.
         duration: In units of ``time_base``; 0 where the source does not say.
         color: How to read the planes.
+        alpha: Transparency, (H, W) like the luma and of its depth, 0 for transparent; None for an
+            opaque picture. It is passed on, never corrected.
         stream_id: Which stream, where several share an engine.
         index: 0, 1, 2, ... as read, dropped frames included.
         captured_at: ``time.perf_counter()`` when the source delivered it; latency counts from it.
@@ -150,6 +157,7 @@ class Frame:
     time_base: Fraction
     duration: int = 0
     color: ColorTags = ColorTags()
+    alpha: Plane | None = None
     stream_id: int = 0
     index: int = 0
     captured_at: float = 0.0
@@ -180,8 +188,8 @@ class StreamInfo:
         name: Path, URL or device, as errors should name it.
         width: In pixels, before rotation.
         height: In pixels, before rotation.
-        pixel_format: FFmpeg's name for the planes that flow; ``yuvj*`` becomes ``yuv*`` with
-            ``color.range`` 2.
+        pixel_format: FFmpeg's name for the planes that flow, an alpha plane included; ``yuvj*``
+            becomes ``yuv*`` with ``color.range`` 2.
         source_pixel_format: FFmpeg's name for what the source holds.
         time_base: Of every frame's pts.
         start_pts: Of the first frame, which need not be 0.
@@ -194,7 +202,7 @@ class StreamInfo:
         sample_aspect_ratio: Width of a pixel over its height; None where unknown.
         display_matrix: FFmpeg's 3x3 fixed-point matrix, row by row; None for upright.
         hdr: The display it was graded on, or None.
-        not_carried: What the pictures come with that does not flow, in words: captions, alpha.
+        not_carried: What the pictures come with that does not flow, in words: captions.
     """
 
     name: str

@@ -1,77 +1,115 @@
-"""Between PyAV's pictures and `Planes`: which formats flow as they are, which are converted once.
+"""Between PyAV's pictures and `Planes`: which formats flow as they are, which are laid out anew.
 
-Planar YUV 4:2:0, 4:2:2, 4:4:4 and grey of 8 to 16 bits keep every sample. Interleaved YUV (nv12,
-p010, yuyv422) is only laid out anew. RGB and palettes become YUV 4:4:4, BT.709, limited range.
+Planar YUV 4:2:0, 4:2:2, 4:4:4, grey and planar RGB of 8 to 16 bits keep every sample, transparency
+too. Interleaved formats (nv12, p010, yuyv422, rgb24, bgra) keep every sample in another order.
+Palettes become RGB; 4:1:1, 4:1:0 and 4:4:0 are resampled to the next finer of the first three.
 Knows no container and no codec.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
+from typing import Any, cast
 
 import av
 import numpy as np
 from av.video.reformatter import ColorRange, Colorspace
 
-from stream.frame import ColorTags, Plane, Planes
+from stream.frame import ColorTags, Frame, Plane, Planes, chroma_size
 
 _LAYOUTS = {(1, 1): "420", (1, 0): "422", (0, 0): "444"}
 _DEPTHS = (8, 9, 10, 12, 14, 16)
-_GREY_DEPTHS = (8, 9, 10, 12, 14, 16)
 
 
 def flowing_format(name: str) -> str:
     """The pixel format that frames decoded as ``name`` have in the pipeline."""
     layout = av.VideoFormat(name)
-    depth = _depth(layout)
-    if len([part for part in layout.components if not part.is_alpha]) == 1 and not _rgb(layout):
-        return _with_depth("gray", depth)
-    return _with_depth(f"yuv{_LAYOUTS[_nearest_subsampling(layout)]}p", depth)
+    if _rgb(layout):
+        return _with_depth("gbrap" if has_alpha(name) else "gbrp", _depth(layout))
+    if _grey(layout):
+        return _with_depth("ya" if has_alpha(name) else "gray", _depth(layout))
+    stem = f"yuv{'a' * has_alpha(name)}{_LAYOUTS[_nearest_subsampling(layout)]}p"
+    return _with_depth(stem, _depth(layout))
 
 
 def has_alpha(name: str) -> bool:
-    """Whether pictures of this format are partly transparent, which does not flow."""
+    """Whether pictures of this format may be partly transparent."""
     return any(part.is_alpha for part in av.VideoFormat(name).components)
 
 
-def format_of(planes: Planes) -> str:
-    """FFmpeg's name for the layout of ``planes``."""
-    grey = len(planes.arrays) == 1
-    return _with_depth("gray" if grey else f"yuv{_LAYOUTS[planes.subsampling]}p", planes.bit_depth)
+def is_rgb(name: str) -> bool:
+    """Whether pictures of this format hold red, green and blue."""
+    return _rgb(av.VideoFormat(name))
+
+
+def format_of(planes: Planes, *, rgb: bool = False, alpha: bool = False) -> str:
+    """FFmpeg's name for the layout of ``planes``, with or without an alpha plane beside them."""
+    if rgb:
+        stem = "gbrap" if alpha else "gbrp"
+    elif len(planes.arrays) == 1:
+        stem = "ya" if alpha else "gray"
+    else:
+        stem = f"yuv{'a' * alpha}{_LAYOUTS[planes.subsampling]}p"
+    return _with_depth(stem, planes.bit_depth)
 
 
 def color_tags(picture: av.VideoFrame) -> ColorTags:
     """How the planes of `read_planes` are to be read."""
-    if _rgb(picture.format):
-        primaries, transfer = int(picture.color_primaries), int(picture.color_trc)
-        return ColorTags(ColorRange.MPEG, primaries, transfer, Colorspace.ITU709)
-    full = picture.format.name.startswith("yuvj")
-    return ColorTags(
+    rgb = _rgb(picture.format)
+    full = rgb or picture.format.name.startswith("yuvj")
+    tags = ColorTags(
         range=int(ColorRange.JPEG if full else picture.color_range),
         primaries=int(picture.color_primaries),
         transfer=int(picture.color_trc),
-        matrix=int(picture.colorspace),
+        matrix=0 if rgb else int(picture.colorspace),
     )
+    # grey PNG is tagged as RGB, as which nobody must read its one plane
+    return replace(tags, matrix=2) if tags.rgb and not rgb else tags
+
+
+def as_flowing(picture: av.VideoFrame) -> av.VideoFrame:
+    """The picture in its `flowing_format`; itself where it has that already."""
+    name = flowing_format(picture.format.name)
+    if picture.format.name in (name, name.replace("yuv", "yuvj")):
+        return picture
+    if is_rgb(name) and _depth(picture.format) == 8 and picture.format.name not in _EXACT_RGB:
+        # swscale goes from packed 5:6:5 and the like to planes by way of YUV
+        picture = picture.reformat(format="rgba" if has_alpha(name) else "rgb24")
+    return picture.reformat(format=name)
 
 
 def read_planes(picture: av.VideoFrame) -> Planes:
-    """Copy a decoded picture out of the decoder's memory."""
-    name = flowing_format(picture.format.name)
-    if picture.format.name not in (name, name.replace("yuv", "yuvj")):
-        picture = _converted(picture, name)
-    layout = av.VideoFormat(name)
+    """Copy a decoded picture out of the decoder's memory, transparency left aside."""
+    picture = as_flowing(picture)
+    layout = picture.format
+    arrays = [_rows(plane, layout) for plane in picture.planes][: 1 if _grey(layout) else 3]
+    if layout.name.startswith("ya"):
+        arrays = [arrays[0][:, 0::2]]
     return Planes(
-        arrays=tuple(_rows(plane, _depth(layout)).copy() for plane in picture.planes),
+        arrays=tuple(_copied(array) for array in arrays),
         subsampling=_nearest_subsampling(layout),
         bit_depth=_depth(layout),
     )
 
 
-def write_planes(planes: Planes) -> av.VideoFrame:
-    """A picture that an encoder takes, without time."""
-    picture = av.VideoFrame(planes.width, planes.height, format_of(planes))
-    for plane, array in zip(picture.planes, planes.arrays, strict=True):
-        _rows(plane, planes.bit_depth)[:] = array
+def read_alpha(picture: av.VideoFrame) -> Plane | None:
+    """Copy a decoded picture's transparency, (H, W) with 0 for transparent, or None."""
+    if not has_alpha(picture.format.name):
+        return None
+    picture = as_flowing(picture)
+    rows = _rows(picture.planes[-1], picture.format)
+    return _copied(rows[:, 1::2] if len(picture.planes) == 1 else rows)
+
+
+def write_planes(planes: Planes, *, rgb: bool = False, alpha: Plane | None = None) -> av.VideoFrame:
+    """A picture in the format of `format_of`, without time."""
+    name = format_of(planes, rgb=rgb, alpha=alpha is not None)
+    picture = av.VideoFrame(planes.width, planes.height, name)
+    arrays = planes.arrays if alpha is None else (*planes.arrays, alpha)
+    if name.startswith("ya"):
+        arrays = (cast(Plane, np.stack(arrays, axis=-1).reshape(planes.height, -1)),)
+    for plane, array in zip(picture.planes, arrays, strict=True):
+        _rows(plane, picture.format)[:] = array
     return picture
 
 
@@ -80,26 +118,95 @@ def converted(planes: Planes, width: int, height: int, pixel_format: str) -> Pla
     return read_planes(write_planes(planes).reformat(width, height, pixel_format))
 
 
-def _converted(picture: av.VideoFrame, name: str) -> av.VideoFrame:
-    if _rgb(picture.format):
-        return picture.reformat(
-            format=name,
-            dst_colorspace=Colorspace.ITU709,
-            src_color_range=ColorRange.JPEG,
-            dst_color_range=ColorRange.MPEG,
-        )
-    return picture.reformat(format=name)
+def without_rgb(picture: av.VideoFrame) -> av.VideoFrame:
+    """The picture as YUV 4:4:4, BT.709, limited range and opaque; itself where it is no RGB."""
+    if not _rgb(picture.format):
+        return picture
+    return picture.reformat(
+        format=_with_depth("yuv444p", _depth(picture.format)),
+        dst_colorspace=Colorspace.ITU709,
+        src_color_range=ColorRange.JPEG,
+        dst_color_range=ColorRange.MPEG,
+    )
 
 
-def _rows(plane: Any, depth: int) -> Plane:
+def write_picture(frame: Frame, name: str) -> av.VideoFrame:
+    """The frame as an encoder of pixel format ``name`` takes it, without time.
+
+    Args:
+        frame: Its own format is that of `format_of`.
+        name: One of `stream.output.layout.layouts` for it.
+    """
+    planes, rgb = frame.planes, frame.color.rgb
+    layout = av.VideoFormat(name)
+    if _depth(layout) < planes.bit_depth:
+        planes = _rounded(planes, _depth(layout))
+    if len(planes.arrays) == 1 and not _grey(layout):
+        planes = _with_neutral_chroma(planes, _nearest_subsampling(layout))
+    alpha = frame.alpha if has_alpha(name) else None
+    if alpha is not None and planes.bit_depth < frame.planes.bit_depth:
+        alpha = _fewer_bits(alpha, frame.planes.bit_depth, planes.bit_depth)
+    picture = write_planes(planes, rgb=rgb, alpha=alpha)
+    if picture.format.name == name:
+        return picture
+    return without_rgb(picture) if rgb and not is_rgb(name) else picture.reformat(format=name)
+
+
+def _rounded(planes: Planes, depth: int) -> Planes:
+    arrays = [_fewer_bits(array, planes.bit_depth, depth) for array in planes.arrays]
+    return Planes(tuple(arrays), planes.subsampling, depth)
+
+
+def _fewer_bits(array: Plane, before: int, after: int) -> Plane:
+    cut = before - after
+    rounded = (array.astype(np.uint32) + (1 << cut >> 1)) >> cut
+    return cast(Plane, np.minimum(rounded, (1 << after) - 1).astype(array.dtype))
+
+
+def _with_neutral_chroma(planes: Planes, subsampling: tuple[int, int]) -> Planes:
+    """Grey as YUV; swscale would scale its luma, which it takes for full range."""
+    shape = chroma_size(planes.width, planes.height, subsampling)[::-1]
+    neutral = np.full(shape, 1 << (planes.bit_depth - 1), planes.dtype)
+    return Planes((planes.arrays[0], neutral, neutral), subsampling, planes.bit_depth)
+
+
+# Taken apart by swscale without a change of any sample.
+_EXACT_RGB = frozenset(
+    [
+        "rgb24",
+        "bgr24",
+        "rgb0",
+        "bgr0",
+        "0rgb",
+        "0bgr",
+        "rgba",
+        "bgra",
+        "argb",
+        "abgr",
+        "gbrp",
+        "gbrap",
+    ],
+)
+
+
+def _rows(plane: Any, layout: av.VideoFormat) -> Plane:
     """A view of the plane's pixels; rows of the buffer may be longer, or stored bottom up."""
-    dtype = np.dtype(np.uint8 if depth == 8 else np.uint16)
-    rows = np.frombuffer(plane, dtype).reshape(plane.height, -1)[:, : plane.width]
+    dtype = np.dtype(np.uint8 if _depth(layout) == 8 else np.uint16)
+    samples = plane.width * (2 if layout.name.startswith("ya") else 1)
+    rows = np.frombuffer(plane, dtype).reshape(plane.height, -1)[:, :samples]
     return rows if plane.line_size > 0 else rows[::-1]
+
+
+def _copied(array: Plane) -> Plane:
+    return cast(Plane, np.array(array, order="C"))
 
 
 def _rgb(layout: av.VideoFormat) -> bool:
     return layout.is_rgb or layout.has_palette or layout.is_bayer
+
+
+def _grey(layout: av.VideoFormat) -> bool:
+    return not _rgb(layout) and len([part for part in layout.components if not part.is_alpha]) == 1
 
 
 def _depth(layout: av.VideoFormat) -> int:
@@ -108,11 +215,13 @@ def _depth(layout: av.VideoFormat) -> int:
 
 
 def _nearest_subsampling(layout: av.VideoFormat) -> tuple[int, int]:
-    if _rgb(layout) or not any(part.is_chroma for part in layout.components):
+    if _rgb(layout) or _grey(layout):
         return (0, 0)
     halved = layout.chroma_width(16) < 16, layout.chroma_height(16) < 16
     return (1, 1) if all(halved) else (1, 0) if halved[0] else (0, 0)
 
 
 def _with_depth(stem: str, depth: int) -> str:
-    return stem if depth == 8 else f"{stem}{depth}le"
+    if depth == 8:
+        return "ya8" if stem == "ya" else stem
+    return f"{stem}{depth}le"

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import cast
 
 import av
+from av.codec.context import CodecContext
 from av.container import InputContainer
 from av.packet import Packet
 from av.stream import Disposition, Stream
+from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 from stream.errors import OpenError, SourceError
 
 _NOT_VIDEO = frozenset({"tty", "lrc"})  # FFmpeg draws text files as pictures
+_TRANSPARENT = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 _MAX_DAMAGE = 30  # unreadable places in a row, after which the file is taken to end there
 
 
@@ -59,6 +63,19 @@ def picture_stream(container: InputContainer, path: Path) -> VideoStream:
         return stream
     held = ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"
     raise OpenError(f"{path} holds no video, only {held}; name a video file")
+
+
+def transparent_decoder(stream: VideoStream) -> VideoCodecContext | None:
+    """The decoder for VP8 and VP9 with transparency, which FFmpeg's own leave out."""
+    name = _TRANSPARENT.get(stream.codec_context.codec.canonical_name)
+    if name is None or stream.metadata.get("alpha_mode", stream.metadata.get("ALPHA_MODE")) != "1":
+        return None
+    try:
+        decoder = cast(VideoCodecContext, CodecContext.create(name, "r"))
+    except ValueError:  # FFmpeg may be built without
+        return None
+    decoder.extradata = stream.codec_context.extradata
+    return decoder
 
 
 def packets_of(

@@ -19,7 +19,7 @@ from av.video.stream import VideoStream
 from stream.capture.container import reason
 from stream.errors import OpenError, SourceError
 from stream.frame import Planes, StreamInfo
-from stream.pixel_format import color_tags, flowing_format, read_planes
+from stream.pixel_format import color_tags, flowing_format, read_planes, without_rgb
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +94,9 @@ class Feed:
                 last, seen = time.monotonic(), True
             elif time.monotonic() - last > place.timeout_s:
                 raise SourceError(f"no picture could be decoded for {place.timeout_s:g} s")
-            yield from pictures
+            yield from map(without_rgb, pictures)
         with contextlib.suppress(av.FFmpegError):
-            yield from self._stream.decode(None)
+            yield from map(without_rgb, self._stream.decode(None))
 
     def _packets(self) -> Iterator[Packet[VideoStream]]:
         place = self._place

@@ -19,12 +19,18 @@ from av.packet import Packet
 from av.stream import Discard, Stream
 from av.video.stream import VideoStream
 
-from stream.capture.container import open_container, packets_of, picture_stream, reason
+from stream.capture.container import (
+    open_container,
+    packets_of,
+    picture_stream,
+    reason,
+    transparent_decoder,
+)
 from stream.capture.side_data import display_matrix, hdr_metadata, not_carried
 from stream.capture.timeline import Timeline
 from stream.errors import DecodeError, OpenError, SourceError
 from stream.frame import Discontinuity, Frame, StreamInfo
-from stream.pixel_format import color_tags, flowing_format, read_planes
+from stream.pixel_format import as_flowing, color_tags, flowing_format, read_alpha, read_planes
 
 _INTERLACED = frozenset({2, 3, 4, 5})  # AVFieldOrder: anything but unknown and progressive
 
@@ -56,6 +62,7 @@ class FileSource:
             # one, and at the end of the file takes good pictures with it. 1080p H.264 decodes at
             # 150 frames a second in one thread.
             self._stream.thread_type = "SLICE"
+            self._decoder = transparent_decoder(self._stream) or self._stream
             self._timeline = Timeline(self._nominal_step())
             self._pictures = self._decode()
             self._first = self._first_picture()
@@ -136,7 +143,7 @@ class FileSource:
     def _decode_one(self, packet: Packet[Stream] | None) -> list[av.VideoFrame]:
         """The pictures that come out; `None` drains the decoder."""
         try:
-            pictures = self._stream.decode(cast("Packet[VideoStream] | None", packet))
+            pictures = self._decoder.decode(cast("Packet[VideoStream] | None", packet))
         except av.FFmpegError as error:
             self._count_failure(error)
             return []
@@ -159,12 +166,14 @@ class FileSource:
 
     def _frame(self, picture: av.VideoFrame, pts: int, backwards: bool = False) -> Frame:
         discontinuity = Discontinuity.PTS_BACKWARDS if backwards else None
+        flowing = as_flowing(picture)
         frame = Frame(
-            planes=read_planes(picture),
+            planes=read_planes(flowing),
             pts=pts,
             time_base=self._info.time_base,
             duration=max(0, picture.duration),
             color=self._info.color,
+            alpha=read_alpha(flowing),
             index=self.index,
             captured_at=time.perf_counter(),
             discontinuity=discontinuity if self.index else Discontinuity.START,

@@ -9,7 +9,6 @@ import av
 from av.sidedata.sidedata import SideDataContainer, Type
 
 from stream.hdr import HdrMetadata, read_hdr
-from stream.pixel_format import has_alpha
 
 # What we cannot write again, in the user's words.
 _NOT_CARRIED = {
@@ -38,8 +37,7 @@ def hdr_metadata(picture: av.VideoFrame) -> HdrMetadata | None:
 
 def not_carried(picture: av.VideoFrame) -> tuple[str, ...]:
     """What of this picture will be missing from the output."""
-    missing = [words for kind, words in _NOT_CARRIED.items() if _bytes(picture, kind)]
-    return (*missing, "transparency") if has_alpha(picture.format.name) else tuple(missing)
+    return tuple(words for kind, words in _NOT_CARRIED.items() if _bytes(picture, kind))
 
 
 def _bytes(picture: av.VideoFrame, kind: Type) -> bytes | None:

@@ -20,7 +20,7 @@ from stream.capture.camera import CameraMode
 from stream.capture.reconnect import MICROSECONDS
 from stream.errors import OpenError, SourceError
 from stream.frame import Planes, StreamInfo
-from stream.pixel_format import color_tags, flowing_format, read_planes
+from stream.pixel_format import color_tags, flowing_format, read_planes, without_rgb
 
 _RAW = {"YUYV": "yuyv422", "UYVY": "uyvy422", "YUY2": "yuyv422"}
 
@@ -117,7 +117,7 @@ class Video4Linux:
                 return next(iter(self._jpeg.decode(av.Packet(array.tobytes()))), None)
             except av.FFmpegError:
                 return None
-        return av.VideoFrame.from_ndarray(np.ascontiguousarray(array), format="bgr24")
+        return without_rgb(av.VideoFrame.from_ndarray(np.ascontiguousarray(array), format="bgr24"))
 
     def _describe(self, picture: av.VideoFrame) -> StreamInfo:
         rate = self._device.get(cv2.CAP_PROP_FPS)

@@ -71,12 +71,16 @@ class Comparison:
     def _compared(self, after: Frame) -> Frame:
         both = (self._before.popleft(), after.planes)
         one, other = both[::-1] if self._reversed else both
+        alpha = after.alpha
         if self._layout is Layout.SIDE:
             arrays = tuple(_beside(one, other, self._axis))
+            if alpha is not None:
+                plane = Planes((alpha,), bit_depth=after.planes.bit_depth)
+                (alpha,) = _beside(plane, plane, self._axis)
         else:
             arrays = tuple(_split(one, other, self._axis, _white(after.planes, after.color)))
         planes = Planes(arrays, after.planes.subsampling, after.planes.bit_depth)
-        return after.replace(planes=planes)
+        return after.replace(planes=planes, alpha=alpha)
 
 
 def _axis(info: StreamInfo) -> int:

@@ -33,6 +33,7 @@ def identity_of(source: Path, plan: Plan, window: Window, model: str, target: Pa
     """
     options = {
         "encoder": plan.encoding.encoder,
+        "pixel format": plan.encoding.pixel_format,
         "flags": plan.encoding.flags,
         "segments": [plan.format_name, plan.span, plan.burn_in],
         "container": target.suffix.lower(),

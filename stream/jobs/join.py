@@ -18,10 +18,12 @@ from pathlib import Path
 import av
 from av.container import InputContainer, OutputContainer
 from av.packet import Packet
-from av.stream import Discard, Stream
+from av.stream import Discard, Disposition, Stream
+from av.video.stream import VideoStream
 
 from stream.capture.container import open_container, packets_of, picture_stream
-from stream.frame import StreamInfo
+from stream.capture.file import FileSource
+from stream.frame import ColorTags, StreamInfo
 from stream.jobs.excerpt import WHOLE, Window
 from stream.jobs.reel import Reel
 from stream.jobs.retime import Clock
@@ -32,6 +34,7 @@ _STALE_TAGS = (
     *("MAJOR_BRAND", "MINOR_VERSION", "COMPATIBLE_BRANDS", "ENCODER"),
     *("BPS", "DURATION", "NUMBER_OF_FRAMES", "NUMBER_OF_BYTES", "_STATISTICS_"),
 )
+_IMAGES = {"png": "png", "mjpeg": "jpeg", "gif": "gif", "bmp": "bmp", "webp": "webp"}
 _PAUSE = bytes(2)  # an empty text in MP4: nothing to show until the next
 
 
@@ -70,9 +73,35 @@ def join(
             reel = stack.enter_context(contextlib.closing(Reel(segments, reorder)))
             muxer = open_muxer(target, container_format(target), info)
             stack.enter_context(_completed(muxer))
-            return _write(reel, original, picture_stream(original, source), muxer, info, window)
+            video = picture_stream(original, source)
+            warnings = _write(reel, original, video, muxer, info, window)
     except (av.FFmpegError, OSError) as error:
         raise write_error(shown_as or target, error) from error
+    return warnings + _forgotten(target, info)
+
+
+def _forgotten(target: Path, info: StreamInfo) -> list[str]:
+    """What a player will not learn of the pictures, as the finished file shows."""
+    with contextlib.closing(FileSource(target)) as written:
+        after = written.info
+    color = (info.color, after.color) if info.color.rgb == after.color.rgb else ()
+    tags = zip(*(_stated(one) for one in color), strict=True)
+    lost = {
+        "pixel shape": (info.sample_aspect_ratio or 1) != (after.sample_aspect_ratio or 1),
+        "rotation": info.display_matrix != after.display_matrix,
+        "colour tags": any(one and one != other for one, other in tags),
+    }
+    words = [name for name, missing in lost.items() if missing]
+    if not words:
+        return []
+    return [f"{info.name}: {after.codec} in {target.suffix} keeps no {' and no '.join(words)}"]
+
+
+def _stated(color: ColorTags) -> tuple[int, ...]:
+    """The tags, with 0 for what is unspecified or means the same."""
+    matrix = 6 if color.matrix == 5 else color.matrix  # one formula, two origins
+    values = (color.primaries, color.transfer, matrix)
+    return (int(color.full_range), *(0 if value == 2 else value for value in values))
 
 
 def _write(
@@ -89,10 +118,20 @@ def _write(
     for stream in original.streams:
         if stream.discard is Discard.all:
             continue  # the text track of MP4's chapters; the chapters themselves are copied
+        if stream.type == "data" and "timecode" in stream.metadata:
+            continue  # the muxer makes this track anew from the video's tag of that name
         if stream.index == pictures.index:
             video = copy = target.add_stream_from_template(reel.template, opaque=True)
+            _keep_pixel_shape(copy, info.sample_aspect_ratio)
+            if isinstance(copy, VideoStream) and target.format.name in ("mp4", "mov"):
+                # they count a timecode in it, and take 1 / time base for it where it is missing
+                copy.codec_context.framerate = info.frame_rate or Fraction(25)
+        elif (kind := _attachable(stream)) and target.format.name == "matroska":
+            copy = _attach(target, stream, kind)
         elif _holds(target, stream, info):
             copies[stream.index] = copy = target.add_stream_from_template(stream, opaque=True)
+            if isinstance(stream, VideoStream):
+                _keep_pixel_shape(copy, stream.sample_aspect_ratio)
         else:
             warnings.append(f"{_name(stream)} cannot be kept in {target.format.name}, left out")
             continue
@@ -156,6 +195,26 @@ def _holds(target: OutputContainer, stream: Stream, info: StreamInfo) -> bool:
     finally:
         with contextlib.suppress(av.FFmpegError, OSError):
             trial.close()
+
+
+def _attachable(stream: Stream) -> str | None:
+    """The type of image that cover art is, for Matroska, which keeps it as an attachment."""
+    cover = bool(stream.disposition & Disposition.attached_pic)
+    return _IMAGES.get(_codec(stream) or "") if cover else None
+
+
+def _attach(target: OutputContainer, stream: Stream, kind: str) -> Stream:
+    with open_container(Path(stream.container.name.removeprefix("file:"))) as again:
+        packets = again.demux(again.streams[stream.index])
+        image = next((bytes(packet) for packet in packets if packet.size), b"")
+    name = stream.metadata.get("filename", f"cover.{kind}")
+    return target.add_attachment(name, f"image/{kind}", image)
+
+
+def _keep_pixel_shape(stream: Stream, ratio: Fraction | None) -> None:
+    """Demuxers tell it of the stream, muxers want it with the codec's parameters."""
+    if isinstance(stream, VideoStream) and ratio:
+        stream.codec_context.sample_aspect_ratio = ratio
 
 
 @contextlib.contextmanager

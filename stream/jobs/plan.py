@@ -27,9 +27,11 @@ burn-in 0.46 and 25; 1 frame 0.12 and 4; 2 frames 0.04 and 1; 4 frames 0.006 and
 and 1. A model that forgets slower needs more.
 """
 
-# Both came back with every pts, dts and the last duration exactly, from every time base tried;
-# NUT loses dts and durations, Matroska rounds to 1/1000 s. MOV is for ProRes.
-_FORMATS = ("mp4", "mov")
+# MP4 and MOV came back with every pts, dts and the last duration exactly, from every time base
+# tried; NUT loses dts and durations. MOV is for ProRes, Matroska for VP8 and transparent VP9: it
+# counts in 1/1000 s, as their files do.
+_FORMATS = ("mp4", "mov", "matroska")
+_MATROSKA_UNIT = Fraction(1, 1000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,8 @@ def make_plan(
         JobError: The encoder's packets cannot be kept in segments.
     """
     for format_name in _FORMATS:
+        if format_name == "matroska" and (info.time_base / _MATROSKA_UNIT).denominator != 1:
+            continue
         if refusal(described(info, layout), encoding, format_name) is None:
             span = max(1, round(segment_s / info.time_base))
             return Plan(info, encoding, format_name, span, layout=layout)

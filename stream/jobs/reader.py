@@ -179,6 +179,7 @@ class Reader:
 
 def _mark(frame: Frame) -> Mark:
     checksum = 0
-    for array in frame.planes.arrays:
-        checksum = zlib.crc32(array.data, checksum)
+    for array in (*frame.planes.arrays, frame.alpha):
+        if array is not None:
+            checksum = zlib.crc32(array.data, checksum)
     return frame.pts, checksum

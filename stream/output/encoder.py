@@ -1,7 +1,8 @@
 """Which encoder writes a stream, and with what settings.
 
 The encoder follows the source's codec. Whether it can take the stream is not looked up in tables
-but asked: every candidate is opened on the real size, pixel format, time base and container.
+but asked: every candidate is opened on the real size, pixel format, time base and container. What
+keeps every sample comes first; where something must go, it is said.
 """
 
 from __future__ import annotations
@@ -9,18 +10,33 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from fractions import Fraction
 
 import av
 from av.codec import Codec
 from av.codec.context import Flags
+from av.codec.hwaccel import HWAccel
 from av.container import OutputContainer
+from av.video.reformatter import ColorRange
 from av.video.stream import VideoStream
 
 from stream.errors import SinkError
-from stream.frame import StreamInfo
+from stream.frame import ColorTags, StreamInfo
+from stream.output.codecs import (
+    FALLBACKS,
+    KNOWN,
+    LOSSLESS,
+    THREADS,
+    Known,
+    find,
+    is_hardware,
+    of_codec,
+)
+from stream.output.layout import Layout, as_yuv, exact, opaque, rounded
 from stream.output.muxer import hides, open_muxer
+from stream.pixel_format import has_alpha, is_rgb
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +44,8 @@ class EncoderOptions:
     """What a user may choose; None leaves the choice to us.
 
     Attributes:
-        codec: A codec (h264) or an encoder of FFmpeg's (libx264); None follows the source.
+        codec: A codec (h264), an encoder of FFmpeg's (libx264, h264_nvenc) or a maker of hardware
+            (nvenc); None follows the source.
         crf: Constant quality, smaller is better; the default is visually lossless.
         preset: The encoder's trade of time for size.
     """
@@ -44,55 +61,34 @@ class EncoderOptions:
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """One encoder of FFmpeg's and its flags."""
+    """One encoder of FFmpeg's, the pixel format it is given, and its flags."""
 
     encoder: str
+    pixel_format: str
     flags: dict[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class _Known:
-    encoder: str
-    codec: str
-    crf: int | None = None
-    preset: str | None = None
-    preset_flag: str = "preset"
-    flags: dict[str, str] = field(default_factory=dict)
-
-
-# Visually lossless: against its input, libx264 measures 42.9 dB on a detailed 480p clip at 45 ms
-# of one core a frame; "medium" gains 0.2 dB for 40 % more time, "veryfast" loses 2 dB.
-_KNOWN = (
-    _Known("libx264", "h264", 17, "fast"),
-    _Known("libx265", "hevc", 18, "fast", flags={"x265-params": "log-level=error:frame-threads=3"}),
-    _Known("libvpx-vp9", "vp9", 18, "4", "cpu-used", {"b": "0", "row-mt": "1"}),
-    _Known("libsvtav1", "av1", 20, "8"),
-    _Known("ffv1", "ffv1", flags={"level": "3", "slicecrc": "1"}),
-    _Known("prores_ks", "prores"),
-    _Known("mpeg4", "mpeg4", flags={"flags": "+qscale", "global_quality": "236"}),
-    _Known("mjpeg", "mjpeg", flags={"flags": "+qscale", "global_quality": "236"}),
-)
-_THREADS = 8
-_FALLBACKS = ("libx264", "libx265", "libvpx-vp9", "libsvtav1", "ffv1")
+    device: str = ""
 
 
 def choose_encoding(
     info: StreamInfo, options: EncoderOptions, format_name: str
 ) -> tuple[Encoding, list[str]]:
-    """The first encoder that takes this stream as it is, and warnings where it is a surprise.
+    """The first encoder that takes this stream with the least loss, and warnings of surprises.
 
     Raises:
         SinkError: None does, or not the one the user asked for.
     """
     refused: dict[str, str] = {}
-    for known in _candidates(info, options):
-        encoding = Encoding(known.encoder, _flags(known, options, info))
+    for known, layout in _attempts(info, options, format_name):
+        encoding = Encoding(
+            known.encoder, layout.name, _flags(known, options, info, format_name), known.device
+        )
         reason = refusal(info, encoding, format_name)
         if reason is None:
-            return encoding, _surprises(info, options, known, refused)
-        refused[known.codec] = f"{known.encoder} {reason}"
-        if options.codec is not None:
-            break
+            return encoding, _surprises(info, options, known, layout, refused, format_name)
+        least_telling = "does not take"
+        if least_telling in refused.get(known.codec, "") and least_telling not in reason:
+            del refused[known.codec]
+        refused.setdefault(known.codec, f"{known.encoder} {reason}")
     picture = f"{info.width}x{info.height} {info.pixel_format}"
     raise SinkError(
         f"no encoder for {picture} in {format_name}: {'; '.join(refused.values())}; "
@@ -104,21 +100,25 @@ def add_video_stream(
     container: OutputContainer, info: StreamInfo, encoding: Encoding
 ) -> VideoStream:
     """Add an encoder that keeps the source's time base, tags and display matrix."""
-    stream = container.add_stream(encoding.encoder, rate=_rate(info), options=dict(encoding.flags))
+    device = HWAccel(encoding.device) if encoding.device else None
+    stream = container.add_stream(
+        encoding.encoder, rate=_rate(info), options=dict(encoding.flags), hwaccel=device
+    )
     if not isinstance(stream, VideoStream):
         raise SinkError(f"{encoding.encoder} encodes no video; choose another --codec")
     context = stream.codec_context
     context.width, context.height = info.width, info.height
-    context.pix_fmt = info.pixel_format
+    context.pix_fmt = encoding.pixel_format
     context.time_base = info.time_base
     stream.time_base = info.time_base
     # What x264 and others write depends on their threads; left alone, on the number of cores. 8
     # frame threads against 16 slices: 3 % fewer bytes, 0.13 dB less, the same time.
-    context.thread_count, context.thread_type = _THREADS, "FRAME"
-    context.color_range = info.color.range
-    context.color_primaries = info.color.primaries
-    context.color_trc = info.color.transfer
-    context.colorspace = info.color.matrix
+    context.thread_count, context.thread_type = THREADS, "FRAME"
+    color = written_color(info, encoding)
+    context.color_range = color.range
+    context.color_primaries = color.primaries
+    context.color_trc = color.transfer
+    context.colorspace = color.matrix
     if info.sample_aspect_ratio is not None:
         context.sample_aspect_ratio = info.sample_aspect_ratio
     if encoding.encoder == "libsvtav1":
@@ -129,26 +129,62 @@ def add_video_stream(
     return stream
 
 
-def _candidates(info: StreamInfo, options: EncoderOptions) -> list[_Known]:
+def written_color(info: StreamInfo, encoding: Encoding) -> ColorTags:
+    """How the planes that the encoder is given are to be read."""
+    if is_rgb(info.pixel_format) and not is_rgb(encoding.pixel_format):
+        return ColorTags(ColorRange.MPEG, info.color.primaries, info.color.transfer, 1)
+    return info.color
+
+
+def _attempts(
+    info: StreamInfo, options: EncoderOptions, format_name: str
+) -> Iterator[tuple[Known, Layout]]:
+    """Encoders and what they could be given, the most faithful first."""
+    flowing = info.pixel_format
     if options.codec is not None:
-        return [_find(options.codec) or _Known(options.codec, options.codec)]
-    names = [known.encoder for known in _KNOWN if known.codec == info.codec]
-    names += [name for name in _FALLBACKS if name not in names]
-    return [known for name in names if (known := _find(name))]
+        wanted = find(options.codec, info.codec)
+        missing = [one.codec for one in wanted if is_hardware(one.encoder)]
+        own = others = wanted + [known for codec in missing for known in of_codec(codec)]
+    else:
+        own = of_codec(info.codec)
+        lossless = info.codec in LOSSLESS and format_name in _HOLDS_FFV1
+        names = (*(("ffv1",) if lossless else ()), *FALLBACKS)
+        others = own + [_named(name) for name in names if _named(name) not in own]
+    keeping = others
+    if has_alpha(flowing) and options.codec is None:
+        keeping = own + [_named(name) for name in _TRANSPARENT.get(format_name, ())]
+    for candidates, layouts in (
+        (keeping, exact(flowing)),
+        (keeping if has_alpha(flowing) else own, rounded(flowing)),
+        (others, opaque(flowing)),
+        (others, as_yuv(flowing)),
+    ):
+        yield from ((known, layout) for known in candidates for layout in layouts)
 
 
-def _find(name: str) -> _Known | None:
-    return next((known for known in _KNOWN if name in (known.encoder, known.codec)), None)
+# Where transparency is looked for in a container whose source's codec will not do. MP4 could hold
+# FFV1, but hardly any player shows that.
+_TRANSPARENT = {"matroska": ("ffv1",), "avi": ("ffv1",), "mov": ("qtrle", "prores_ks")}
+_HOLDS_FFV1 = ("matroska", "avi")
+_ADDITIONS = ("matroska", "webm")  # what VP8 and VP9 keep transparency in, beside the packets
 
 
-def _flags(known: _Known, options: EncoderOptions, info: StreamInfo) -> dict[str, str]:
+def _named(encoder: str) -> Known:
+    return next(known for known in KNOWN if known.encoder == encoder)
+
+
+def _flags(
+    known: Known, options: EncoderOptions, info: StreamInfo, format_name: str
+) -> dict[str, str]:
     flags = dict(known.flags)
-    crf = known.crf if options.crf is None else options.crf
-    preset = options.preset or known.preset
-    if crf is not None:
-        flags["crf"] = str(crf)
-    if preset is not None:
-        flags[known.preset_flag] = preset
+    for flag, default, chosen in (
+        (known.crf_flag, known.crf, options.crf),
+        (known.preset_flag, known.preset, options.preset),
+    ):
+        if default is None and options.codec is None:
+            continue  # a setting meant for another encoder does not turn the source's codec down
+        if default is not None or chosen is not None:
+            flags[flag] = str(default if chosen is None else chosen)
     for flag, text in ((info.hdr and info.hdr.encoder_flags(known.encoder)) or {}).items():
         flags[flag] = ":".join(filter(None, (flags.get(flag), text)))
     return flags
@@ -161,8 +197,11 @@ def refusal(info: StreamInfo, encoding: Encoding, format_name: str) -> str | Non
     except ValueError:
         return "is not an encoder of this FFmpeg"
     formats = [layout.name for layout in codec.video_formats or ()]
-    if info.pixel_format not in formats:
-        return f"does not take {info.pixel_format}"
+    if not encoding.device and encoding.pixel_format not in formats:
+        return f"does not take {encoding.pixel_format}"
+    transparent = has_alpha(encoding.pixel_format)
+    if transparent and encoding.encoder.startswith("libvpx") and format_name not in _ADDITIONS:
+        return f"keeps no transparency in {format_name}"
     file = io.BytesIO()
     container = open_muxer(file, format_name, info)
     try:
@@ -174,8 +213,9 @@ def refusal(info: StreamInfo, encoding: Encoding, format_name: str) -> str | Non
         container.start_encoding()
         if hides(container, stream, file):
             return f"cannot be shown from {format_name}"
-    except (av.FFmpegError, ValueError, OverflowError):
-        return f"refuses this size, time base or {format_name}"
+    except (av.FFmpegError, ValueError, OverflowError, RuntimeError):
+        what = "finds no device that takes" if is_hardware(encoding.encoder) else "refuses"
+        return f"{what} this size, time base or {format_name}"
     finally:
         with contextlib.suppress(av.FFmpegError, OSError):
             container.close()
@@ -183,12 +223,25 @@ def refusal(info: StreamInfo, encoding: Encoding, format_name: str) -> str | Non
 
 
 def _surprises(
-    info: StreamInfo, options: EncoderOptions, chosen: _Known, refused: dict[str, str]
+    info: StreamInfo,
+    options: EncoderOptions,
+    chosen: Known,
+    layout: Layout,
+    refused: dict[str, str],
+    format_name: str,
 ) -> list[str]:
     surprises = []
     if options.codec is None and info.codec not in (chosen.codec, ""):
         reason = refused.get(info.codec, f"{info.codec} is not a codec we write")
         surprises.append(f"{reason}; {chosen.codec} is used instead")
+    elif options.codec is not None and chosen not in find(options.codec, info.codec):
+        surprises.append(f"{refused[chosen.codec]}; {chosen.encoder} is used instead")
+    if options.crf is not None and chosen.crf is None:
+        surprises.append(f"{chosen.encoder} has no --crf; it is not used")
+    if options.preset is not None and chosen.preset is None:
+        surprises.append(f"{chosen.encoder} has no --preset; it is not used")
+    if layout.loss:
+        surprises.append(f"{info.name}: {layout.loss} ({chosen.encoder} in {format_name})")
     if info.hdr and info.hdr.encoder_flags(chosen.encoder) is None:
         surprises.append(f"{chosen.encoder} cannot keep the HDR metadata of {info.name}")
     return surprises

@@ -16,7 +16,7 @@ from stream.frame import Frame, StreamInfo
 from stream.output.encoder import EncoderOptions, Encoding, add_video_stream, choose_encoding
 from stream.output.muxer import container_format, open_muxer, write_error
 from stream.output.partial import PartialFile
-from stream.pixel_format import format_of, write_planes
+from stream.pixel_format import format_of, write_picture
 
 T = TypeVar("T")
 
@@ -85,7 +85,7 @@ class VideoWriter:
             SinkError: The encoder or the disk failed, or the frame does not follow the last one.
         """
         self._require_fitting(frame)
-        picture = write_planes(frame.planes)
+        picture = write_picture(frame, self._opened(self._encoding).pixel_format)
         picture.pts = frame.pts + self._shift
         picture.time_base = frame.time_base
         picture.duration = frame.duration
@@ -116,7 +116,8 @@ class VideoWriter:
     def _require_fitting(self, frame: Frame) -> None:
         """PyAV would scale another size, and libx264 move a repeated pts, without a word."""
         info = self._opened(self._info)
-        size = (frame.width, frame.height, format_of(frame.planes))
+        layout = format_of(frame.planes, rgb=frame.color.rgb, alpha=frame.alpha is not None)
+        size = (frame.width, frame.height, layout)
         if size != (info.width, info.height, info.pixel_format):
             raise SinkError(f"{self._shown_as}: {frame.planes!r} does not fit {info.pixel_format}")
         if self._last_pts is not None and frame.pts <= self._last_pts:

@@ -1,10 +1,12 @@
 """File to file with a processor that changes nothing: everything but the encoder's loss stays."""
 
 from fractions import Fraction
+from pathlib import Path
 
 import av
 import numpy as np
 import pytest
+from av.stream import Disposition
 from clips import Clip, damage, packets, times
 from fakes import FakeProcessor
 
@@ -230,10 +232,14 @@ def test_damaged_pictures_are_repeated_counted_and_reported(clip, tmp_path):
     assert "2 damaged places" in result.warnings[0]
 
 
-def test_transparency_is_not_kept_and_that_is_said(clip, tmp_path):
-    source = clip(Clip(".mkv", "ffv1", pixel_format="yuva420p", frames=2, options=()))
-    result = clean_file(source, tmp_path / "out.mkv", FakeProcessor())
-    assert result.warnings == (f"{source}: its transparency cannot be kept",)
+def test_where_transparency_cannot_be_kept_that_is_said(tmp_path):
+    source = tmp_path / "in.mov"
+    make_transparent(source, "qtrle", "argb")
+    result = clean_file(source, tmp_path / "out.mp4", FakeProcessor(), FAST)
+    assert result.warnings == (
+        "qtrle refuses this size, time base or mp4; h264 is used instead",
+        f"{source}: its transparency is lost (libx264rgb in mp4)",
+    )
 
 
 def test_a_chosen_codec_and_quality_are_used(clip, tmp_path):
@@ -298,3 +304,157 @@ def test_overwrite_replaces_only_at_the_end(clip, tmp_path):
     clean_file(clip(Clip()), target, FakeProcessor(), options, progress)
     assert seen == {b"before"}
     assert times(target) == times(clip(Clip()))
+
+
+@pytest.mark.parametrize("suffix", [".mov", ".mp4", ".mkv"])
+def test_a_timecode_track_is_made_again(suffix, clip, tmp_path):
+    """Copied as it is, it ended the job: the muxer makes one too."""
+    source, target = tmp_path / "in.mov", tmp_path / f"out{suffix}"
+    with av.open(str(clip(Clip(".mov")))) as plain, av.open(str(source), "w") as container:
+        video = container.add_stream_from_template(plain.streams.video[0], opaque=True)
+        video.metadata["timecode"] = "01:00:00:00"
+        video.codec_context.framerate = Fraction(25)
+        for made in plain.demux(video=0):
+            if made.size:
+                made.stream = video
+                container.mux(made)
+    with av.open(str(source)) as container:
+        assert [stream.type for stream in container.streams] == ["video", "data"]
+    assert clean_file(source, target, FakeProcessor(), FAST).warnings == ()
+    with av.open(str(target)) as container:
+        kinds = [stream.type for stream in container.streams]
+        assert kinds == (["video"] if suffix == ".mkv" else ["video", "data"])
+        tags = {key.lower(): text for key, text in container.streams.video[0].metadata.items()}
+        assert tags["timecode"] == "01:00:00:00"
+
+
+def cover_of(path):
+    with av.open(str(path)) as container:
+        stream = next(
+            s for s in container.streams.video if s.disposition & Disposition.attached_pic
+        )
+        return next(bytes(made) for made in container.demux(stream) if made.size)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [(".mp4", ".mkv"), (".mkv", ".mkv"), (".mkv", ".mp4")]
+)
+def test_cover_art_moves_between_containers(before, after, clip, tmp_path):
+    """Matroska keeps it as an attachment, MP4 as a stream."""
+    source = clip(Clip(cover=True, frames=3))
+    if before == ".mkv":
+        clean_file(source, tmp_path / "in.mkv", FakeProcessor(), FAST)
+        source = tmp_path / "in.mkv"
+    target = tmp_path / f"out{after}"
+    assert clean_file(source, target, FakeProcessor(), FAST).warnings == ()
+    assert cover_of(target) == cover_of(clip(Clip(cover=True, frames=3)))
+    assert len(times(target)) == 3
+
+
+@pytest.mark.parametrize("suffix", [".mov", ".mkv"])
+def test_the_shape_of_pixels_stays_or_is_named(suffix, clip, tmp_path):
+    """ProRes has it in the container alone, where PyAV can write it into MOV only."""
+    ratio = Fraction(16, 15)
+    spec = Clip(
+        *(".mov", "prores_ks"),
+        pixel_format="yuv422p10le",
+        frames=2,
+        options=(),
+        sample_aspect_ratio=ratio,
+    )
+    result = clean_file(clip(spec), tmp_path / f"out{suffix}", FakeProcessor())
+    kept = described(tmp_path / f"out{suffix}")["sample aspect ratio"] == ratio
+    assert kept is (suffix == ".mov")
+    assert [warning.split(": ")[1] for warning in result.warnings] == (
+        [] if kept else ["prores in .mkv keeps no pixel shape"]
+    )
+
+
+def test_rotation_and_tags_that_cannot_be_kept_are_named(clip, tmp_path):
+    source = clip(Clip(rotation=90, frames=3, color=(2, 9, 16, 9)))
+    result = clean_file(source, tmp_path / "out.ts", FakeProcessor(), FAST)
+    assert result.warnings == (f"{source}: h264 in .ts keeps no rotation",)
+
+
+TRANSPARENT = {
+    "ffv1 yuva420p": (".mkv", "ffv1", "yuva420p", ".mkv", "ffv1"),
+    "ffv1 yuva444p16": (".mkv", "ffv1", "yuva444p16le", ".mkv", "ffv1"),
+    "ffv1 bgra": (".mkv", "ffv1", "bgra", ".mkv", "ffv1"),
+    "ffv1 bgra to mov": (".mkv", "ffv1", "bgra", ".mov", "qtrle"),
+    "png rgba": (".mov", "png", "rgba", ".mov", "png"),
+    "png rgba64": (".mov", "png", "rgba64be", ".mov", "png"),
+    "png ya16": (".mov", "png", "ya16be", ".mov", "png"),
+    "qtrle argb": (".mov", "qtrle", "argb", ".mkv", "ffv1"),
+    "vp9": (".webm", "libvpx-vp9", "yuva420p", ".webm", "vp9"),
+    "vp8": (".webm", "libvpx", "yuva420p", ".webm", "vp8"),
+    "prores": (".mov", "prores_ks", "yuva444p10le", ".mov", "prores"),
+}
+
+
+@pytest.mark.parametrize("case", TRANSPARENT.values(), ids=TRANSPARENT)
+def test_transparency_stays(case, tmp_path):
+    before, codec, layout, after, kept_as = case
+    source, target = tmp_path / f"in{before}", tmp_path / f"out{after}"
+    make_transparent(source, codec, layout)
+    result = clean_file(source, target, FakeProcessor())
+    lossless = codec in ("ffv1", "png", "qtrle")
+    shown = []
+    for path in (source, target):
+        opened = FileSource(path)
+        shown.append((opened.info, list(opened.frames())))
+        opened.close()
+    (_, frames), (info, kept) = shown
+    assert info.codec == kept_as
+    assert len(frames) == len(kept) == 3
+    for one, other in zip(frames, kept, strict=True):
+        full = (1 << other.planes.bit_depth) - 1
+        error = np.abs(one.alpha / ((1 << one.planes.bit_depth) - 1) - other.alpha / full)
+        assert error.max() <= (0 if lossless else 0.1)
+        assert one.alpha.std() > 0.1 * full
+    assert any("is lost" in warning for warning in result.warnings) is False
+
+
+def make_transparent(path, codec, layout):
+    """Three pictures that fade from left to right."""
+    options = {"auto-alt-ref": "0", "crf": "4", "b": "1000000"} if "libvpx" in codec else {}
+    with av.open(str(path), "w") as container:
+        video = container.add_stream(codec, rate=25, options=options)
+        video.width, video.height, video.pix_fmt = 64, 48, layout
+        rng = np.random.default_rng(2)
+        for index in range(3):
+            pixels = np.empty((48, 64, 4), np.uint8)
+            pixels[..., :3] = rng.integers(0, 256, (6, 8, 3), np.uint8).repeat(8, 0).repeat(8, 1)
+            pixels[..., 3] = np.linspace(0, 255, 64)
+            shot = av.VideoFrame.from_ndarray(pixels, "rgba").reformat(format=layout)
+            shot.pts, shot.time_base = index, Fraction(1, 25)
+            container.mux(video.encode(shot))
+        container.mux(video.encode(None))
+
+
+def test_a_setting_that_the_sources_codec_lacks_does_not_change_the_codec(clip, tmp_path):
+    source = clip(Clip(".mkv", "ffv1", frames=2, options=()))
+    result = clean_file(
+        source, tmp_path / "out.mkv", FakeProcessor(), CleanOptions(EncoderOptions(crf=20))
+    )
+    assert result.warnings == ("ffv1 has no --crf; it is not used",)
+    assert described(tmp_path / "out.mkv")["streams"][0][1] == "ffv1"
+
+
+@pytest.mark.parametrize(
+    ("asked", "used", "says"),
+    [
+        ("h264_videotoolbox", "h264", "h264_videotoolbox is not an encoder of this FFmpeg"),
+        ("hevc_vaapi", "hevc", "hevc_vaapi is not an encoder of this FFmpeg"),
+        ("nvenc", "h264", "h264_nvenc finds no device that takes"),
+        ("qsv", "h264", "h264_qsv finds no device that takes"),
+    ],
+)
+def test_a_missing_device_falls_back_to_software_and_says_so(asked, used, says, clip, tmp_path):
+    if Path("/dev/dri").exists() or Path("/dev/nvidia0").exists():
+        pytest.skip("there may be such a device")
+    options = CleanOptions(EncoderOptions(asked, preset=None))
+    result = clean_file(clip(Clip(frames=2)), tmp_path / "out.mp4", FakeProcessor(), options)
+    assert described(tmp_path / "out.mp4")["streams"][0][1] == used
+    (warning,) = result.warnings
+    assert says in warning
+    assert warning.endswith(f"lib{'x265' if used == 'hevc' else 'x264'} is used instead")

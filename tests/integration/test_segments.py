@@ -228,7 +228,7 @@ def test_spans_without_pictures_have_no_segment(clip, tmp_path, monkeypatch):
 def test_a_plan_is_arithmetic(clip):
     source = FileSource(clip(Clip(start=1000)))
     source.close()
-    plan = make_plan(source.info, Encoding("libx264", {}), Fraction(1))
+    plan = make_plan(source.info, Encoding("libx264", "yuv420p", {}), Fraction(1))
     assert (plan.format_name, plan.span, plan.burn_in) == ("mp4", 12800, BURN_IN)
     for pts, index in ((1000, 0), (13799, 0), (13800, 1), (0, 0), (1000 + 12800 * 7, 7)):
         assert plan.index_of(pts) == index

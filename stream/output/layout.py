@@ -1,0 +1,69 @@
+"""Which pixel formats an encoder may be given for one that flows, and what each of them costs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from stream.pixel_format import has_alpha, is_rgb
+
+# The same samples in another order.
+_REARRANGED = {
+    "yuv420p": ("nv12",),
+    "yuv420p10le": ("p010le",),
+    "yuv422p": ("nv16",),
+    "yuv422p10le": ("p210le",),
+    "yuv444p": ("nv24", "vuyx"),
+    "yuv444p10le": ("xv30le",),
+    "gbrp": ("bgr0", "rgb24"),
+    "gbrp16le": ("rgb48le", "rgb48be"),
+    "gbrap": ("bgra", "rgba", "argb"),
+    "gbrap16le": ("rgba64le", "rgba64be"),
+    "gray": ("yuv420p", "nv12"),
+    "gray10le": ("yuv420p10le", "p010le", "yuv422p10le"),
+    "gray12le": ("yuv420p12le",),
+    "gray16le": ("gray16be", "yuv420p16le"),
+    "ya16le": ("ya16be",),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """A pixel format for an encoder.
+
+    Attributes:
+        name: FFmpeg's.
+        loss: What it cannot hold of the pictures, in words; empty where every sample stays.
+    """
+
+    name: str
+    loss: str = ""
+
+
+def exact(flowing: str) -> list[Layout]:
+    """Layouts that keep every sample."""
+    return [Layout(name) for name in (flowing, *_REARRANGED.get(flowing, ()))]
+
+
+def rounded(flowing: str) -> list[Layout]:
+    """Layouts of 10 bits for pictures of 12: FFmpeg reads 12-bit ProRes, but writes 10 bits."""
+    if not flowing.endswith("p12le"):
+        return []
+    return [Layout(flowing.replace("12le", "10le"), "12 bits a sample are rounded to 10")]
+
+
+def opaque(flowing: str) -> list[Layout]:
+    """Layouts without the transparency that ``flowing`` has."""
+    if not has_alpha(flowing):
+        return []
+    name = flowing
+    for alpha, none in (("yuva", "yuv"), ("gbrap", "gbrp"), ("ya8", "gray"), ("ya16", "gray16")):
+        name = name.replace(alpha, none)
+    return [Layout(layout.name, "its transparency is lost") for layout in exact(name)]
+
+
+def as_yuv(flowing: str) -> list[Layout]:
+    """A layout for pictures of red, green and blue where the encoder takes none of those."""
+    if not is_rgb(flowing):
+        return []
+    name = flowing.replace("gbrap", "gbrp").replace("gbrp", "yuv444p")
+    return [Layout(name, "RGB becomes YUV 4:4:4, BT.709" + ", opaque" * has_alpha(flowing))]
