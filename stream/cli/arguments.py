@@ -3,22 +3,38 @@
 import argparse
 import re
 from fractions import Fraction
+from typing import TypeAlias
 
 _TIME = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d+)?)")
 
 
-def add_model(parser: argparse.ArgumentParser) -> None:
+Options: TypeAlias = argparse._ActionsContainer
+"""What options are added to: a parser, or a group of one."""
+
+
+def add_model(options: Options) -> None:
     """Which model."""
-    parser.add_argument(
-        "--model", default="tiny", metavar="NAME", help="of `deblur models`, or a weights file"
+    options.add_argument(
+        "--model",
+        default="tiny",
+        metavar="NAME",
+        help="one that `deblur models` lists, or a weights file (default: tiny)",
     )
 
 
-def add_compute(parser: argparse.ArgumentParser) -> None:
+def add_compute(options: Options) -> None:
     """What to compute on, and how precisely."""
-    parser.add_argument("--device", choices=("auto", "cpu", "gpu"), default="auto")
-    parser.add_argument(
-        "--precision", choices=("auto", "float32", "bfloat16", "float16"), default="auto"
+    options.add_argument(
+        "--device",
+        choices=("auto", "cpu", "gpu"),
+        default="auto",
+        help="what to compute on (default: a GPU if there is one)",
+    )
+    options.add_argument(
+        "--precision",
+        choices=("auto", "float32", "bfloat16", "float16"),
+        default="auto",
+        help="numbers to compute in (default: the fastest of the device)",
     )
 
 

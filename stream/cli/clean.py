@@ -6,14 +6,15 @@ import argparse
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import closing
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stream.cli.arguments import add_compute, add_model, strength, time
+from stream.cli.arguments import Options, add_compute, add_model, strength, time
 from stream.cli.quiet import load_tensorflow
-from stream.cli.report import ProgressLine, duration_text, write_json
+from stream.cli.report import ProgressLine, duration_text, size_text, write_json
 from stream.errors import OpenError
 from stream.jobs import (
     CleanOptions,
@@ -37,105 +38,186 @@ PREVIEW_S = Fraction(5)
 """Seconds that a preview shows."""
 
 
+EXAMPLES = """\
+examples:
+  deblur clean holiday.mp4 sharp.mp4
+  deblur clean --preview holiday.mp4 look.mp4      5 s from its middle, before | after
+  deblur clean --start 1:30 --end 2:00 holiday.mp4 part.mp4
+  deblur clean tapes/ more.mov cleaned/            all videos of a folder, and one more
+  deblur clean --pattern '*.mov' tapes/ cleaned/
+
+Sound, subtitles, chapters, metadata, colours and the time of every frame are kept. OUTPUT appears
+when it is whole; a run that was cut short goes on where it stopped when it is started again.
+"""
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
-    parser.epilog = "A run that was interrupted goes on where it stopped when it is started again."
+    parser.usage = "%(prog)s [options] INPUT... OUTPUT"
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = EXAMPLES
     parser.add_argument(
-        "input", type=Path, nargs="+", metavar="INPUT", help="a blurred video, or a folder of them"
+        "input", type=Path, nargs="+", metavar="INPUT", help="a video, or a folder of videos"
     )
     parser.add_argument(
         "output",
         type=Path,
         metavar="OUTPUT",
-        help="where the sharp one goes; for a folder or several inputs, a folder",
+        help="the file to make, whose ending names its container (.mp4, .mov, .mkv, .webm, .ts); "
+        "for several videos a folder, which gets the same tree",
     )
-    add_model(parser)
-    add_compute(parser)
-    parser.add_argument("--codec", metavar="NAME", help="encoder (default: the input's codec)")
-    parser.add_argument("--crf", type=int, metavar="N", help="quality: lower is better and larger")
-    parser.add_argument("--preset", metavar="NAME", help="the encoder's trade of time for size")
-    parser.add_argument(
+    _add_view(parser.add_argument_group("what to see"))
+    _add_cleaning(parser.add_argument_group("how to clean"))
+    _add_encoding(parser.add_argument_group("how to encode"))
+    _add_files(parser.add_argument_group("files and runs"))
+
+
+def _add_view(group: Options) -> None:
+    group.add_argument(
+        "--start",
+        type=time,
+        metavar="TIME",
+        help="begin with the first frame at this time: seconds, M:SS or H:MM:SS, with decimals",
+    )
+    group.add_argument(
+        "--end", type=time, metavar="TIME", help="end before the first frame at this time"
+    )
+    group.add_argument(
+        "--compare",
+        choices=[layout.value for layout in Layout],
+        help="show before and after in one picture: side by side, or as a split screen",
+    )
+    group.add_argument(
+        "--preview",
+        action="store_true",
+        help=f"only {PREVIEW_S} s, from the middle or from --start on; "
+        "side by side where --compare says no other",
+    )
+
+
+def _add_cleaning(group: Options) -> None:
+    add_model(group)
+    group.add_argument(
         "--strength",
         type=strength,
         default=1.0,
         metavar="X",
         help="how much to correct, 0 to 1.5: 0 changes no pixel (default: 1)",
     )
-    parser.add_argument("--start", type=time, metavar="TIME", help="begin there: 90, 1:30.5, ...")
-    parser.add_argument("--end", type=time, metavar="TIME", help="end there")
-    parser.add_argument(
-        "--compare", choices=("side", "split"), help="show before and after in one picture"
+    add_compute(group)
+
+
+def _add_encoding(group: Options) -> None:
+    group.add_argument(
+        "--codec", metavar="NAME", help="h264, hevc, vp9, ... (default: the input's codec)"
     )
-    parser.add_argument(
-        "--preview", action="store_true", help="a few seconds from the middle, before | after"
+    group.add_argument(
+        "--crf",
+        type=int,
+        metavar="N",
+        help="quality: lower is better and larger (default: looks like the input)",
     )
-    parser.add_argument("--overwrite", action="store_true", help="replace outputs that exist")
-    parser.add_argument(
+    group.add_argument("--preset", metavar="NAME", help="the encoder's trade of time for size")
+
+
+def _add_files(group: Options) -> None:
+    group.add_argument(
+        "--pattern",
+        metavar="GLOB",
+        help="of the videos in folders only those with such a name: '*.mov', '2024/*'",
+    )
+    group.add_argument(
+        "--overwrite", action="store_true", help="replace outputs that exist; otherwise they stay"
+    )
+    group.add_argument(
         "--no-resume", action="store_true", help="start afresh, not where an earlier run stopped"
     )
-    parser.add_argument("--report", type=Path, metavar="FILE.json", help="write counts and timings")
+    group.add_argument(
+        "--report", type=Path, metavar="FILE.json", help="write counts, timings and latency"
+    )
 
 
 def run(options: argparse.Namespace) -> int:
     """Clean one video, or several; report counts and timings if asked."""
-    tasks = tasks_of(options.input, options.output)
+    tasks = tasks_of(options.input, options.output, options.pattern)
+    cleaner = _Cleaner(options, tasks)
     if is_batch(options.input):
-        return _run_all(tasks, options)
+        return _run_all(tasks, cleaner, options)
     if not tasks[0].source.exists():  # before TensorFlow's seconds of loading
-        raise OpenError(f"{tasks[0].source} does not exist")
-    cleaner = _Cleaner(options)
+        raise OpenError(f"{tasks[0].source} does not exist; check the name")
     result = cleaner.clean(tasks[0])
+    print(_summary(tasks[0], result))
     if options.report:
         write_json(options.report, cleaner.report(result))
     return 0
 
 
-def _run_all(tasks: Sequence[Task], options: argparse.Namespace) -> int:
-    cleaner = _Cleaner(options)
+def _run_all(tasks: Sequence[Task], cleaner: _Cleaner, options: argparse.Namespace) -> int:
     if options.overwrite or not all(task.target.exists() for task in tasks):
         cleaner.load()
     outcomes, entries = [], []
-    for outcome in clean_all(tasks, cleaner.clean, overwrite=options.overwrite):
-        task, entry = outcome.task, {}
-        if outcome.error:
-            if options.debug:
-                raise outcome.error
-            message = " ".join(str(outcome.error).split())
-            print(f"deblur: {message}", file=sys.stderr)
-            entry = {"error": message}
-        elif outcome.result:
-            entry = cleaner.report(outcome.result)
-        else:
-            print(f"{task.target}: exists, skipped")
-        outcomes.append(outcome)
-        names = {"input": str(task.source), "output": str(task.target), "result": outcome.word}
-        entries.append(names | entry)
-    print(_table(outcomes))
+    try:
+        for outcome in clean_all(tasks, cleaner.clean, overwrite=options.overwrite):
+            outcomes.append(outcome)
+            task, entry = outcome.task, {}
+            if outcome.error:
+                if options.debug:
+                    raise outcome.error
+                message = " ".join(str(outcome.error).split())
+                print(f"deblur: {message}", file=sys.stderr)
+                entry = {"error": message}
+            elif outcome.result:
+                entry = cleaner.report(outcome.result)
+                print(_summary(task, outcome.result))
+            names = {"input": str(task.source), "output": str(task.target), "result": outcome.word}
+            entries.append(names | entry)
+    finally:  # whatever ended it, what was done is told
+        print(_table(outcomes, len(tasks)))
     if options.report:
         write_json(options.report, {"videos": entries})
     return 1 if any(outcome.error for outcome in outcomes) else 0
 
 
-def _table(outcomes: Sequence[Outcome]) -> str:
+def _summary(task: Task, result: CleanResult) -> str:
+    """Two lines for people."""
+    stats = result.stats
+    before, after = (size_text(path.stat().st_size) for path in (task.source, task.target))
+    return (
+        f"{task.target}: {stats.frames_out} frames in {duration_text(stats.duration_s)}, "
+        f"{stats.fps:.1f} fps\n"
+        f"  {after}; {task.source} has {before}"
+    )
+
+
+def _table(outcomes: Sequence[Outcome], planned: int) -> str:
     """One line for each video, and a last one that counts them."""
-    lines = [f"{'':8}{'frames':>8}{'time':>9}{'fps':>8}"]
+    lines = [f"{'':8}{'frames':>8}{'time':>9}{'fps':>8}{'size':>9}"]
     for outcome in outcomes:
         figures = ""
         if outcome.result:
-            stats = outcome.result.stats
+            stats, size = outcome.result.stats, outcome.task.target.stat().st_size
             time = duration_text(stats.duration_s)
-            figures = f"{stats.frames_out:8}{time:>9}{stats.fps:8.1f}"
-        lines.append(f"{outcome.word:8}{figures:25}  {outcome.task.target}")
+            figures = f"{stats.frames_out:8}{time:>9}{stats.fps:8.1f}{size_text(size):>9}"
+        lines.append(f"{outcome.word:8}{figures:34}  {outcome.task.target}")
     counts = Counter(outcome.word for outcome in outcomes)
-    parts = [f"{counts[word]} {word}" for word in ("done", "skipped", "failed") if counts[word]]
-    return "\n".join([*lines, f"{len(outcomes)} videos: {', '.join(parts)}"])
+    counts["not begun"] = planned - len(outcomes)
+    words = ("done", "skipped", "failed", "not begun")
+    parts = [f"{counts[word]} {word}" for word in words if counts[word]]
+    return "\n".join([*lines, f"{planned} videos: {', '.join(parts)}"])
 
 
 class _Cleaner:
-    """Cleans videos with one model, which is loaded once."""
+    """Cleans videos with one model, which is loaded once.
 
-    def __init__(self, options: argparse.Namespace) -> None:
+    Raises:
+        DeblurError: The options do not go together.
+    """
+
+    def __init__(self, options: argparse.Namespace, tasks: Sequence[Task]) -> None:
         self._options = options
+        self._tasks = tasks
+        self._encoder = EncoderOptions(options.codec, options.crf, options.preset)
+        self._excerpt = Excerpt(options.start, options.end)
         self._resets: Counter[Any] = Counter()
 
     def load(self) -> None:
@@ -144,61 +226,62 @@ class _Cleaner:
 
     @cached_property
     def _deblurrer(self) -> Deblurrer:
-        load_tensorflow()
-        from stream.inference.deblurrer import Deblurrer
-
         options = self._options
-        return Deblurrer(
-            options.model,
-            device=options.device,
-            precision=options.precision,
-            strength=options.strength,
-        )
+        with closing(ProgressLine(options.model)) as line:
+            line.say("loading")
+            load_tensorflow()
+            from stream.inference.deblurrer import Deblurrer
+
+            return Deblurrer(
+                options.model,
+                device=options.device,
+                precision=options.precision,
+                strength=options.strength,
+            )
 
     def clean(self, task: Task) -> CleanResult:
-        """Clean one video, and say how it went."""
-        options = self._options
-        self._resets = Counter(self._deblurrer.resets)
-        progress = ProgressLine()
-        try:
+        """Clean one video, and say what is to be known of it."""
+        choice = self._choice(task)
+        deblurrer = self._deblurrer
+        self._resets = Counter(deblurrer.resets)
+        with closing(ProgressLine(self._name(task))) as progress:
+            progress.say("warming up")
             result = clean_file(
                 task.source,
                 task.target,
-                self._deblurrer,
-                CleanOptions(
-                    EncoderOptions(options.codec, options.crf, options.preset),
-                    overwrite=options.overwrite,
-                    resume=not options.no_resume,
-                    excerpt=self._excerpt(task.source),
-                    layout=self._layout(),
-                ),
+                deblurrer,
+                choice,
                 on_progress=progress,
-                model=self._deblurrer.identity,
-                on_message=lambda message: print(f"deblur: {message}", file=sys.stderr),
+                model=deblurrer.identity,
+                on_message=lambda message: progress.note(f"deblur: {message}"),
             )
-        finally:
-            progress.close()
         for warning in result.warnings:
             print(f"deblur: warning: {warning}", file=sys.stderr)
-        stats = result.stats
-        print(
-            f"{task.target}: {stats.frames_out} frames in {duration_text(stats.duration_s)} "
-            f"({stats.fps:.1f} fps)"
-        )
         return result
 
-    def _excerpt(self, source: Path) -> Excerpt:
-        start, end = self._options.start, self._options.end
-        if self._options.preview:
-            if start is None and end is None:
-                return middle_of(source, PREVIEW_S)
-            start = max(Fraction(0), end - PREVIEW_S) if start is None else start
-            end = start + PREVIEW_S if end is None else end
-        return Excerpt(start, end)
-
-    def _layout(self) -> Layout | None:
+    def _choice(self, task: Task) -> CleanOptions:
         options = self._options
-        return Layout(options.compare or "side") if options.compare or options.preview else None
+        layout = options.compare or (Layout.SIDE if options.preview else None)
+        return CleanOptions(
+            self._encoder,
+            overwrite=options.overwrite,
+            resume=not options.no_resume,
+            excerpt=self._previewed(task.source) if options.preview else self._excerpt,
+            layout=None if layout is None else Layout(layout),
+        )
+
+    def _previewed(self, source: Path) -> Excerpt:
+        start, end = self._excerpt.start, self._excerpt.end
+        if start is None and end is None:
+            return middle_of(source, PREVIEW_S)
+        if start is None:
+            start = max(Fraction(0), (end or 0) - PREVIEW_S)
+        return Excerpt(start, start + PREVIEW_S if end is None else end)
+
+    def _name(self, task: Task) -> str:
+        """What is worked on, and how far it is among the others."""
+        name, count = task.source.name, len(self._tasks)
+        return name if count == 1 else f"{self._tasks.index(task) + 1}/{count} {name}"
 
     def report(self, result: CleanResult) -> dict[str, Any]:
         """JSON-ready, of the video that was just cleaned."""

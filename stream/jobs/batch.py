@@ -9,6 +9,7 @@ from pathlib import Path
 
 from stream.errors import DeblurError, JobError, OpenError, SinkError
 from stream.jobs.clean import CleanResult
+from stream.jobs.workspace import tidy
 from stream.output.muxer import container_format
 
 # What is taken for a video in a folder; a file named by itself may have any name.
@@ -43,12 +44,18 @@ class Outcome:
         return "done" if self.result else "failed" if self.error else "skipped"
 
 
-def tasks_of(inputs: Sequence[Path], output: Path) -> list[Task]:
+def tasks_of(inputs: Sequence[Path], output: Path, pattern: str | None = None) -> list[Task]:
     """What a command line asks for.
 
     One file goes to ``output``, or into it where it is a folder. Several files, and the videos of
     folders at any depth, go into the folder ``output`` under the same names; where we do not write
     a file's container, `.mkv` is added to its name.
+
+    Args:
+        inputs: Files and folders.
+        output: A file or folder.
+        pattern: Of folders, take those videos only whose path within the folder ends like this:
+            see `pathlib.PurePath.match`.
 
     Raises:
         JobError: The outputs would take each other's place, or an input's.
@@ -61,10 +68,13 @@ def tasks_of(inputs: Sequence[Path], output: Path) -> list[Task]:
     tasks = [
         Task(source, output / _writable(name))
         for path in inputs
-        for source, name in _videos(path, output)
+        for source, name in _videos(path, output, pattern)
     ]
     if not tasks:
-        raise OpenError(f"there is no video in {', '.join(map(str, inputs))}; check the names")
+        named = f" named {pattern}" if pattern else ""
+        raise OpenError(
+            f"there is no video{named} in {', '.join(map(str, inputs))}; check the names"
+        )
     taken: dict[Path, Path] = {}
     for task in tasks:
         if task.source.resolve() == task.target.resolve():
@@ -93,6 +103,7 @@ def clean_all(
     """
     for task in tasks:
         if task.target.exists() and not overwrite:
+            tidy(task.target)
             yield Outcome(task)
             continue
         try:
@@ -106,7 +117,7 @@ def clean_all(
             yield Outcome(task, result)
 
 
-def _videos(path: Path, output: Path) -> Iterator[tuple[Path, Path]]:
+def _videos(path: Path, output: Path, pattern: str | None) -> Iterator[tuple[Path, Path]]:
     """The videos that a path of the command line means, each with its place in the output."""
     if not path.is_dir():
         yield path, Path(path.name)
@@ -118,8 +129,10 @@ def _videos(path: Path, output: Path) -> Iterator[tuple[Path, Path]]:
             name for name in folders if name[0] != "." and (here / name).resolve() != own
         )
         for name in sorted(files):
-            if name[0] != "." and Path(name).suffix.lower() in _SUFFIXES:
-                yield here / name, here.relative_to(path) / name
+            place = here.relative_to(path) / name
+            named_so = not pattern or place.match(pattern)
+            if named_so and name[0] != "." and place.suffix.lower() in _SUFFIXES:
+                yield here / name, place
 
 
 def _writable(name: Path) -> Path:

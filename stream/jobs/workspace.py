@@ -33,7 +33,7 @@ class Workspace:
     """
 
     def __init__(self, target: Path, *, overwrite: bool) -> None:
-        self.folder = target.with_name(f".{target.name}.partial")
+        self.folder = _folder_of(target)
         self.target = target
         self._overwrite = overwrite
         if not self.folder.exists():
@@ -57,6 +57,10 @@ class Workspace:
             self._remove()
         else:
             self.keep_only(self.journal.segments)
+        self.release()
+
+    def release(self) -> None:
+        """Let others work on it, and leave it as it is."""
         self._lock.release()
 
     @property
@@ -122,3 +126,19 @@ class Workspace:
         if os.name == "nt":
             self._lock.release()  # it removes no open file
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def tidy(target: Path) -> None:
+    """Remove what a job left that ended after its target was whole; anything else stays."""
+    if not _folder_of(target).exists():
+        return
+    with contextlib.suppress(JobError):  # another process is at work on it
+        work = Workspace(target, overwrite=False)
+        if work.done or not work.journal.segments:
+            with work:
+                return
+        work.release()
+
+
+def _folder_of(target: Path) -> Path:
+    return target.with_name(f".{target.name}.partial")

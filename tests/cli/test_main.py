@@ -44,6 +44,8 @@ def test_help_lists_every_command(capsys):
         ["clean"],
         ["clean", "a.mp4"],
         ["clean", "a.mp4", "b.mp4", "--device", "abacus"],
+        *(["clean", "a.mp4", "b.mp4", "--start", bad] for bad in ("-1", "1:2:3:4", "1e3", "x")),
+        ["clean", "a.mp4", "b.mp4", "--compare", "below"],
         ["bench", "--size", "large"],
         ["bench", "--size", "0x720"],
         ["bench", "--frames", "0"],
@@ -62,6 +64,8 @@ def test_wrong_usage_exits_with_2(argv, capsys):
     ("argv", "says"),
     [
         (["clean", "none.mp4", "out.mp4"], "none.mp4 does not exist"),
+        (["clean", "a.mp4", "b.mp4", "--start", "9", "--end", "1"], "nothing between 0:09"),
+        (["clean", ".", "out", "--pattern", "*.mov"], "there is no video named *.mov in ."),
         (["eval", "--blur", "none", "--sharp", "none"], "none does not exist"),
         (["train", "--out", "run"], "--data is missing"),
         (["train", "--data", "."], "--out is missing"),

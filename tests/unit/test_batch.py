@@ -1,10 +1,13 @@
 from pathlib import Path
 
 import pytest
+from clips import Clip
+from fakes import FakeProcessor
 
 from stream.errors import JobError, OpenError
-from stream.jobs.batch import clean_all, is_batch, tasks_of
-from stream.jobs.clean import CleanResult
+from stream.jobs.batch import Task, clean_all, is_batch, tasks_of
+from stream.jobs.clean import CleanResult, clean_file
+from stream.jobs.workspace import Workspace
 from stream.stats import RunStats
 
 
@@ -47,6 +50,28 @@ def test_files_and_folders_together(tree, tmp_path):
         ("in/deep/er/c.avi", "out/er/c.avi.mkv"),
         ("in/b.mp4", "out/b.mp4"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "names"),
+    [
+        ("*.mp4", ["b.mp4"]),
+        ("er/*", ["c.avi"]),
+        ("*", ["a.MKV", "b.mp4", "c.avi"]),
+        ("", 3 * [...]),
+    ],
+)
+def test_a_pattern_picks_among_the_videos_of_folders(pattern, names, tree, tmp_path):
+    tasks = tasks_of([tree, tree.parent / "own.txt"], tmp_path / "out", pattern)
+    assert tasks.pop().source.name == "own.txt", "what is named itself is taken"
+    assert len(tasks) == len(names)
+    assert names[0] is ... or [task.source.name for task in tasks] == names
+
+
+def test_equal_names_with_other_endings_do_not_clash(tree, tmp_path):
+    (tree / "a.mp4").write_text("")
+    targets = [str(task.target.relative_to(tmp_path)) for task in tasks_of([tree], tmp_path / "o")]
+    assert targets == ["o/a.MKV", "o/a.mp4", "o/b.mp4", "o/deep/er/c.avi.mkv"]
 
 
 def test_an_output_within_the_input_is_not_an_input(tree):
@@ -103,3 +128,43 @@ def test_a_programming_mistake_is_not_hidden(tree, tmp_path):
 
     with pytest.raises(ValueError, match="mistake"):
         list(clean_all(tasks_of([tree], tmp_path / "out"), clean, overwrite=False))
+
+
+def test_what_a_kill_while_tidying_left_is_removed_and_unfinished_work_is_not(clip, tmp_path):
+    """Skipped, as the target is whole; a job that overwrites it may be half-way, and stays."""
+    source, target = clip(Clip(frames=3)), tmp_path / "o.mp4"
+    left = tmp_path / ".o.mp4.partial"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Workspace, "_remove", lambda self: None)
+        clean_file(source, target, FakeProcessor())
+    assert (left / "journal").exists()
+
+    with Workspace(target, overwrite=True):  # by another process
+        assert words(source, target) == ["skipped"]
+        assert left.exists()
+        journal = (left / "journal").read_bytes()
+    left.mkdir()
+    (left / "journal").write_bytes(journal)
+    target.write_bytes(b"mine")
+    assert words(source, target) == ["skipped"]
+    assert left.exists(), "not what this journal speaks of"
+    (left / "journal").unlink()
+    assert words(source, target) == ["skipped"]
+    assert not left.exists(), "nothing is known of it"
+    assert target.read_bytes() == b"mine"
+
+
+def test_a_whole_target_is_tidied(clip, tmp_path):
+    source, target = clip(Clip(frames=3)), tmp_path / "o.mp4"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Workspace, "_remove", lambda self: None)
+        clean_file(source, target, FakeProcessor())
+    before = target.read_bytes()
+    assert words(source, target) == ["skipped"]
+    assert [path.name for path in tmp_path.iterdir()] == ["o.mp4"]
+    assert target.read_bytes() == before
+
+
+def words(source, target):
+    outcomes = clean_all([Task(source, target)], lambda task: None, overwrite=False)
+    return [outcome.word for outcome in outcomes]
