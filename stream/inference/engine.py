@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeAlias
 
+import numpy as np
+
 from stream.frame import Planes
 from stream.inference.device import Compute, Device, Precision, choose
 
@@ -40,6 +42,23 @@ class Geometry:
         """The geometry of a picture."""
         shapes = tuple(array.shape for array in planes.arrays)
         return cls(shapes, planes.subsampling, planes.bit_depth, full_range or rgb, rgb)
+
+    @property
+    def blocks(self) -> tuple[tuple[int, int], ...]:
+        """Rows and columns of each plane's samples in a patch of 4x4 luma; 4:2:0 chroma has 2x2."""
+        x, y = self.subsampling
+        chroma = 4 >> y, 4 >> x
+        return ((4, 4), chroma, chroma)[: len(self.shapes)]
+
+    @property
+    def channels(self) -> tuple[int, ...]:
+        """Samples of each plane in a patch."""
+        return tuple(rows * columns for rows, columns in self.blocks)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of the samples."""
+        return np.dtype(np.uint8 if self.bit_depth == 8 else np.uint16)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,20 +8,20 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from models import registry
 from models.errors import WeightsError
-from models.network import State, frame_features, initial_state, residual_planes
-from models.planes import Levels
+from models.network import State, initial_state
 from stream.errors import ModelError
 from stream.frame import Planes
+from stream.inference import view
 from stream.inference.device import Compute
 from stream.inference.engine import Geometry, Result
-from stream.inference.view import corrected, view420
+from stream.inference.packing import pack, unpack
 
-Step: TypeAlias = Callable[..., tuple[list[Any], State, Any]]
+Step: TypeAlias = Callable[[Any, State], tuple[Any, State, Any]]
+"""Packed pictures and state to corrected pictures, state, and whether each is finite."""
 
 
 class KerasEngine:
@@ -47,57 +47,40 @@ class KerasEngine:
             f"{weights} {compute.device} {compute.precision} TensorFlow {tf.__version__}"
         )
         self._steps: dict[Geometry, Step] = {}
+        self._fresh: dict[Geometry, State] = {}
 
     def run(
         self, pictures: Sequence[Planes], states: Sequence[State | None], geometry: Geometry
     ) -> list[Result]:
         """Advance several streams of one geometry by one frame each, as one batch."""
-        count = len(pictures)
-        stacked = [
-            np.stack([picture.arrays[index] for picture in pictures])
-            for index in range(len(geometry.shapes))
-        ]
-        fresh = self._fresh(geometry)
-        given = [state or fresh for state in states]
-        joined = given[0] if count == 1 else _joined(given)
-        planes, state, finite = self._step(geometry)(stacked, joined)
-        arrays = [plane.numpy() for plane in planes]
-        parts = [state] if count == 1 else _parted(state, count)
+        if geometry not in self._steps:
+            self._steps[geometry] = self._compiled(geometry)
+            self._fresh[geometry] = self._initial(geometry)
+        state = _joined([state or self._fresh[geometry] for state in states])
+        packed, state, finite = self._steps[geometry](pack(pictures, geometry), state)
         return [
-            Result(
-                Planes(
-                    tuple(array[index] for array in arrays),
-                    geometry.subsampling,
-                    geometry.bit_depth,
-                ),
-                parts[index],
-                bool(finite[index]),
+            Result(planes, part, bool(ok))
+            for planes, part, ok in zip(
+                unpack(packed.numpy(), geometry), _parted(state), finite.numpy(), strict=True
             )
-            for index in range(count)
         ]
 
-    def _fresh(self, geometry: Geometry) -> State:
+    def _initial(self, geometry: Geometry) -> State:
         state = initial_state(self.model.config, 1, *geometry.shapes[0])
         return State(*(tf.constant(part, self.compute.precision) for part in state))
 
-    def _step(self, geometry: Geometry) -> Step:
-        if geometry not in self._steps:
-            self._steps[geometry] = self._compiled(geometry)
-        return self._steps[geometry]
-
     def _compiled(self, geometry: Geometry) -> Step:
-        levels = Levels(geometry.bit_depth, geometry.full_range)
-        height, width = geometry.shapes[0]
         network, dtype = self.model.network, self.compute.precision
 
-        def step(planes: list[Any], state: State) -> tuple[list[Any], State, Any]:
-            y, u, v = view420(planes, geometry.subsampling, levels, rgb=geometry.rgb)
-            features = frame_features(y, u, v, levels, dtype, keras.ops)
-            residual, hidden = network([features, state.previous, state.hidden])
-            finite = tf.reduce_all(tf.math.is_finite(residual), axis=(1, 2, 3))
-            changes = residual_planes(residual, height, width, levels, keras.ops)
-            out = corrected(planes, changes, geometry.subsampling, levels, rgb=geometry.rgb)
-            return out, State(features, hidden), finite
+        def step(packed: Any, state: State) -> tuple[Any, State, Any]:
+            values = tf.cast(packed, "float32")
+            current = tf.cast(view.features(values, geometry, keras.ops), dtype)
+            residual, hidden = network([current, state.previous, state.hidden])
+            residual = tf.cast(residual, "float32")
+            # one number that is none makes the sum none, in half the time of looking at each
+            finite = tf.math.is_finite(tf.reduce_sum(residual, axis=(1, 2, 3)))
+            out = view.corrected(values, residual, geometry, keras.ops)
+            return tf.cast(out, packed.dtype), State(current, hidden), finite
 
         compiled: Step = tf.function(
             step, jit_compile=self.compute.device == "gpu", autograph=False, reduce_retracing=False
@@ -106,8 +89,13 @@ class KerasEngine:
 
 
 def _joined(states: Sequence[State]) -> State:
+    if len(states) == 1:
+        return states[0]
     return State(*(tf.concat(parts, 0) for parts in zip(*states, strict=True)))
 
 
-def _parted(state: State, count: int) -> list[State]:
+def _parted(state: State) -> list[State]:
+    count = state.previous.shape[0]
+    if count == 1:
+        return [state]
     return [State(*parts) for parts in zip(*(tf.split(s, count) for s in state), strict=True)]

@@ -1,16 +1,17 @@
-"""The 4:2:0 view that the network has of any source's planes, and the way back.
+"""The 4:2:0 view that the network has of any source's samples, and the way back.
 
-Pure functions on tensors, traced into the compiled step. A source keeps its own planes: only the
-view is resampled, and only a residual is added to what the source delivered.
+Pure functions on packed pictures (see `packing`), in the array namespace they are given: inside a
+compiled step, or NumPy. A source keeps its own planes: only the view is resampled, and only a
+residual is added to what the source delivered.
 """
 
-from collections.abc import Sequence
+from types import ModuleType
 from typing import Any
 
 import numpy as np
-from keras import ops
 
-from models.planes import Array, Levels
+from models.planes import CHANNELS, Array, Levels, channel_levels
+from stream.inference.engine import Geometry
 
 # G, B, R in [0, 1] to Y, U, V of BT.709, for the view of a source that holds RGB.
 _FROM_GBR = np.array(
@@ -18,69 +19,71 @@ _FROM_GBR = np.array(
 )
 _TO_GBR = np.linalg.inv(_FROM_GBR).astype(np.float32)
 
+_LUMA, _CHROMA = (4, 4), (2, 2)
+"""Rows and columns of a patch's samples in 4:2:0."""
 
-def view420(
-    planes: Sequence[Array], subsampling: tuple[int, int], levels: Levels, *, rgb: bool
-) -> list[Array]:
-    """Planes (N, H, W) of any layout to float32 Y, U, V code values of a 4:2:0 frame."""
-    if not rgb and len(planes) == 3 and subsampling == (1, 1):
-        return list(planes)
-    values = [ops.cast(plane, "float32") for plane in planes]
+
+def features(values: Array, geometry: Geometry, xp: ModuleType) -> Array:
+    """Float32 code values (N, h, w, C) to the features of their 4:2:0 view, (N, h, w, 24)."""
+    levels = Levels(geometry.bit_depth, geometry.full_range)
+    offset, scale = channel_levels(levels)
+    return (_view420(values, geometry, levels, xp) - offset) / scale
+
+
+def corrected(values: Array, residual: Array, geometry: Geometry, xp: ModuleType) -> Array:
+    """Code values plus the residual of their view, both float32; rounded and clipped once."""
+    levels = Levels(geometry.bit_depth, geometry.full_range)
+    _, scale = channel_levels(levels)
+    changes = _of_source(residual * scale, geometry, xp)
+    return xp.clip(xp.round(values + changes), 0, levels.peak)
+
+
+def _is_420(geometry: Geometry) -> bool:
+    return not geometry.rgb and geometry.blocks == (_LUMA, _CHROMA, _CHROMA)
+
+
+def _view420(values: Array, geometry: Geometry, levels: Levels, xp: ModuleType) -> Array:
+    if _is_420(geometry):
+        return values
     grey = levels.chroma[0]
-    if len(planes) == 1:
-        rows, columns = (planes[0].shape[1] + 1) // 2, (planes[0].shape[2] + 1) // 2
-        chroma = ops.full((planes[0].shape[0], rows, columns), grey, "float32")
-        return [values[0], chroma, chroma]
-    if rgb:
-        values = _mixed(values, _FROM_GBR)
-        values = [values[0], values[1] + grey, values[2] + grey]
-    return [values[0], *(_resampled(v, subsampling, (1, 1)) for v in values[1:])]
+    parts = _parts(values, geometry.channels)
+    if len(parts) == 1:
+        neutral = xp.full((*values.shape[:3], CHANNELS - geometry.channels[0]), grey, "float32")
+        return xp.concatenate([values, neutral], axis=-1)
+    if geometry.rgb:
+        y, u, v = _mixed(parts, _FROM_GBR)
+        parts = [y, u + grey, v + grey]
+    chroma = [_resampled(part, geometry.blocks[1], _CHROMA, xp) for part in parts[1:]]
+    return xp.concatenate([parts[0], *chroma], axis=-1)
 
 
-def corrected(
-    planes: Sequence[Array],
-    residual: Sequence[Array],
-    subsampling: tuple[int, int],
-    levels: Levels,
-    *,
-    rgb: bool,
-) -> list[Array]:
-    """Add a 4:2:0 residual to the source's planes; rounded, clipped and cast once."""
-    changes = list(residual[: len(planes)])
-    if len(planes) == 3 and subsampling != (1, 1):
-        shape = planes[1].shape
-        changes[1:] = [
-            _resampled(change, (1, 1), subsampling)[:, : shape[1], : shape[2]]
-            for change in changes[1:]
-        ]
-    if rgb:
-        changes = _mixed(changes, _TO_GBR)
-    return [
-        ops.cast(
-            ops.clip(ops.round(ops.cast(plane, "float32") + change), 0, levels.peak), plane.dtype
-        )
-        for plane, change in zip(planes, changes, strict=True)
-    ]
+def _of_source(changes: Array, geometry: Geometry, xp: ModuleType) -> Array:
+    """Changes of a 4:2:0 view (N, h, w, 24) as changes of the source's own samples."""
+    if _is_420(geometry):
+        return changes
+    y, u, v = _parts(changes, (16, 4, 4))
+    if len(geometry.blocks) == 1:
+        return y
+    chroma = [_resampled(part, _CHROMA, geometry.blocks[1], xp) for part in (u, v)]
+    parts = [y, *chroma]
+    return xp.concatenate(_mixed(parts, _TO_GBR) if geometry.rgb else parts, axis=-1)
 
 
-def _mixed(values: list[Any], matrix: np.ndarray) -> list[Any]:
-    return [sum(float(w) * value for w, value in zip(row, values, strict=True)) for row in matrix]
+def _parts(values: Array, channels: tuple[int, ...]) -> list[Array]:
+    ends = np.cumsum(channels)
+    return [values[..., end - count : end] for end, count in zip(ends, channels, strict=True)]
 
 
-def _resampled(plane: Any, have: tuple[int, int], want: tuple[int, int]) -> Any:
-    """Average or repeat the samples of (N, H, W) to change its (horizontal, vertical) reduction."""
-    for axis, before, after in ((2, have[0], want[0]), (1, have[1], want[1])):
-        for _ in range(before, after):
-            plane = _halved(plane, axis)
-        for _ in range(after, before):
-            plane = ops.repeat(plane, 2, axis=axis)
-    return plane
+def _mixed(parts: list[Array], matrix: np.ndarray) -> list[Array]:
+    return [sum(float(w) * part for w, part in zip(row, parts, strict=True)) for row in matrix]
 
 
-def _halved(plane: Any, axis: int) -> Any:
-    if plane.shape[axis] % 2:
-        last = plane[:, -1:] if axis == 1 else plane[:, :, -1:]
-        plane = ops.concatenate([plane, last], axis=axis)
-    if axis == 1:
-        return 0.5 * (plane[:, 0::2] + plane[:, 1::2])
-    return 0.5 * (plane[:, :, 0::2] + plane[:, :, 1::2])
+def _resampled(part: Any, have: tuple[int, int], want: tuple[int, int], xp: ModuleType) -> Any:
+    """Average or repeat the samples of each patch of (N, h, w, rows * columns)."""
+    n, h, w = part.shape[:3]
+    rows, columns = min(have[0], want[0]), min(have[1], want[1])
+    blocks = xp.reshape(part, (n, h, w, rows, have[0] // rows, columns, have[1] // columns))
+    blocks = xp.mean(blocks, axis=(4, 6), keepdims=True)
+    blocks = xp.repeat(blocks, want[0] // rows, axis=4)
+    blocks = xp.repeat(blocks, want[1] // columns, axis=6)
+    return xp.reshape(blocks, (n, h, w, want[0] * want[1]))
