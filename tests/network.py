@@ -4,6 +4,7 @@ import contextlib
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,16 @@ class Sender:
         script = Path(__file__).with_name("sender.py")
         argv = [sys.executable, str(script), self._url, *map(str, size)]
         self._process = subprocess.Popen(argv, stderr=subprocess.DEVNULL)
+
+    def wait(self):
+        """Until somebody answers at the address, which only the kind "http" survives."""
+        host, _, port = self.address.rpartition("/")[2].partition(":")
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            with contextlib.suppress(OSError), socket.create_connection((host, int(port)), 1):
+                return
+            time.sleep(0.05)
+        raise TimeoutError(self.address)
 
     def kill(self):
         if self._process is not None:

@@ -6,21 +6,28 @@ import argparse
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING, Any
 
 from stream.capture.address import KINDS, SourceOptions, open_source
 from stream.capture.camera import cameras
 from stream.capture.screen import screens
-from stream.cli.arguments import add_compute, add_model, positive_float, rate, size
+from stream.cli.arguments import add_compute, positive_float, rate, size, strength
 from stream.cli.quiet import load_tensorflow
 from stream.cli.report import ProgressLine, write_json
 from stream.errors import OpenError
+from stream.frame import Discontinuity
+from stream.inference.overload import Level, OverloadControl, Step, levels_of
 from stream.output.null import NullSink
 from stream.pipeline import Pipeline
 from stream.stats import RunStats
+
+if TYPE_CHECKING:
+    from stream.inference.deblurrer import Deblurrer
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,7 +53,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--realtime", action="store_true", help="play a file at its own pace")
     parser.add_argument("--duration", type=positive_float, metavar="S", help="stop after S seconds")
-    add_model(parser)
+    parser.add_argument(
+        "--model",
+        default="auto",
+        metavar="NAME",
+        help="always this one; by default the best of `deblur models` that keeps up",
+    )
+    parser.add_argument(
+        "--strength",
+        type=strength,
+        default=1.0,
+        metavar="X",
+        help="how much of the correction to apply: 0 none, 1 all (default), up to 1.5",
+    )
     add_compute(parser)
     parser.add_argument("--report", type=Path, metavar="FILE.json", help="write counts and timings")
 
@@ -60,6 +79,7 @@ def run(options: argparse.Namespace) -> int:
         return DONE
     if options.source is None:
         raise OpenError(f"SOURCE is missing: give {KINDS}")
+    load_tensorflow()
     source = open_source(
         options.source,
         SourceOptions(
@@ -67,14 +87,8 @@ def run(options: argparse.Namespace) -> int:
         ),
         on_message=_say,
     )
-    try:
-        load_tensorflow()
-        from stream.inference.deblurrer import Deblurrer
-
-        deblurrer = Deblurrer(options.model, device=options.device, precision=options.precision)
-    except BaseException:
-        source.close()
-        raise
+    models = _Models(options)
+    control = OverloadControl(models.levels(), on_step=_say_step)
     progress = ProgressLine()
     ending = _Ending(options.duration)
 
@@ -82,7 +96,7 @@ def run(options: argparse.Namespace) -> int:
         ending.began()
         progress(stats)
 
-    pipeline = Pipeline(source, deblurrer, NullSink(), on_progress=on_progress, capacity=1)
+    pipeline = Pipeline(source, control, NullSink(), on_progress=on_progress, capacity=1)
     try:
         with ending.of(pipeline):
             stats = pipeline.run()
@@ -91,15 +105,54 @@ def run(options: argparse.Namespace) -> int:
     report = stats.report() | {
         "source": source.info.name,
         "reconnects": getattr(source, "reconnects", 0),
-        "model": deblurrer.name,
-        "precision": deblurrer.compute.precision,
-        "device": deblurrer.compute.device,
-        "resets": {reason.value: count for reason, count in deblurrer.resets.items()},
+        **models.report(),
+        "overload": control.report(),
     }
     print(_summary(stats))
     if options.report:
         write_json(options.report, report)
     return INTERRUPTED if ending.interrupted else DONE
+
+
+class _Models:
+    """The models of a run, each loaded when its level is first asked for."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self._options = options
+        self._opened: list[Deblurrer] = []
+
+    def levels(self) -> Iterable[Level]:
+        """The whole family, or the one model that was asked for."""
+        if self._options.model == "auto":
+            from models.registry import shipped
+
+            return levels_of(shipped(), self._open)
+        return [Level(self._options.model, self._open(self._options.model))]
+
+    def _open(self, name: str) -> Deblurrer:
+        from stream.inference.deblurrer import Deblurrer
+
+        options = self._options
+        deblurrer = Deblurrer(
+            name, device=options.device, precision=options.precision, strength=options.strength
+        )
+        self._opened.append(deblurrer)
+        return deblurrer
+
+    def report(self) -> dict[str, Any]:
+        """JSON-ready."""
+        resets = sum((deblurrer.resets for deblurrer in self._opened), Counter[Discontinuity]())
+        compute = self._opened[0].compute
+        return {
+            "model": self._options.model,
+            "precision": compute.precision,
+            "device": compute.device,
+            "resets": {reason.value: count for reason, count in resets.items()},
+        }
+
+
+def _say_step(step: Step) -> None:
+    _say(f"{step.before} -> {step.after}: {step.why}")
 
 
 def _listing() -> str:

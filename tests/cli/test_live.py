@@ -1,13 +1,13 @@
-"""`deblur live` in this process, and once as a program that is told to stop."""
+"""`deblur live`, in this process."""
 
 import json
 import os
 import signal
-import subprocess
-import sys
 
 import pytest
+from network import sender  # noqa: F401 - a fixture
 
+import stream.cli.live
 from stream.cli import main
 
 
@@ -37,44 +37,47 @@ def test_the_synthetic_camera_for_two_seconds(live):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_it_in_good_order(number, random_model, tmp_path):
-    report = tmp_path / "report.json"
-    argv = ["live", "test:160x120@20", "--null", "--model", random_model, "--report", str(report)]
-    process = subprocess.Popen(
-        [sys.executable, "-c", SAYS_WHEN_RUNNING, *argv],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"},
-    )
-    try:
-        assert process.stdout.readline() == "running\n"
-        process.send_signal(number)
-        said, _ = process.communicate(timeout=30)
-    finally:
-        process.kill()
-        process.wait()
-    assert process.returncode == 130, said
-    counts = json.loads(report.read_text())
-    assert counts["frames_in"] == counts["frames_out"] + counts["frames_dropped"] > 0
+def test_a_signal_ends_it_in_good_order(number, live, monkeypatch):
+    def on_progress(line, stats):
+        if stats.frames_out == 5:
+            os.kill(os.getpid(), number)
+
+    monkeypatch.setattr("stream.cli.live.ProgressLine.__call__", on_progress)
+    code, report, said = live("test:160x120@20", "--null")
+    assert code == 130
+    assert report["frames_in"] == report["frames_out"] + report["frames_dropped"] >= 5
+    assert "captured" in said.out
 
 
-SAYS_WHEN_RUNNING = """
-import sys
-import stream.cli.live
-from stream.cli import main
-from stream.output.null import NullSink
+def test_a_stream_that_goes_away_and_comes_back(live, sender, monkeypatch):  # noqa: F811
+    """Killed after a while, started again when it is missed, and ended when it is there again."""
+    far, seen = sender("http"), []
+    far.start()
+    say = stream.cli.live._say
 
-class Telling(NullSink):
-    told = False
-    def write(self, frame):
-        if not self.told:
-            print("running", flush=True)
-        self.told = True
+    def on_message(message):
+        say(message)
+        if "connecting again" in message:
+            far.start()
+        if "there again" in message:
+            seen.append(None)
 
-stream.cli.live.NullSink = Telling
-sys.exit(main())
-"""
+    def on_progress(line, stats):
+        if stats.frames_out == 10:
+            far.kill()
+        if seen:
+            seen.append(stats.frames_out)
+        if len(seen) == 12:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr("stream.cli.live._say", on_message)
+    monkeypatch.setattr("stream.cli.live.ProgressLine.__call__", on_progress)
+    far.wait()
+    code, report, said = live(far.address, "--null", "--timeout", "2")
+    assert code == 130
+    assert report["reconnects"] == report["resets"]["reconnect"] == 1
+    assert report["frames_in"] == report["frames_out"] + report["frames_dropped"]
+    assert "160x120 at 20 fps, h264 yuv420p" in said.err
 
 
 def test_the_list_names_what_there_is(capsys, monkeypatch):
