@@ -26,13 +26,12 @@ from stream.capture.container import (
     reason,
     transparent_decoder,
 )
+from stream.capture.deinterlace import Deinterlacer
 from stream.capture.side_data import display_matrix, hdr_metadata, not_carried
 from stream.capture.timeline import Timeline
 from stream.errors import DecodeError, OpenError, SourceError
 from stream.frame import Discontinuity, Frame, StreamInfo
 from stream.pixel_format import as_flowing, color_tags, flowing_format, read_alpha, read_planes
-
-_INTERLACED = frozenset({2, 3, 4, 5})  # AVFieldOrder: anything but unknown and progressive
 
 
 class FileSource:
@@ -43,7 +42,7 @@ class FileSource:
         max_failures: Give up after this many packets in a row that cannot be decoded.
 
     Raises:
-        OpenError: It cannot be opened, holds no video, or is interlaced.
+        OpenError: It cannot be opened, or holds no video.
     """
 
     def __init__(self, path: str | Path, *, max_failures: int = 30) -> None:
@@ -64,6 +63,7 @@ class FileSource:
             self._stream.thread_type = "SLICE"
             self._decoder = transparent_decoder(self._stream) or self._stream
             self._timeline = Timeline(self._nominal_step())
+            self._deinterlacer = Deinterlacer(self._stream)
             self._pictures = self._decode()
             self._first = self._first_picture()
             self._info = self._describe(self._first)
@@ -109,6 +109,7 @@ class FileSource:
             raise SourceError(f"{self._path} cannot be searched ({reason(error)})") from error
         self._failures_in_a_row = 0
         self._timeline = Timeline(self._nominal_step())
+        self._deinterlacer = Deinterlacer(self._stream)
         self._pictures = self._decode()
         first = next(self._pictures, None)
         if first is None:
@@ -126,19 +127,17 @@ class FileSource:
         picture = next(self._pictures, None)
         if picture is None:
             raise OpenError(f"{self._path}: not one picture can be decoded; the file is damaged")
-        if self._stream.codec_context.field_order in _INTERLACED or picture.interlaced_frame:
-            raise OpenError(
-                f"{self._path} is interlaced, which is not supported; deinterlace it first, "
-                f"for example: ffmpeg -i IN -vf bwdif OUT"
-            )
         return picture
 
     def _decode(self) -> Iterator[av.VideoFrame]:
         for packet in packets_of(self._container, [self._stream], self._count_damage):
             if not packet.is_discard:
                 self._timeline.expect(packet.dts if packet.pts is None else packet.pts)
-            yield from self._decode_one(packet)
-        yield from self._decode_one(None)
+            for picture in self._decode_one(packet):
+                yield from self._deinterlacer.push(picture)
+        for picture in self._decode_one(None):
+            yield from self._deinterlacer.push(picture)
+        yield from self._deinterlacer.flush()
 
     def _decode_one(self, packet: Packet[Stream] | None) -> list[av.VideoFrame]:
         """The pictures that come out; `None` drains the decoder."""
@@ -223,7 +222,7 @@ class FileSource:
             sample_aspect_ratio=stream.sample_aspect_ratio or None,
             display_matrix=display_matrix(picture),
             hdr=hdr_metadata(picture),
-            not_carried=not_carried(picture),
+            not_carried=not_carried(picture) + ("interlacing",) * self._deinterlacer.active,
         )
 
 

@@ -125,7 +125,8 @@ def _write(
             _keep_pixel_shape(copy, info.sample_aspect_ratio)
             if isinstance(copy, VideoStream) and target.format.name in ("mp4", "mov"):
                 # they count a timecode in it, and take 1 / time base for it where it is missing
-                copy.codec_context.framerate = info.frame_rate or Fraction(25)
+                rate = info.frame_rate or Fraction(0)
+                copy.codec_context.framerate = rate if 1 <= rate <= 255 else Fraction(25)
         elif (kind := _attachable(stream)) and target.format.name == "matroska":
             copy = _attach(target, stream, kind)
         elif _holds(target, stream, info):

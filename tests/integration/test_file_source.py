@@ -191,12 +191,6 @@ def test_a_size_change_midway_is_refused(clip, opened, tmp_path):
         list(source.frames())
 
 
-def test_interlaced_video_is_refused(clip):
-    options = (*X264, ("flags", "+ildct+ilme"), ("x264-params", "tff=1"))
-    with pytest.raises(OpenError, match=r"interlaced.*deinterlace it first"):
-        FileSource(clip(Clip(options=options, frames=3)))
-
-
 def make_unreadable(kind, path, clip):
     if kind == "folder":
         path.mkdir()
