@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 import logging
+import sys
 from pathlib import Path
 
 from stream.cli.arguments import add_compute, add_model, positive_int
@@ -48,8 +49,18 @@ def run(options: argparse.Namespace) -> int:
     )
     deblurrer = Deblurrer(options.model, device=options.device, precision=options.precision)
     address = Address(options.host, options.port, options.cert, options.key)
-    serve(deblurrer, address, limits, lambda url: print(f"open {url}", flush=True))
+    serve(deblurrer, address, limits, _tell)
     return 0
+
+
+def _tell(url: str) -> None:
+    print(f"open {url}", flush=True)
+    if "?token=" in url and url.startswith("http:"):
+        print(
+            "deblur: warning: on other machines browsers give a camera to https pages only: "
+            "use --cert",
+            file=sys.stderr,
+        )
 
 
 def _port(text: str) -> int:

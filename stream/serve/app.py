@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
@@ -21,6 +22,8 @@ from stream.serve.statistics import prometheus
 
 MAX_OFFER = 64 * 1024
 """Bytes; a browser's offer of one video has some 6,000."""
+
+_OFFER_S = 10.0
 
 _PAGE = {
     "": ("index.html", "text/html"),
@@ -64,7 +67,7 @@ class Server:
         """With all routes; its clean-up ends every session and job."""
         app = web.Application(middlewares=[self._guard.check], client_max_size=MAX_OFFER)
         app.on_response_prepare.append(add_headers)
-        app.on_shutdown.append(self._close)
+        app.on_cleanup.append(self._close)  # when no handler runs any more
         app.add_routes(
             [
                 web.get("/about", self._get_about),
@@ -130,7 +133,10 @@ class Server:
 
     async def _add_session(self, request: web.Request) -> web.Response:
         try:
-            offer = (await request.json())["sdp"]
+            async with asyncio.timeout(_OFFER_S):
+                offer = (await request.json())["sdp"]
+        except TimeoutError:
+            raise web.HTTPRequestTimeout(text="The offer did not arrive.") from None
         except (json.JSONDecodeError, UnicodeDecodeError, RecursionError, TypeError, KeyError):
             raise web.HTTPBadRequest(text="An offer is JSON with an sdp.") from None
         if not isinstance(offer, str):

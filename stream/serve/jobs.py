@@ -8,6 +8,7 @@ on one thread of its own.
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 import shutil
 import tempfile
@@ -24,6 +25,8 @@ from stream.inference.shared import SharedDeblurrer, SharedProcessor
 from stream.jobs import CleanResult, clean_file
 from stream.serve.limits import Limits
 from stream.stats import RunStats
+
+_log = logging.getLogger(__name__)
 
 # What a demuxer may be: none that opens further files or addresses, as playlists do.
 _FORMATS = "mov,mp4,matroska,webm,avi,mpegts,mpeg,flv,asf,ogg,gif"
@@ -128,8 +131,10 @@ class Jobs:
         return job
 
     async def remove(self, name: str) -> None:
-        """Cancel a job and delete its files; returns when they are gone."""
-        job = self._jobs[name]
+        """Cancel a job and delete its files, if it is still there; returns when they are gone."""
+        job = self._jobs.get(name)
+        if job is None:
+            return
         job.cancelled = True
         if job.task:
             await asyncio.wait([job.task])
@@ -166,6 +171,9 @@ class Jobs:
             job.result, job.warnings, job.state = target, _worded(result, job), "done"
         except DeblurError as error:
             job.error, job.state = _our_words(str(error), job), "failed"
+        except Exception:  # of the engine, or a mistake of ours: the job ends, the server goes on
+            _log.exception("a video could not be cleaned")
+            job.error, job.state = "the server failed; its log says more", "failed"
         job.source.unlink(missing_ok=True)
         loop.call_later(self._limits.keep_s, self._expire, job.name)
 

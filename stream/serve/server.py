@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import ipaddress
 import signal
+import socket
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -62,8 +65,9 @@ async def _serve(
     tls = _tls(address)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
+    with contextlib.suppress(NotImplementedError):  # Windows: there Ctrl-C cancels this coroutine
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, stop.set)
     token = None if is_loopback(address.host) else new_token()
     shared = SharedDeblurrer(deblurrer)
     try:
@@ -76,14 +80,34 @@ async def _serve(
             site = web.TCPSite(runner, address.host, address.port, ssl_context=tls)
             await _start(site, address)
             port = runner.addresses[0][1]
-            host = f"[{address.host}]" if ":" in address.host else address.host
             query = f"/?token={token}" if token else "/"
-            on_ready(f"{'https' if tls else 'http'}://{host}:{port}{query}")
+            on_ready(f"{'https' if tls else 'http'}://{_reachable(address.host)}:{port}{query}")
             await stop.wait()
         finally:
             await runner.cleanup()
     finally:
         shared.close()
+
+
+def _reachable(host: str) -> str:
+    """How to write the host in an address that others can open."""
+    try:
+        version = ipaddress.ip_address(host)
+    except ValueError:
+        return host
+    if version.is_unspecified:
+        version = ipaddress.ip_address(_own_address())
+    return f"[{version}]" if version.version == 6 else str(version)
+
+
+def _own_address() -> str:
+    """Of the interface that leads outside; nothing is sent."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # an address of documentation, RFC 5737
+        except OSError:
+            return "127.0.0.1"
+        return str(probe.getsockname()[0])
 
 
 async def _start(site: web.TCPSite, address: Address) -> None:

@@ -179,9 +179,10 @@ class Sessions:
 
     async def stop(self, name: str) -> None:
         """End a session; returns when its stream is free."""
-        task = self._tasks[name]
+        session, task = self._open[name], self._tasks[name]
         task.cancel()
         await asyncio.wait([task])
+        await self._remove(session)  # a task that is cancelled before it begins runs no line
 
     async def close(self) -> None:
         """End all sessions."""
@@ -201,8 +202,10 @@ class Sessions:
             await asyncio.shield(self._remove(session))
 
     async def _remove(self, session: Session) -> None:
+        """Close a session and forget it; may be called twice."""
         await session.close()
-        self._open.pop(session.name)
+        if self._open.pop(session.name, None) is None:
+            return
         self._tasks.pop(session.name, None)
         self._past.add(session.stats)
         if session.ended:

@@ -29,7 +29,7 @@ export class Compare {
     divider.setAttribute("aria-label", "Divider between original and deblurred");
     divider.setAttribute("aria-valuemin", "0");
     divider.setAttribute("aria-valuemax", "100");
-    root.append(this.#canvas, ...this.#labels, divider);
+    root.prepend(this.#canvas, ...this.#labels, divider);
     root.addEventListener("pointerdown", (event) => this.#grab(event));
     root.addEventListener("pointermove", (event) => {
       if (root.hasPointerCapture(event.pointerId)) this.#follow(event);
@@ -63,6 +63,11 @@ export class Compare {
   draw(before, after) {
     this.#last = [before, after];
     this.#redraw();
+  }
+
+  // Whether the second picture is what its label says, or the engine could not keep up.
+  set deblurred(deblurred) {
+    this.#labels[1].textContent = deblurred ? "Deblurred" : "As it comes";
   }
 
   clear() { this.#last = null; }

@@ -11,7 +11,6 @@ const MAX_BITRATE = 8e6;
 const section = document.getElementById("live");
 const find = (selector) => section.querySelector(selector);
 const returned = find("#returned");
-const figures = find(".figures");
 const notice = find(".notice");
 const cameras = find("#camera");
 
@@ -129,6 +128,7 @@ async function measure(attempt) {
     find("#latency").textContent =
       server.latest_ms === null ? "–" : Math.round(server.latest_ms + mine);
     find("#passing").hidden = !server.passing;
+    compare.deblurred = !server.passing;
     find("#passing").textContent = server.deblurred ? "engine busy: shown as it comes" : "getting ready";
     find("#passing").title = server.error ?? "";
     const now = performance.now();
@@ -189,7 +189,6 @@ function show(state) {
   const running = state === "running";
   find(".welcome").hidden = running;
   find("#live-view").hidden = !running;
-  figures.hidden = !running;
   find("#stop").hidden = state === "idle";
   find("#start").disabled = state === "connecting";
   find("#start").textContent = state === "connecting" ? "Connecting…" : "Start camera";
