@@ -101,14 +101,18 @@ def open_engine(
     precision: Precision = "auto",
     runtime: Runtime = "auto",
 ) -> Engine:
-    """The engine for a model; ModelError where there is no such model or it can't run here.
+    """The engine for a model, which takes very large frames in tiles.
 
     Args:
         model: a name of `models.registry`, or a weights file.
         device: see `stream.inference.device.choose`.
         precision: likewise.
         runtime: what computes; "auto" is TensorFlow.
+
+    Raises:
+        ModelError: there is no such model, or it can't run here.
     """
     from stream.inference.keras_engine import KerasEngine
+    from stream.inference.tiles import TiledEngine
 
-    return KerasEngine(model, choose(device, precision))
+    return TiledEngine(KerasEngine(model, choose(device, precision)))

@@ -5,10 +5,10 @@ from fractions import Fraction
 import keras
 import numpy as np
 import pytest
+from random_model import save_random_weights
 
 from models import registry
 from models.evaluation.evaluate import restore
-from models.network import NetworkConfig, build
 from models.planes import Levels, channel_levels, pack
 from stream.errors import ModelError
 from stream.frame import ColorTags, Discontinuity, Frame, Planes, StreamInfo, chroma_size
@@ -18,21 +18,12 @@ from stream.inference.device import choose, has_amx
 from stream.inference.engine import Geometry
 from stream.inference.keras_engine import KerasEngine
 
-CONFIG = NetworkConfig(widths=(8, 8, 16), encoder=(1, 1, 1), decoder=(1, 1), hidden=8, filters=8)
 TIME_BASE = Fraction(1, 30)
 
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
-    path = tmp_path_factory.mktemp("weights") / "random.npz"
-    network = build(CONFIG)
-    rng = np.random.default_rng(5)
-    for variable in network.weights:
-        fan_in = max(1, int(np.prod(variable.shape[:-1])))
-        gain = 0.1 if variable.path.startswith("head") else 1.0  # residuals of some 10 codes
-        variable.assign(gain * rng.normal(size=variable.shape) / np.sqrt(fan_in))
-    registry.save_weights(path, CONFIG, network)
-    return str(path)
+    return save_random_weights(tmp_path_factory.mktemp("weights") / "random.npz")
 
 
 @pytest.fixture
@@ -161,7 +152,7 @@ def test_a_short_gap_continues(deblurrer):
 def test_an_output_that_is_no_number_passes_the_frame_on_and_begins_afresh(deblurrer, weights):
     clip = frames(3)
     deblurrer.process(clip[0])
-    network = deblurrer.engine.model.network
+    network = deblurrer.engine.engine.model.network
     bias = next(v for v in network.weights if v.path == "stem/bias")
     kept = np.array(bias.value)
     bias.assign(np.full_like(kept, np.nan))
@@ -191,10 +182,10 @@ def test_every_layout_keeps_its_own_planes(deblurrer, name, subsampling, depth, 
         time_base=TIME_BASE,
     )  # fmt: skip
     deblurrer.start(info)
-    assert len(deblurrer.engine._steps) == 1
+    assert len(deblurrer.engine.engine._steps) == 1
     picture = planes(0, width, height, subsampling, depth, count)
     out = deblurrer.process(Frame(planes=picture, pts=7, time_base=TIME_BASE))[0]
-    assert len(deblurrer.engine._steps) == 1, "the step was compiled anew after the warm-up"
+    assert len(deblurrer.engine.engine._steps) == 1, "the step was compiled anew after the warm-up"
     assert [a.shape for a in arrays_of(out)] == [a.shape for a in picture.arrays]
     assert arrays_of(out)[0].dtype == picture.dtype
     assert out.planes.bit_depth == depth
