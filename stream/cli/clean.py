@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stream.cli.arguments import Options, add_compute, add_model, strength, time
+from stream.cli.dry_run import dry_run
 from stream.cli.quiet import load_tensorflow
 from stream.cli.report import ProgressLine, duration_text, size_text, write_json
 from stream.errors import OpenError
@@ -20,11 +21,13 @@ from stream.jobs import (
     CleanOptions,
     CleanResult,
     Excerpt,
+    Forecast,
     Layout,
     Outcome,
     Task,
     clean_all,
     clean_file,
+    forecast,
     is_batch,
     middle_of,
     tasks_of,
@@ -94,6 +97,13 @@ def _add_view(group: Options) -> None:
         "side by side where --compare says no other",
     )
 
+    group.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="tell what would be done, how long it would take and how large OUTPUT would be; "
+        "a few frames are tried, nothing is written",
+    )
+
 
 def _add_cleaning(group: Options) -> None:
     add_model(group)
@@ -141,6 +151,17 @@ def run(options: argparse.Namespace) -> int:
     """Clean one video, or several; report counts and timings if asked."""
     tasks = tasks_of(options.input, options.output, options.pattern)
     cleaner = _Cleaner(options, tasks)
+    if options.dry_run:
+        good, entries = dry_run(
+            tasks,
+            cleaner.forecast,
+            batch=is_batch(options.input),
+            overwrite=options.overwrite,
+            debug=options.debug,
+        )
+        if options.report:
+            write_json(options.report, {"videos": entries})
+        return 0 if good else 1
     if is_batch(options.input):
         return _run_all(tasks, cleaner, options)
     if not tasks[0].source.exists():  # before TensorFlow's seconds of loading
@@ -258,6 +279,14 @@ class _Cleaner:
         for warning in result.warnings:
             print(f"deblur: warning: {warning}", file=sys.stderr)
         return result
+
+    def forecast(self, task: Task) -> Forecast:
+        """Find out what `clean` would do."""
+        choice = self._choice(task)
+        deblurrer = self._deblurrer
+        with closing(ProgressLine(self._name(task))) as progress:
+            progress.say("trying a few frames")
+            return forecast(task.source, task.target, deblurrer, choice, model=deblurrer.identity)
 
     def _choice(self, task: Task) -> CleanOptions:
         options = self._options

@@ -4,16 +4,19 @@ from stream.jobs.batch import Outcome, Task, clean_all, is_batch, tasks_of
 from stream.jobs.clean import CleanOptions, CleanResult, clean_file
 from stream.jobs.comparison import Layout
 from stream.jobs.excerpt import Excerpt, middle_of
+from stream.jobs.forecast import Forecast, forecast
 
 __all__ = [
     "CleanOptions",
     "CleanResult",
     "Excerpt",
+    "Forecast",
     "Layout",
     "Outcome",
     "Task",
     "clean_all",
     "clean_file",
+    "forecast",
     "is_batch",
     "middle_of",
     "tasks_of",

@@ -91,18 +91,10 @@ def clean_file(
     """
     source, target, options = Path(source), Path(target), options or CleanOptions()
     tell = on_message or (lambda message: None)
-    _require_different(source, target)
     with ExitStack() as stack:
-        window = options.excerpt.window(source)
-        reader = stack.enter_context(closing(Reader(source, BURN_IN, window)))
-        if reader.next_pts is None:
-            raise JobError(f"{source} shows nothing {options.excerpt}")
-        window, info = window.narrowed(reader.info, reader.next_pts)
-        encoding, warnings = choose_encoding(
-            described(info, options.layout), options.encoder, container_format(target)
-        )
-        plan = make_plan(info, encoding, options.segment_s, options.layout)
-        identity = identity_of(source, plan, window, model, target)
+        ready = stack.enter_context(closing(prepare(source, target, options, model)))
+        reader, window, plan, identity = ready.reader, ready.window, ready.plan, ready.identity
+        info, warnings = plan.info, ready.warnings
         work = stack.enter_context(Workspace(target, overwrite=options.overwrite))
         if not (work.done and work.journal.identity == identity):
             require_free(target, overwrite=options.overwrite)
@@ -113,6 +105,51 @@ def clean_file(
         joined = work.journal.joined
         warnings += joined.warnings if joined else ()
     return CleanResult(stats, (*warnings, *_remarks(info, stats)))
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A job before its beginning.
+
+    Attributes:
+        reader: At the first picture that is wanted.
+        window: The part that is wanted.
+        plan: Of its segments.
+        identity: By which unfinished work is known again.
+        warnings: What the user should know about the encoding.
+    """
+
+    reader: Reader
+    window: Window
+    plan: Plan
+    identity: Identity
+    warnings: tuple[str, ...]
+
+    def close(self) -> None:
+        """Close the reader."""
+        self.reader.close()
+
+
+def prepare(source: Path, target: Path, options: CleanOptions, model: str) -> Ready:
+    """Look at the source and decide what is to be done; writes nothing.
+
+    Raises:
+        DeblurError: In one line why it cannot be done.
+    """
+    _require_different(source, target)
+    window = options.excerpt.window(source)
+    with ExitStack() as stack:
+        reader = stack.enter_context(closing(Reader(source, BURN_IN, window)))
+        if reader.next_pts is None:
+            raise JobError(f"{source} shows nothing {options.excerpt}")
+        window, info = window.narrowed(reader.info, reader.next_pts)
+        encoding, warnings = choose_encoding(
+            described(info, options.layout), options.encoder, container_format(target)
+        )
+        plan = make_plan(info, encoding, options.segment_s, options.layout)
+        identity = identity_of(source, plan, window, model, target)
+        stack.pop_all()
+    return Ready(reader, window, plan, identity, tuple(warnings))
 
 
 def _require_different(source: Path, target: Path) -> None:

@@ -57,12 +57,19 @@ class Excerpt:
         return Window(*(None if side is None else side + zero for side in (self.start, self.end)))
 
 
-def middle_of(path: Path, length: Fraction) -> Excerpt:
-    """The ``length`` seconds in the middle of a file, or all of a shorter one; raises OpenError."""
+def middle_of(path: Path, length: Fraction, within: Excerpt | None = None) -> Excerpt:
+    """The ``length`` seconds in the middle of a file, or of a part; all of a shorter one.
+
+    Raises:
+        OpenError: See `open_container`.
+    """
+    within = within or Excerpt()
     with open_container(path) as container:
         whole = Fraction(container.duration or 0, av.time_base)
-    start = (whole - length) / 2
-    return Excerpt(start, start + length) if start > 0 else Excerpt()
+    first = within.start or Fraction(0)
+    last = whole if within.end is None else min(whole, within.end)
+    start = (first + last - length) / 2
+    return Excerpt(start, start + length) if start > first else within
 
 
 @dataclass(frozen=True, slots=True)

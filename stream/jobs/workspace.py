@@ -140,5 +140,13 @@ def tidy(target: Path) -> None:
         work.release()
 
 
+def frames_finished(target: Path, identity: Identity) -> int:
+    """How many frames of this very job an earlier run has left finished; changes nothing."""
+    journal = Journal(_folder_of(target) / _JOURNAL)
+    if journal.identity != identity:
+        return 0
+    return sum(segment.stats["frames_out"] for segment in journal.segments)
+
+
 def _folder_of(target: Path) -> Path:
     return target.with_name(f".{target.name}.partial")

@@ -176,6 +176,38 @@ def test_a_folder_is_cleaned_with_one_model(clip, random_model, tmp_path, capsys
     assert "3 videos: 3 skipped" in capsys.readouterr().out
 
 
+def test_a_dry_run_tells_and_writes_nothing(clip, random_model, tmp_path, capsys):
+    videos, out, report = tmp_path / "in", tmp_path / "out", tmp_path / "r.json"
+    videos.mkdir()
+    (videos / "a.mp4").write_bytes(clip(SMALL).read_bytes())
+    (videos / "b.mp4").write_text("no video")
+    argv = ["clean", "--dry-run", "--model", random_model, "--report", str(report)]
+    assert main([*argv, str(videos), str(out)]) == 1
+    said = capsys.readouterr()
+    assert said.err.count("\n") == 1
+    assert "8 frames, 0:00, 64x48 yuv420p h264" in said.out
+    assert "becomes  64x48 yuv420p by libx264 (crf 17, preset fast)" in said.out
+    assert said.out.endswith("; nothing was written\n")
+    assert {path.name for path in tmp_path.rglob("*")} == {"in", "a.mp4", "b.mp4", "r.json"}
+    planned, failed = json.loads(report.read_text())["videos"]
+    assert (planned["result"], failed["result"]) == ("planned", "failed")
+    assert (planned["frames"], planned["segments"], planned["encoder"]) == (8, 1, "libx264")
+
+    assert main([*argv, str(videos / "a.mp4"), str(videos / "b.mp4")]) == 1
+    assert "--overwrite" in capsys.readouterr().err
+
+
+def test_a_preview_is_short_and_shows_both(clip, random_model, tmp_path, capsys):
+    spec = Clip(frames=80, width=64, height=48, gaps=(1024,))
+    source, out = clip(spec), tmp_path / "look.mp4"
+    assert main(["clean", "--preview", str(source), str(out), "--model", random_model]) == 0
+    assert f"{out}: 63 frames in " in capsys.readouterr().out
+    before, both = luma_of(source), luma_of(out)
+    assert both.shape == (63, 48, 128)
+    assert np.abs(both[:, :, :64].astype(int) - before[9:72]).mean() < 2
+    assert np.abs(both[:, :, 64:].astype(int) - both[:, :, :64]).mean() > 0.3
+
+
 @pytest.mark.parametrize("more", [[], ["--no-resume"], ["--strength", "0.5"]])
 def test_an_interrupted_run_goes_on_unless_told(
     more, clip, random_model, tmp_path, capsys, monkeypatch
