@@ -8,7 +8,8 @@ from models.training.batches import BatchShape
 from models.training.pool import PoolSettings
 from models.training.validation import ValidationShape
 
-FRESH_RATE, FINE_TUNING_RATE = 1e-3, 2e-4
+FRESH_MODEL = "tiny"
+FRESH_RATE, FINE_TUNING_RATE = 3e-3, 1e-3
 FRESH_WARMUP, FINE_TUNING_WARMUP = 200, 20
 """Steps: weights that are good already need only wait for the optimiser's second moments."""
 
@@ -19,15 +20,18 @@ class TrainOptions:
 
     Attributes:
         out: the run's folder.
-        model: a name of the registry, for its configuration.
+        model: a name of the registry, for its configuration; None for that of `start`, or the
+            smallest.
         pool: what to train on.
         batch: how much of it at once.
         validation: what to be judged by.
         steps: length of the run.
         minutes: or its length in time; then the learning rate depends on the clock, and a resumed
             run is exact in its data but not in its rate.
-        start: model or weights file to begin from, None for fresh weights. Its configuration then
-            takes the place of the model's.
+        start: model or weights file to begin from, None for fresh weights. A larger `model` grows
+            from it (`models.training.grow`).
+        optimizer: of `models.training.optimizers.OPTIMIZERS`.
+        loss: of `models.training.losses.LOSSES`.
         learning_rate: at its highest, None for the usual one of fresh or of trained weights.
         warmup: steps until then, at most a tenth of the run; None likewise.
         average: momentum of the moving average of the weights that is scored and shipped, at most;
@@ -37,13 +41,15 @@ class TrainOptions:
     """
 
     out: Path
-    model: str
+    model: str | None
     pool: PoolSettings
     batch: BatchShape = field(default_factory=BatchShape)
     validation: ValidationShape = field(default_factory=ValidationShape)
     steps: int = 20_000
     minutes: float | None = None
     start: str | None = None
+    optimizer: str = "muon"
+    loss: str = "rmse"
     learning_rate: float | None = None
     warmup: int | None = None
     average: float = 0.999

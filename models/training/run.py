@@ -6,7 +6,7 @@ Works on every backend of Keras. Knows nothing of where batches come from.
 import json
 import math
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -20,8 +20,10 @@ from models import planes as yuv
 from models import registry
 from models.errors import TrainingError
 from models.network import NetworkConfig, build
-from models.training.losses import root_mean_square_error
-from models.training.options import Progress, TrainOptions, learning_rate
+from models.training.grow import grow
+from models.training.losses import LOSSES
+from models.training.optimizers import make_optimizer
+from models.training.options import FRESH_MODEL, Progress, TrainOptions, learning_rate
 from models.training.validation import validate
 
 
@@ -54,9 +56,25 @@ def nominal(codes: Any) -> Any:
     return (ops.cast(codes, "float32") - offset) / scale
 
 
-def clip_loss(sharp: Any, restored: Any) -> Any:
-    """`losses.root_mean_square_error` in code values of 8-bit RGB."""
-    return 255.0 * root_mean_square_error(nominal(sharp), restored)
+def clip_loss(loss: str) -> Callable[[Any, Any], Any]:
+    """One of `losses.LOSSES`, in code values of 8-bit RGB."""
+    return lambda sharp, restored: 255.0 * LOSSES[loss](nominal(sharp), restored)
+
+
+def _beginning(options: TrainOptions) -> tuple[NetworkConfig, keras.Model]:
+    """Fresh weights, those of `options.start`, or a larger network grown from these."""
+    if options.start is None:
+        config = registry.CONFIGS[options.model or FRESH_MODEL]
+        return config, build(config)
+    path = registry.weights_path(options.start)
+    smaller, arrays = registry.read_weights(path)
+    config = registry.CONFIGS[options.model] if options.model else smaller
+    network = build(config)
+    if config == smaller:
+        registry.assign(network, arrays, path)
+    else:
+        grow(network, config, arrays, smaller, path)
+    return config, network
 
 
 class Run:
@@ -65,24 +83,11 @@ class Run:
     def __init__(self, options: TrainOptions) -> None:
         keras.utils.set_random_seed(options.pool.seed)
         self.options = options
-        self.config = registry.CONFIGS[options.model]
-        if options.start:
-            path = registry.weights_path(options.start)
-            self.config, arrays = registry.read_weights(path)
-        self.network = build(self.config)
-        if options.start:
-            registry.assign(self.network, arrays, path)
+        self.config, self.network = _beginning(options)
         self.model = Unrolled(self.network, self.config)
-        self.optimizer = keras.optimizers.AdamW(
-            options.peak_rate,
-            weight_decay=1e-4,
-            beta_2=0.99,
-            global_clipnorm=1.0,
-            use_ema=True,
-            ema_momentum=options.momentum,
-        )
+        self.optimizer = make_optimizer(options.optimizer, options.peak_rate, options.momentum)
         self.optimizer.build(self.network.trainable_variables)
-        self.model.compile(optimizer=self.optimizer, loss=clip_loss)
+        self.model.compile(optimizer=self.optimizer, loss=clip_loss(options.loss))
         self.progress = Progress()
 
     @property
@@ -112,6 +117,9 @@ class Run:
             return
         trained = [ops.convert_to_numpy(v.value).copy() for v in self.network.trainable_variables]
         self.optimizer.finalize_variable_values(self.network.trainable_variables)
+        for variable in self.network.trainable_variables:
+            # a copy: JAX reuses the memory of what a network predicts with
+            variable.assign(ops.convert_to_numpy(variable.value).copy())
         try:
             yield self.network
         finally:

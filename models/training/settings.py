@@ -39,6 +39,8 @@ class BlurSettings:
     noise_share: float = 0.6
     noise: float = 1.2 / 255  # scale of the half-normal deviation of noise, at full light
     compression_share: float = 0.6
+    codec_share: float = 0.5  # of the compressed ones: by a video codec, not as pictures
+    crf: tuple[int, int] = (16, 30)  # H.264
     quality: tuple[int, int] = (60, 98)  # JPEG
     highlight_share: float = 0.5
     highlight: Range = (1.0, 4.0)  # how many times brighter clipped light really was

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from models.training.degrade import add_noise, compress
+from models.training.degrade import add_noise, compress_frames, compress_video
 from models.training.flow import place_flow_view
 from models.training.layers import Layer, draw_layer
 from models.training.light import SRGB_GAMMA, CameraCurve
@@ -273,6 +273,9 @@ def _degrade(
         light = add_noise(rng, light, read=level * 0.25, shot=level)
     stored = curve.to_stored(light)
     if rng.random() < settings.compression_share:
-        quality = int(rng.integers(settings.quality[0], settings.quality[1] + 1))
-        return np.stack([compress(frame, quality) for frame in stored])
+        if rng.random() < settings.codec_share:
+            return compress_video(stored, int(rng.integers(settings.crf[0], settings.crf[1] + 1)))
+        return compress_frames(
+            stored, int(rng.integers(settings.quality[0], settings.quality[1] + 1))
+        )
     return stored

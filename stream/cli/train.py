@@ -22,9 +22,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="folders of sharp footage, or of blur/ and sharp/",
     )
     parser.add_argument("--out", type=Path, metavar="DIR", help="the run's folder")
-    parser.add_argument("--model", default="tiny", metavar="NAME", help="(default: tiny)")
     parser.add_argument(
-        "--from", dest="start", metavar="NAME_OR_FILE", help="fine-tune this model instead"
+        "--model", metavar="NAME", help="size (default: that of --from, otherwise tiny)"
+    )
+    parser.add_argument(
+        "--from",
+        dest="start",
+        metavar="NAME_OR_FILE",
+        help="begin with these weights; with a larger --model, grow it from them",
     )
     length = parser.add_mutually_exclusive_group()
     length.add_argument("--steps", type=positive_int, default=20_000, metavar="N")
@@ -34,7 +39,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--frames", type=positive_int, default=4, help="per clip (default: 4)")
     parser.add_argument("--crop", type=positive_int, default=128, help="pixels (default: 128)")
     parser.add_argument(
-        "--learning-rate", type=float, metavar="R", help="(default: 0.001, with --from 0.0002)"
+        "--learning-rate", type=float, metavar="R", help="(default: 0.003, with --from 0.001)"
+    )
+    parser.add_argument(
+        "--optimizer", choices=("adamw", "muon"), default="muon", help="(default: muon)"
+    )
+    parser.add_argument(
+        "--loss",
+        choices=("rmse", "charbonnier"),
+        default="rmse",
+        help="(default: rmse)",
     )
     parser.add_argument("--seed", type=int, default=0, help="(default: 0)")
     parser.add_argument("--workers", type=positive_int, default=1, help="rendering processes")
@@ -58,7 +72,7 @@ def run(options: argparse.Namespace) -> int:
     from models.training.pool import PoolSettings
     from models.training.trainer import train
 
-    if options.model not in registry.CONFIGS:
+    if options.model and options.model not in registry.CONFIGS:
         raise TrainingError(
             f"there is no model {options.model!r}: give one of {', '.join(registry.CONFIGS)}"
         )
@@ -77,6 +91,8 @@ def run(options: argparse.Namespace) -> int:
             steps=options.steps,
             minutes=options.minutes,
             start=options.start,
+            optimizer=options.optimizer,
+            loss=options.loss,
             learning_rate=options.learning_rate,
             workers=options.workers,
         )

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
+from models.training.degrade import compress_video
 from models.training.layers import draw_layer, draw_mask
 from models.training.light import SRGB_GAMMA, CameraCurve
 from models.training.motion import draw_path, still
@@ -85,6 +86,15 @@ def test_blur_lowers_quality_with_its_length(library: SceneLibrary) -> None:
         return float(np.mean([psnr_db(clip.blurry, clip.sharp) for clip in clips]))
 
     assert quality(2) > quality(8) > quality(20)
+
+
+def test_a_video_codec_wears_more_at_a_higher_rate_factor() -> None:
+    scene = draw_scene(np.random.default_rng(3), 48, 64)
+    frames = np.stack([np.roll(scene, 2 * shift, axis=1) for shift in range(4)])
+    fine, coarse = compress_video(frames, 16), compress_video(frames, 30)
+    assert fine.shape == frames.shape
+    assert psnr_db(fine, frames) > psnr_db(coarse, frames) + 3
+    assert np.array_equal(compress_video(frames, 30), coarse)
 
 
 def test_exposure_conserves_light() -> None:

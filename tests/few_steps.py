@@ -1,0 +1,44 @@
+"""A few steps of training on made-up numbers, to compare the backends of Keras."""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from models.training.batches import BatchShape
+from models.training.options import TrainOptions
+from models.training.pool import PoolSettings
+from models.training.run import Run
+
+
+def losses(out, start):
+    """The losses of four steps, scored, saved and restored in between."""
+    run = Run(
+        TrainOptions(
+            out,
+            None,
+            PoolSettings(()),
+            BatchShape(2, 2, 32),
+            start=start,
+            learning_rate=1e-3,
+            steps=8,
+        )
+    )
+    sharp = np.random.default_rng(0).integers(16, 236, (2, 2, 8, 8, 24)).astype(np.uint8)
+    blurry = (sharp // 2 + 64).astype(np.uint8)
+    zeros = [np.zeros((1, 4, 4, 24), np.float32)] * 2
+    zeros.append(np.zeros((1, 2, 2, run.config.hidden), np.float32))
+    out.mkdir()
+    found = []
+    for _ in range(4):
+        found.append(run.step((blurry, sharp)))
+        with run.averaged() as network:
+            network.predict_on_batch(zeros)
+        run.save()
+        run.restore()
+    return found
+
+
+if __name__ == "__main__":
+    print(json.dumps(losses(Path(sys.argv[1]), sys.argv[2])))
