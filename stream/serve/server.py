@@ -126,6 +126,7 @@ def _tls(address: Address) -> ssl.SSLContext | None:
         context.load_cert_chain(address.certificate, address.key)
     except (OSError, ssl.SSLError) as error:
         raise SinkError(
-            f"{address.certificate} is no certificate with its key ({error})"
+            f"{address.certificate} cannot be used for https ({error}): name a PEM file of a "
+            "certificate, and with --key that of its key"
         ) from error
     return context

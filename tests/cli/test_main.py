@@ -97,6 +97,8 @@ ARROWS = {
     "stream.capture.file": {"cv2", "tensorflow", "keras", "models", "stream.output"},
     "stream.output.file": {"cv2", "tensorflow", "keras", "models", "stream.capture"},
     "stream.jobs.clean": {"cv2", "tensorflow", "keras", "models", "stream.inference"},
+    "stream.inference.shared": {"av", "cv2", "tensorflow", "keras", "models"},
+    "stream.serve.app": {"tensorflow", "keras", "models"},
     "models.training.trainer, models.training.publish": {"stream"},
     "models.training.synthesis": {"stream", "tensorflow", "keras"},
     "models.training.pool": {"stream", "tensorflow", "keras"},

@@ -1,0 +1,152 @@
+"""What `/stats` and `/metrics` say, and what the command itself does."""
+
+from __future__ import annotations
+
+import http.client
+import ipaddress
+import os
+import signal
+import socket
+import ssl
+import sys
+import threading
+from urllib.parse import urlsplit
+
+import pytest
+from aiohttp import web
+from aiortc import RTCCertificate
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from in_process import Brightener, Caller, bounded, serving
+
+from stream.cli import main
+from stream.errors import SinkError
+from stream.inference.device import Compute
+from stream.serve.limits import Limits
+from stream.serve.server import Address, serve
+from stream.serve.statistics import prometheus
+
+
+def test_the_figures_of_a_stream_are_in_both_formats(tmp_path):
+    async def scenario():
+        async with serving(tmp_path) as running:
+            caller = Caller(running)
+            await caller.connect()
+            await caller.until_deblurred()
+            stats = await running.get("/stats")
+            assert stats["model"] == "stand-in"
+            assert stats["live"]["deblurred"] >= 1
+            assert stats["live"]["latency_ms"]["p95"] > 0
+            assert stats["engine"]["frames"] >= stats["engine"]["batches"] >= 1
+            async with running.http.get(running.url + "/metrics") as response:
+                assert response.content_type == "text/plain"
+                metrics = dict(
+                    line.rsplit(" ", 1)
+                    for line in (await response.text()).splitlines()
+                    if not line.startswith("#")
+                )
+            info = 'deblur_info{model="stand-in",device="cpu",precision="float32"}'
+            assert metrics[info] == "1"
+            assert metrics["deblur_sessions"] == "1"
+            assert int(metrics["deblur_live_frames_total"]) >= 1
+            assert int(metrics['deblur_live_frames_shown_total{outcome="deblurred"}']) >= 1
+            assert float(metrics['deblur_live_latency_milliseconds{percentile="95"}']) > 0
+            assert metrics['deblur_jobs{state="done"}'] == "0"
+            await caller.close()
+
+    bounded(scenario())
+
+
+def test_before_any_frame_there_is_no_latency(tmp_path):
+    async def scenario():
+        async with serving(tmp_path) as running:
+            stats = await running.get("/stats")
+            assert stats["live"]["latency_ms"] == {"p50": None, "p95": None, "p99": None}
+            return prometheus(stats | {"model": 'a "quoted"\nname'})
+
+    text = bounded(scenario())
+    assert "latency_milliseconds{" not in text
+    assert r'model="a \"quoted\"\nname"' in text
+
+
+class Named(Brightener):
+    name = "stand-in"
+    compute = Compute("cpu", "float32")
+
+
+def test_an_address_that_is_taken_is_one_clear_line():
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(SinkError, match=f"127.0.0.1 port {port} cannot be bound"):
+            serve(Named(), Address(port=port), Limits(), lambda url: None)
+
+
+def test_off_loopback_the_address_has_a_token_and_a_name_that_others_reach(monkeypatch):
+    """Listens on loopback all the same: what is told is decided by the address that is given."""
+    start = web.TCPSite.start
+
+    async def start_on_loopback(site):
+        site._host = "127.0.0.1"
+        await start(site)
+
+    monkeypatch.setattr(web.TCPSite, "start", start_on_loopback)
+    told = []
+
+    def ready(url):
+        told.append(url)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    serve(Named(), Address("0.0.0.0", 0), Limits(), ready)
+    address = urlsplit(told[0])
+    assert not ipaddress.ip_address(address.hostname).is_unspecified
+    assert len(address.query) > len("token=") + 30
+
+
+def test_a_file_that_is_no_certificate_is_one_clear_line(tmp_path):
+    path = tmp_path / "cert.pem"
+    path.write_text("nothing")
+    with pytest.raises(SinkError, match=r"cert\.pem cannot be used for https"):
+        serve(Named(), Address(certificate=path), Limits(), lambda url: None)
+
+
+def test_with_a_certificate_it_is_https_alone(tmp_path):
+    certificate = RTCCertificate.generateCertificate()
+    pem, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    pem.write_bytes(certificate._cert.public_bytes(Encoding.PEM))
+    key.write_bytes(
+        certificate._key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    )
+    answers = []
+
+    def ask(url):
+        address = urlsplit(url)
+        trusting = ssl._create_unverified_context()
+        connection = http.client.HTTPSConnection(address.hostname, address.port, context=trusting)
+        connection.request("GET", "/stats")
+        answers.append((address.scheme, connection.getresponse().status))
+        connection.close()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    def ready(url):
+        threads.append(threading.Thread(target=ask, args=[url]))
+        threads[0].start()
+
+    threads: list[threading.Thread] = []
+    serve(Named(), Address(port=0, certificate=pem, key=key), Limits(), ready)
+    threads[0].join(10)
+    assert answers == [("https", 200)]
+
+
+@pytest.mark.parametrize("library", ["aiohttp", "aiortc"])
+def test_a_missing_extra_is_one_clear_line(library, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, library, None)
+    assert main(["serve"]) == 1
+    said = capsys.readouterr().err
+    assert said == f'deblur: deblur serve needs {library}: pip install "deblurstream[web]"\n'
+
+
+@pytest.mark.parametrize("argv", [["--port", "65536"], ["--port", "x"], ["--max-sessions", "0"]])
+def test_wrong_usage_exits_with_2(argv, capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["serve", *argv])
+    assert end.value.code == 2
+    assert "usage: deblur" in capsys.readouterr().err
