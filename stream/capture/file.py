@@ -62,6 +62,8 @@ class FileSource:
             # 150 frames a second in one thread.
             self._stream.thread_type = "SLICE"
             self._decoder = transparent_decoder(self._stream) or self._stream
+            # AVI has no pts: FFmpeg makes them up, and shuffles those of reordered H.264
+            self._shown_as_decoded = self._container.format.name == "avi"
             self._timeline = Timeline(self._nominal_step())
             self._deinterlacer = Deinterlacer(self._stream)
             self._pictures = self._decode()
@@ -83,12 +85,12 @@ class FileSource:
             DecodeError: Too many failures in a row, or the size changes midway.
         """
         last = self._first
-        place = self._timeline.place(_pts(last))
+        place = self._timeline.place(self._pts(last))
         yield from self._repeat(last, place.lost)  # lost before anything came: show what follows
         yield self._frame(last, place.pts, place.backwards)
         for picture in self._pictures:
             self._require_same_format(picture)
-            place = self._timeline.place(_pts(picture))
+            place = self._timeline.place(self._pts(picture))
             yield from self._repeat(last, place.lost)
             yield self._frame(picture, place.pts, place.backwards)
             last = picture
@@ -132,7 +134,8 @@ class FileSource:
     def _decode(self) -> Iterator[av.VideoFrame]:
         for packet in packets_of(self._container, [self._stream], self._count_damage):
             if not packet.is_discard:
-                self._timeline.expect(packet.dts if packet.pts is None else packet.pts)
+                unknown = packet.pts is None or self._shown_as_decoded
+                self._timeline.expect(packet.dts if unknown else packet.pts)
             for picture in self._decode_one(packet):
                 yield from self._deinterlacer.push(picture)
         for picture in self._decode_one(None):
@@ -195,6 +198,10 @@ class FileSource:
                 "supported; split it there"
             )
 
+    def _pts(self, picture: av.VideoFrame) -> int | None:
+        unknown = picture.pts is None or self._shown_as_decoded
+        return picture.dts if unknown else picture.pts
+
     def _nominal_step(self) -> int:
         rate, time_base = self._stream.guessed_rate, self._stream.time_base
         return round(1 / (rate * time_base)) if rate and time_base else 1
@@ -213,7 +220,7 @@ class FileSource:
             pixel_format=flowing_format(picture.format.name),
             source_pixel_format=picture.format.name,
             time_base=time_base,
-            start_pts=_pts(picture) or 0,
+            start_pts=self._pts(picture) or 0,
             frame_rate=rate,
             frames_estimate=estimate,
             duration_s=duration_s,
@@ -224,10 +231,6 @@ class FileSource:
             hdr=hdr_metadata(picture),
             not_carried=not_carried(picture) + ("interlacing",) * self._deinterlacer.active,
         )
-
-
-def _pts(picture: av.VideoFrame) -> int | None:
-    return picture.dts if picture.pts is None else picture.pts
 
 
 def _duration_s(stream: VideoStream, container: InputContainer) -> float | None:

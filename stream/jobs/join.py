@@ -125,6 +125,8 @@ def _write(
             _keep_pixel_shape(copy, info.sample_aspect_ratio)
             if isinstance(copy, VideoStream) and target.format.name in ("mp4", "mov"):
                 # they count a timecode in it, and take 1 / time base for it where it is missing
+                if tag := _tag(reel.template):
+                    copy.codec_context.codec_tag = tag
                 rate = info.frame_rate or Fraction(0)
                 copy.codec_context.framerate = rate if 1 <= rate <= 255 else Fraction(25)
         elif (kind := _attachable(stream)) and target.format.name == "matroska":
@@ -210,6 +212,13 @@ def _attach(target: OutputContainer, stream: Stream, kind: str) -> Stream:
         image = next((bytes(packet) for packet in packets if packet.size), b"")
     name = stream.metadata.get("filename", f"cover.{kind}")
     return target.add_attachment(name, f"image/{kind}", image)
+
+
+def _tag(video: Stream) -> str | None:
+    """The four letters for MP4 and MOV where FFmpeg's choice is not what players look for."""
+    if _codec(video) == "prores" and video.codec_context:
+        return video.codec_context.codec_tag  # there are six kinds; it would name the first
+    return "hvc1" if _codec(video) == "hevc" else None  # Apple's players show no hev1
 
 
 def _keep_pixel_shape(stream: Stream, ratio: Fraction | None) -> None:

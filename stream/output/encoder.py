@@ -154,8 +154,9 @@ def _attempts(
     if has_alpha(flowing) and options.codec is None:
         keeping = own + [_named(name) for name in _TRANSPARENT.get(format_name, ())]
     for candidates, layouts in (
+        (own, exact(flowing)),
+        (own, rounded(flowing)),
         (keeping, exact(flowing)),
-        (keeping if has_alpha(flowing) else own, rounded(flowing)),
         (others, opaque(flowing)),
         (others, as_yuv(flowing)),
     ):

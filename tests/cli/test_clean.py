@@ -265,6 +265,25 @@ def test_strength_scales_the_correction_and_belongs_to_the_job(clip, random_mode
     assert 0.4 < np.abs(changes["0.5"]).mean() / np.abs(changes["1"]).mean() < 0.6
 
 
+def test_strength_0_changes_no_sample_of_any_layout(clip, random_model, tmp_path):
+    """The whole program once; `test_identity` has every pixel format without the network."""
+    layouts = ("yuv420p", "yuv422p10le", "yuv444p12le", "gray", "bgr0", "gbrp10le", "yuva420p")
+    videos, out = tmp_path / "in", tmp_path / "out"
+    videos.mkdir()
+    for layout in layouts:
+        spec = Clip(".mkv", "ffv1", 66, 50, layout, frames=3, options=())
+        (videos / f"{layout}.mkv").write_bytes(clip(spec).read_bytes())
+    assert main(["clean", str(videos), str(out), "--model", random_model, "--strength", "0"]) == 0
+    for layout in layouts:
+        shown = []
+        for folder in (videos, out):
+            with av.open(str(folder / f"{layout}.mkv")) as container:
+                pictures = list(container.decode(video=0))
+            assert [picture.format.name for picture in pictures] == [layout] * 3
+            shown.append([bytes(plane) for picture in pictures for plane in picture.planes])
+        assert shown[0] == shown[1], layout
+
+
 @pytest.mark.parametrize("strength", ["-0.1", "1.6", "nan", "much"])
 def test_a_strength_that_makes_no_sense_is_a_usage_error(strength, capsys):
     with pytest.raises(SystemExit, match="2"):

@@ -7,7 +7,7 @@ import av
 import numpy as np
 import pytest
 from av.stream import Disposition
-from clips import Clip, damage, packets, times
+from clips import Clip, damage, packets, picture, times
 from fakes import FakeProcessor
 
 from stream.capture.file import FileSource
@@ -458,3 +458,37 @@ def test_a_missing_device_falls_back_to_software_and_says_so(asked, used, says, 
     (warning,) = result.warnings
     assert says in warning
     assert warning.endswith(f"lib{'x265' if used == 'hevc' else 'x264'} is used instead")
+
+
+@pytest.mark.parametrize(
+    ("suffix", "codec", "layout", "tag"),
+    [
+        (".mp4", "libx265", "yuv420p", "hvc1"),
+        (".mov", "libx265", "yuv420p", "hvc1"),
+        (".mov", "prores_ks", "yuv422p10le", "apch"),
+        (".mov", "prores_ks", "yuva444p10le", "ap4h"),
+    ],
+)
+def test_players_find_the_tag_they_know(suffix, codec, layout, tag, clip, tmp_path):
+    """Muxers have defaults that not every player reads: hev1, or ProRes 422 for 4444."""
+    options = (("x265-params", "log-level=none"),) if codec == "libx265" else ()
+    source = clip(Clip(suffix, codec, pixel_format=layout, frames=8, options=options))
+    clean_file(source, tmp_path / f"out{suffix}", FakeProcessor())
+    with av.open(str(tmp_path / f"out{suffix}")) as container:
+        assert container.streams.video[0].codec_context.codec_tag == tag
+
+
+def test_avi_without_times_for_reordered_pictures_keeps_an_even_pace(clip, tmp_path):
+    """FFmpeg makes up a pts for each packet as if it were shown when it is decoded."""
+    source = tmp_path / "in.avi"
+    options = {"preset": "medium", "bf": "3"}
+    with av.open(str(source), "w") as container:
+        video = container.add_stream("libx264", rate=25, options=options)
+        video.width, video.height, video.pix_fmt = 160, 120, "yuv420p"
+        spec = Clip(time_base=Fraction(1, 25), gaps=(1,))
+        for index in range(24):
+            container.mux(video.encode(picture(spec, index, index)))
+        container.mux(video.encode(None))
+    clean_file(source, tmp_path / "out.mkv", FakeProcessor(), FAST)
+    shown = times(tmp_path / "out.mkv")
+    assert [time - shown[0] for time in shown] == [Fraction(index, 25) for index in range(24)]
