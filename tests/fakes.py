@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 
+from stream.errors import ModelError
 from stream.frame import Discontinuity, Frame, Planes, StreamInfo
+from stream.jobs.cluster import Made
 
 PLANES = Planes((np.zeros((2, 2), np.uint8),))
 
@@ -132,3 +137,37 @@ class FakeSink(Faulty):
 
     def abort(self) -> None:
         self.passing("abort")
+
+
+def make_averaging() -> Made:
+    """For the workers of a cluster."""
+    return Made(Averaging(), "averaging", {"model": "none"})
+
+
+class Stuck(Averaging):
+    """On the machine of a cluster that a file names it never ends; on others it waits for that."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        import ray
+
+        folder = Path(os.environ["STUCK"])
+        self._stuck = folder / "stuck"
+        self._never = (folder / "machine").read_text() == ray.get_runtime_context().get_node_id()
+
+    def process(self, frame: Frame) -> Sequence[Frame]:
+        if self._never:
+            self._stuck.touch()
+        for _ in range(2400):
+            if self._stuck.exists() and not self._never:
+                return super().process(frame)
+            time.sleep(0.05)
+        raise InjectedError("waited in vain")
+
+
+def make_stuck() -> Made:
+    return Made(Stuck(), "averaging", {})
+
+
+def make_nothing() -> Made:
+    raise ModelError("there is no such model")

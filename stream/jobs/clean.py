@@ -16,6 +16,7 @@ from pathlib import Path
 
 from stream.errors import JobError
 from stream.frame import StreamInfo
+from stream.jobs.cluster import Cluster, Job
 from stream.jobs.comparison import Layout
 from stream.jobs.excerpt import Excerpt, Window
 from stream.jobs.identity import identity_of
@@ -65,7 +66,7 @@ class CleanResult:
 def clean_file(
     source: str | Path,
     target: str | Path,
-    processor: Processor,
+    processor: Processor | Cluster,
     options: CleanOptions | None = None,
     on_progress: Callable[[RunStats], None] | None = None,
     *,
@@ -79,9 +80,10 @@ def clean_file(
     Args:
         source: A video file.
         target: Its suffix names the container.
-        processor: Started and closed once for each segment.
+        processor: Started and closed once for each segment; or where there are others.
         options: Codec, quality, whether to overwrite and to resume.
-        on_progress: Called after each frame, on this thread, with the counts of the whole job.
+        on_progress: Called after each frame, or a cluster's segment, on this thread, with the
+            counts of the whole job.
         model: Anything that is equal for equal processors; only work of the same is resumed.
         on_message: Called with what the user should know at once.
 
@@ -98,10 +100,15 @@ def clean_file(
         work = stack.enter_context(Workspace(target, overwrite=options.overwrite))
         if not (work.done and work.journal.identity == identity):
             require_free(target, overwrite=options.overwrite)
-            _take_up(work, identity, plan, options, tell)
-            _clean_rest(work, plan, reader, processor, target, on_progress)
+            _take_up(work, identity, options, tell)
+            work.journal.total.frames_expected = info.frames_estimate
+            if isinstance(processor, Cluster):
+                job = Job(source.absolute(), target.absolute(), plan, window, identity)
+                _collect_rest(work, job, reader, processor, on_progress)
+            else:
+                _clean_rest(work, plan, reader, processor, target, on_progress)
             _join(work, source, target, info, window, overwrite=options.overwrite)
-        stats = _total(work, info)
+        stats = work.journal.total
         joined = work.journal.joined
         warnings += joined.warnings if joined else ()
     return CleanResult(stats, (*warnings, *_remarks(info, stats)))
@@ -160,7 +167,6 @@ def _require_different(source: Path, target: Path) -> None:
 def _take_up(
     work: Workspace,
     identity: Identity,
-    plan: Plan,
     options: CleanOptions,
     tell: Callable[[str], None],
 ) -> None:
@@ -170,7 +176,7 @@ def _take_up(
     elif removed := work.adopt(identity):
         tell(removed)
     if work.journal.segments:
-        frames = _total(work, plan.info).frames_out
+        frames = work.journal.total.frames_out
         tell(f"{work.target}: going on behind {frames} frames of an earlier run")
 
 
@@ -182,18 +188,28 @@ def _clean_rest(
     target: Path,
     on_progress: Callable[[RunStats], None] | None,
 ) -> None:
-    before = _total(work, plan.info)
-
     def progress(now: RunStats) -> None:
         if on_progress:
-            on_progress(_sum(before, now))
+            on_progress(_sum(work.journal.total, now))
 
     for _ in unfinished(plan, reader, work.journal):
-        segment = clean_segment(
+        segment, stats = clean_segment(
             plan, reader, processor, work.folder, shown_as=target, on_progress=progress
         )
-        work.journal.add(segment)
-        before.merge(segment.stats)
+        work.journal.add(segment, stats)
+
+
+def _collect_rest(
+    work: Workspace,
+    job: Job,
+    reader: Reader,
+    cluster: Cluster,
+    on_progress: Callable[[RunStats], None] | None,
+) -> None:
+    for segment, stats, raw in cluster.clean(job, reader, work.journal):
+        work.add(segment, stats, raw)
+        if on_progress:
+            on_progress(work.journal.total)
 
 
 def _join(
@@ -223,13 +239,6 @@ def _join(
         file.commit()
     finally:
         file.discard()
-
-
-def _total(work: Workspace, info: StreamInfo) -> RunStats:
-    total = RunStats(frames_expected=info.frames_estimate)
-    for segment in work.journal.segments:
-        total.merge(segment.stats)
-    return total
 
 
 def _sum(before: RunStats, now: RunStats) -> RunStats:

@@ -30,7 +30,7 @@ def unfinished(plan: Plan, reader: Reader, journal: Journal) -> Iterator[int]:
     while (pts := reader.next_pts) is not None:
         frames, behind = reader.position, None
         while pts is not None and (segment := journal.find(plan.file_name(plan.index_of(pts)))):
-            frames += segment.stats["frames_in"]
+            frames += segment.frames
             behind, pts = segment, segment.next_pts
         if pts is None:
             return

@@ -31,7 +31,7 @@ def clean_segment(
     *,
     shown_as: Path,
     on_progress: Callable[[RunStats], None] | None = None,
-) -> Segment:
+) -> tuple[Segment, RunStats]:
     """Bring the segment that comes next from ``reader`` through ``processor`` into ``folder``.
 
     Args:
@@ -41,6 +41,9 @@ def clean_segment(
         folder: Where the segment appears, when whole.
         shown_as: How errors name it.
         on_progress: Called after each frame written, with the counts of this segment.
+
+    Returns:
+        What was made, and how it went, burn-in not counted among the frames.
 
     Raises:
         DeblurError: In one line what failed; the segment is not there.
@@ -74,14 +77,16 @@ def clean_segment(
             f"{shown_as}: {plan.encoding.encoder} changed the times of pictures near "
             f"{float(start * plan.info.time_base):.1f} s; choose another --codec"
         )
-    return Segment(
+    stats = _without(stats, len(burn_in))
+    segment = Segment(
         name=path.name,
         size=path.stat().st_size,
         reorder=reorder_depth(times),
         marks=tuple(reader.marks()),
         next_pts=reader.next_pts,
-        stats=_without(stats, len(burn_in)).saved(),
+        frames=stats.frames_out,
     )
+    return segment, stats
 
 
 class _Piece:

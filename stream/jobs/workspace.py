@@ -15,7 +15,9 @@ from types import TracebackType
 from stream.errors import JobError
 from stream.jobs.journal import Identity, Journal, Segment, file_id
 from stream.jobs.lock import Lock, Locked
-from stream.output.partial import require_free
+from stream.output.muxer import write_error
+from stream.output.partial import PartialFile, require_free
+from stream.stats import RunStats
 
 _JOURNAL, _LOCK = "journal", "lock"
 
@@ -40,7 +42,7 @@ class Workspace:
             require_free(target, overwrite=overwrite)
         try:
             self._lock = self._locked()
-            self.journal = Journal(self.folder / _JOURNAL)
+            self.journal = Journal(self.folder / _JOURNAL, self._whole)
         except OSError as error:
             raise JobError(f"{self.folder} cannot be written ({error.strerror})") from error
 
@@ -72,17 +74,14 @@ class Workspace:
         return joined.file == file_id(self.target)
 
     def adopt(self, identity: Identity) -> str | None:
-        """Keep the finished segments if they are of this job, and as they were written.
+        """Keep the finished segments if they are of this job.
 
         Returns:
             What was removed and why, if it was work.
         """
         before, finished = self.journal.identity, self.journal.segments
         if before == identity:
-            for segment in finished:
-                if not self._whole(segment):
-                    self.journal.forget(segment)
-            self.keep_only(self.journal.segments)
+            self.keep_only(finished)
             return None
         self.begin(identity)
         if before is None or not finished:
@@ -96,6 +95,22 @@ class Workspace:
         self.journal = Journal(self.folder / _JOURNAL)
         self.keep_only([])
         self.journal.begin(identity)
+
+    def add(self, segment: Segment, stats: RunStats, raw: bytes) -> None:
+        """Note a segment that was made elsewhere, and keep its file.
+
+        Raises:
+            SinkError: It cannot be written.
+        """
+        file = PartialFile(self.folder / segment.name, overwrite=True)
+        try:
+            file.path.write_bytes(raw)
+            file.commit()
+        except OSError as error:
+            raise write_error(self.target, error) from error
+        finally:
+            file.discard()
+        self.journal.add(segment, stats)
 
     def keep_only(self, segments: list[Segment]) -> None:
         """Remove what no journal speaks of."""
@@ -143,9 +158,7 @@ def tidy(target: Path) -> None:
 def frames_finished(target: Path, identity: Identity) -> int:
     """How many frames of this very job an earlier run has left finished; changes nothing."""
     journal = Journal(_folder_of(target) / _JOURNAL)
-    if journal.identity != identity:
-        return 0
-    return sum(segment.stats["frames_out"] for segment in journal.segments)
+    return journal.total.frames_out if journal.identity == identity else 0
 
 
 def _folder_of(target: Path) -> Path:

@@ -4,6 +4,7 @@ from stream.jobs.journal import Joined, Journal, Segment, file_id
 from stream.stats import RunStats
 
 IDENTITY = {"input": "a", "model": "b"}
+STATS = RunStats(frames_in=4)
 
 
 def segment(number):
@@ -13,7 +14,7 @@ def segment(number):
         reorder=2,
         marks=((number, 7), (number + 1, 8)),
         next_pts=None if number == 2 else number + 2,
-        stats=RunStats(frames_in=number).saved(),
+        frames=number,
     )
 
 
@@ -22,27 +23,21 @@ def path(tmp_path):
     journal = Journal(tmp_path / "journal")
     journal.begin(IDENTITY)
     for number in range(3):
-        journal.add(segment(number))
+        journal.add(segment(number), STATS)
     journal.add_joined(Joined((1, 2, 3), ("a warning",)))
     return tmp_path / "journal"
 
 
-def without_stats(journal):
-    return [
-        (each.name, each.size, each.reorder, each.marks, each.next_pts) for each in journal.segments
-    ]
-
-
-def test_what_is_noted_is_read_again(path):
-    journal = Journal(path)
-    assert journal.identity == IDENTITY
-    expected = Journal(path.with_name("none"))
-    expected.begin(IDENTITY)
+def test_what_is_noted_is_read_again_in_order_of_time(path):
+    journal = Journal(path.with_name("other"))
+    journal.begin(IDENTITY)
     for number in (2, 0, 1):
-        expected.add(segment(number))
-    assert without_stats(journal) == without_stats(expected)
-    assert [each.stats["frames_in"] for each in journal.segments] == [0, 1, 2]
-    assert journal.joined == Joined((1, 2, 3), ("a warning",))
+        journal.add(segment(number), STATS)
+    for each in (journal, Journal(path.with_name("other")), Journal(path)):
+        assert each.identity == IDENTITY
+        assert each.segments == [segment(number) for number in range(3)]
+        assert each.total.frames_in == 12
+    assert Journal(path).joined == Joined((1, 2, 3), ("a warning",))
 
 
 def test_cut_off_at_any_byte_it_holds_what_was_whole_and_goes_on(path):
@@ -55,7 +50,7 @@ def test_cut_off_at_any_byte_it_holds_what_was_whole_and_goes_on(path):
         assert (journal.identity is not None) == (whole > 0)
         assert len(journal.segments) == max(0, min(3, whole - 1))
         assert (journal.joined is not None) == (whole == 5)
-        journal.add(segment(1))
+        journal.add(segment(1), STATS)
         assert path.read_bytes() == b"".join(lines[:whole]) + lines[2]
 
 
@@ -65,19 +60,19 @@ def test_garbage_ends_it(garbage, path):
     path.write_bytes(b"".join([*lines[:2], garbage, *lines[2:]]))
     journal = Journal(path)
     assert [each.name for each in journal.segments] == ["0.mp4"]
-    journal.add(segment(1))
+    journal.add(segment(1), STATS)
     assert path.read_bytes() == b"".join(lines[:3])
 
 
-def test_a_segment_that_is_forgotten_can_be_done_again(path):
-    journal = Journal(path)
-    journal.forget(segment(1))
+def test_a_segment_that_is_not_whole_is_unfinished_until_it_is_done_again(path):
+    journal = Journal(path, lambda segment: segment.name != "1.mp4")
     assert [each.name for each in journal.segments] == ["0.mp4", "2.mp4"]
-    assert (journal.find("1.mp4"), journal.joined) == (None, None)
-    journal.add(segment(1))
-    again = Journal(path)
-    assert [each.name for each in again.segments] == ["0.mp4", "1.mp4", "2.mp4"]
-    assert again.joined is None
+    assert (journal.find("1.mp4"), journal.total.frames_in) == (None, 8)
+    journal.add(segment(1), STATS)
+    for each in (journal, Journal(path)):
+        assert [each.name for each in each.segments] == ["0.mp4", "1.mp4", "2.mp4"]
+        assert each.total.frames_in == 12
+        assert each.joined is None
 
 
 def test_a_file_is_known_again_under_another_name(tmp_path):
