@@ -42,6 +42,12 @@ def is_rgb(name: str) -> bool:
     return _rgb(av.VideoFormat(name))
 
 
+def is_yuv(name: str) -> bool:
+    """Whether pictures of this format hold luma and chroma."""
+    layout = av.VideoFormat(name)
+    return not _rgb(layout) and not _grey(layout)
+
+
 def format_of(planes: Planes, *, rgb: bool = False, alpha: bool = False) -> str:
     """FFmpeg's name for the layout of ``planes``, with or without an alpha plane beside them."""
     if rgb:
@@ -149,7 +155,24 @@ def write_picture(frame: Frame, name: str) -> av.VideoFrame:
     picture = write_planes(planes, rgb=rgb, alpha=alpha)
     if picture.format.name == name:
         return picture
-    return without_rgb(picture) if rgb and not is_rgb(name) else picture.reformat(format=name)
+    if rgb and not is_rgb(name):
+        return without_rgb(picture)
+    if rgb or not is_rgb(name):
+        return picture.reformat(format=name)
+    return picture.reformat(
+        format=name,
+        src_colorspace=_formula(frame),
+        src_color_range=ColorRange.JPEG if frame.color.full_range else ColorRange.MPEG,
+        dst_color_range=ColorRange.JPEG,
+    )
+
+
+def _formula(frame: Frame) -> int:
+    """The matrix, as swscale numbers them; what says nothing is of BT.601 if it is small."""
+    matrix = frame.color.matrix
+    if matrix in (2, 3):
+        return int(Colorspace.ITU709 if frame.height >= 720 else Colorspace.ITU601)
+    return 5 if matrix == 6 else matrix
 
 
 def _rounded(planes: Planes, depth: int) -> Planes:

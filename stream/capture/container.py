@@ -15,6 +15,7 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 from stream.errors import OpenError, SourceError
+from stream.stills import Stills
 
 _NOT_VIDEO = frozenset({"tty", "lrc"})  # FFmpeg draws text files as pictures
 _TRANSPARENT = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
@@ -27,13 +28,20 @@ def open_container(path: Path) -> InputContainer:
     Raises:
         OpenError: There is nothing there that FFmpeg can read.
     """
+    if stills := Stills.at(path):
+        place, format_name = f"file:{stills.pattern}", "image2"
+        options = {"framerate": str(stills.rate), "start_number": str(stills.first())}
+    else:
+        # the prefix keeps a colon in the name from being taken for a protocol
+        place, format_name, options = f"file:{path}", None, {}
     if path.is_dir():
         raise OpenError(f"{path} is a folder; name a video file in it")
     if path.is_file() and path.stat().st_size == 0:
         raise OpenError(f"{path} is empty (0 bytes); record or copy it again")
     try:
-        # the prefix keeps a colon in the name from being taken for a protocol
-        container = av.open(f"file:{path}", mode="r", metadata_errors="replace")
+        container = av.open(
+            place, mode="r", format=format_name, options=options, metadata_errors="replace"
+        )
     except FileNotFoundError as error:
         raise OpenError(f"{path} does not exist; check the name") from error
     except PermissionError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 from typing import cast
 
@@ -24,7 +25,9 @@ _NOT_CARRIED = {
 def display_matrix(picture: av.VideoFrame) -> tuple[int, ...] | None:
     """Row by row, or None where the picture is shown as it is."""
     matrix = _bytes(picture, Type.DISPLAYMATRIX)
-    return struct.unpack("=9i", matrix) if matrix else None
+    if matrix:
+        return struct.unpack("=9i", matrix)
+    return _turned(picture.rotation) if picture.rotation else None
 
 
 def hdr_metadata(picture: av.VideoFrame) -> HdrMetadata | None:
@@ -41,8 +44,14 @@ def not_carried(picture: av.VideoFrame) -> tuple[str, ...]:
 
 
 def _bytes(picture: av.VideoFrame, kind: Type) -> bytes | None:
-    side_data = cast(SideDataContainer, picture.side_data)
     try:
-        return bytes(side_data[kind])
-    except KeyError:
+        return bytes(cast(SideDataContainer, picture.side_data)[kind])
+    except (KeyError, ValueError):  # the latter from PyAV 18 where there is EXIF, as in any TIFF
         return None
+
+
+def _turned(degrees: int) -> tuple[int, ...]:
+    """FFmpeg's av_display_rotation_set, for an angle counterclockwise."""
+    cosine, sine = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+    a, b = round(cosine * 65536), round(sine * 65536)
+    return (a, -b, 0, b, a, 0, 0, 0, 1 << 30)

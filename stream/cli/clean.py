@@ -33,6 +33,7 @@ from stream.jobs import (
     tasks_of,
 )
 from stream.output.encoder import EncoderOptions
+from stream.stills import is_there
 
 if TYPE_CHECKING:
     from stream.inference.deblurrer import Deblurrer
@@ -164,7 +165,7 @@ def run(options: argparse.Namespace) -> int:
         return 0 if good else 1
     if is_batch(options.input):
         return _run_all(tasks, cleaner, options)
-    if not tasks[0].source.exists():  # before TensorFlow's seconds of loading
+    if not is_there(tasks[0].source):  # before TensorFlow's seconds of loading
         raise OpenError(f"{tasks[0].source} does not exist; check the name")
     result = cleaner.clean(tasks[0])
     print(_summary(tasks[0], result))

@@ -11,6 +11,7 @@ from stream.errors import DeblurError, JobError, OpenError, SinkError
 from stream.jobs.clean import CleanResult
 from stream.jobs.workspace import tidy
 from stream.output.muxer import container_format
+from stream.stills import is_there
 
 # What is taken for a video in a folder; a file named by itself may have any name.
 _SUFFIXES = frozenset(
@@ -72,9 +73,8 @@ def tasks_of(inputs: Sequence[Path], output: Path, pattern: str | None = None) -
     ]
     if not tasks:
         named = f" named {pattern}" if pattern else ""
-        raise OpenError(
-            f"there is no video{named} in {', '.join(map(str, inputs))}; check the names"
-        )
+        hint = "check the names; numbered pictures are named like folder/frame_%04d.png"
+        raise OpenError(f"there is no video{named} in {', '.join(map(str, inputs))}; {hint}")
     taken: dict[Path, Path] = {}
     for task in tasks:
         if task.source.resolve() == task.target.resolve():
@@ -107,7 +107,7 @@ def clean_all(
             yield Outcome(task)
             continue
         try:
-            if not task.source.exists():
+            if not is_there(task.source):
                 raise OpenError(f"{task.source} does not exist; check the name")
             _make_folder(task.target.parent)
             result = clean(task)

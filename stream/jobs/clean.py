@@ -27,11 +27,13 @@ from stream.jobs.reader import Reader
 from stream.jobs.remaining import unfinished
 from stream.jobs.segment import clean_segment
 from stream.jobs.workspace import Workspace
-from stream.output.encoder import EncoderOptions, choose_encoding
+from stream.output.encoder import EncoderOptions, choose_encoding, for_stills
 from stream.output.muxer import container_format
 from stream.output.partial import PartialFile, require_free
+from stream.output.stills import write_stills
 from stream.stages import Processor
 from stream.stats import RunStats
+from stream.stills import Stills
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +153,9 @@ def prepare(source: Path, target: Path, options: CleanOptions, model: str) -> Re
             raise JobError(f"{source} shows nothing {options.excerpt}")
         window, info = window.narrowed(reader.info, reader.next_pts)
         encoding, warnings = choose_encoding(
-            described(info, options.layout), options.encoder, container_format(target)
+            described(info, options.layout),
+            for_stills(options.encoder, target, info),
+            container_format(target),
         )
         plan = make_plan(info, encoding, options.segment_s, options.layout)
         identity = identity_of(source, plan, window, model, target)
@@ -160,7 +164,9 @@ def prepare(source: Path, target: Path, options: CleanOptions, model: str) -> Re
 
 
 def _require_different(source: Path, target: Path) -> None:
-    if source.exists() and target.exists() and source.samefile(target):
+    stills = Stills.at(source)
+    same_names = stills is not None and stills == Stills.at(target)
+    if same_names or (source.exists() and target.exists() and source.samefile(target)):
         raise JobError(f"{target} is the input itself; choose another name for the output")
 
 
@@ -222,7 +228,8 @@ def _join(
     overwrite: bool,
 ) -> None:
     """Make the whole file in the work's folder, note what it is, and give it its name."""
-    path = work.folder / f"joined{target.suffix}"
+    stills = Stills.at(target)
+    path = work.folder / (f"joined{target.suffix}" if stills is None else "joined.mov")
     file = PartialFile(target, overwrite=overwrite, path=path)
     segments = work.journal.segments
     try:
@@ -236,7 +243,11 @@ def _join(
             shown_as=target,
         )
         work.journal.add_joined(Joined(file_id(path), tuple(warnings)))
-        file.commit()
+        if stills is None:
+            file.commit()
+        else:
+            numbered = Stills.at(source)
+            write_stills(path, stills, numbered.first() if numbered else 1)
     finally:
         file.discard()
 

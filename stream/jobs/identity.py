@@ -13,6 +13,7 @@ from stream.errors import OpenError
 from stream.jobs.excerpt import Window
 from stream.jobs.journal import Identity
 from stream.jobs.plan import Plan
+from stream.stills import Stills
 
 _PARTS = 16
 _PART_BYTES = 1 << 16
@@ -54,6 +55,8 @@ def fingerprint(path: Path) -> str:
     Raises:
         OpenError: It cannot be read.
     """
+    if stills := Stills.at(path):
+        return _fingerprint_of(stills)
     try:
         found = path.stat()
         digest = hashlib.sha256()
@@ -64,6 +67,15 @@ def fingerprint(path: Path) -> str:
     except OSError as error:
         raise OpenError(f"{path} cannot be read ({error.strerror})") from error
     return f"{found.st_size} {found.st_mtime_ns} {digest.hexdigest()}"
+
+
+def _fingerprint_of(stills: Stills) -> str:
+    digest = hashlib.sha256(str(stills.rate).encode())
+    files = stills.files()
+    for path in files.values():
+        found = path.stat()
+        digest.update(f"{path.name} {found.st_size} {found.st_mtime_ns}\n".encode())
+    return f"{len(files)} {digest.hexdigest()}"
 
 
 def _version() -> str:

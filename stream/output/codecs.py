@@ -57,6 +57,7 @@ KNOWN = (
     Known("mpeg1video", "mpeg1video", flags=_QSCALE),
     Known("mjpeg", "mjpeg", flags=_QSCALE),
     Known("png", "png"),
+    Known("tiff", "tiff"),
     Known("qtrle", "qtrle"),
     Known("v210", "v210"),
     Known("magicyuv", "magicyuv"),

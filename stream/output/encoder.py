@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import io
+import itertools
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from pathlib import Path
 
 import av
 from av.codec import Codec
@@ -34,9 +36,9 @@ from stream.output.codecs import (
     is_hardware,
     of_codec,
 )
-from stream.output.layout import Layout, as_yuv, exact, opaque, rounded
-from stream.output.muxer import hides, open_muxer
-from stream.pixel_format import has_alpha, is_rgb
+from stream.output.layout import Layout, as_rgb, as_yuv, exact, opaque, rounded
+from stream.output.muxer import STILLS, hides, open_muxer
+from stream.pixel_format import has_alpha, is_rgb, is_yuv
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +131,26 @@ def add_video_stream(
     return stream
 
 
+def for_stills(options: EncoderOptions, target: Path, info: StreamInfo) -> EncoderOptions:
+    """The options with the codec that a file of numbered pictures asks for, if it is one.
+
+    Raises:
+        SinkError: Another codec was asked for, or these pictures would look wrong in it.
+    """
+    codec = STILLS.get(target.suffix.lower())
+    if codec is None:
+        return options
+    if options.codec not in (None, codec):
+        raise SinkError(f"{target.name} holds {codec}, not {options.codec}; leave --codec out")
+    if codec == "mjpeg" and not (info.color.full_range and not info.color.rgb):
+        raise SinkError(f"{target.name}: JPEG is for full-range YUV, as from JPEG; name it .png")
+    return replace(options, codec=codec)
+
+
 def written_color(info: StreamInfo, encoding: Encoding) -> ColorTags:
     """How the planes that the encoder is given are to be read."""
+    if is_rgb(encoding.pixel_format) and not info.color.rgb:
+        return ColorTags(ColorRange.JPEG, info.color.primaries, info.color.transfer, 0)
     if is_rgb(info.pixel_format) and not is_rgb(encoding.pixel_format):
         return ColorTags(ColorRange.MPEG, info.color.primaries, info.color.transfer, 1)
     return info.color
@@ -159,8 +179,12 @@ def _attempts(
         (keeping, exact(flowing)),
         (others, opaque(flowing)),
         (others, as_yuv(flowing)),
+        (own if options.codec is not None else [], as_rgb(flowing)),
     ):
-        yield from ((known, layout) for known in candidates for layout in layouts)
+        for known, layout in itertools.product(candidates, layouts):
+            # TIFF would hold luma and chroma, but not by which formula
+            if known.codec != "tiff" or info.codec == "tiff" or not is_yuv(layout.name):
+                yield known, layout
 
 
 # Where transparency is looked for in a container whose source's codec will not do. MP4 could hold

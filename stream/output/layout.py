@@ -67,3 +67,12 @@ def as_yuv(flowing: str) -> list[Layout]:
         return []
     name = flowing.replace("gbrap", "gbrp").replace("gbrp", "yuv444p")
     return [Layout(name, "RGB becomes YUV 4:4:4, BT.709" + ", opaque" * has_alpha(flowing))]
+
+
+def as_rgb(flowing: str) -> list[Layout]:
+    """Layouts for pictures of luma and chroma in files of red, green and blue."""
+    if is_rgb(flowing):
+        return []
+    deep = flowing.endswith("le")
+    names = ("rgb48le", "rgb48be") if deep else ("rgb24",)
+    return [Layout(name, "YUV becomes RGB" + ", opaque" * has_alpha(flowing)) for name in names]

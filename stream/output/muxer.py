@@ -29,14 +29,23 @@ _FORMATS = {
 }
 
 
+STILLS = {".png": "png", ".tif": "tiff", ".tiff": "tiff", ".jpg": "mjpeg", ".jpeg": "mjpeg"}
+"""Codecs of still pictures, which are written as `stream.output.stills` does."""
+
+
 def container_format(path: Path) -> str:
     """FFmpeg's muxer for a file of this name.
 
     Raises:
         SinkError: We write no such container.
     """
+    suffix = path.suffix.lower()
+    if suffix in STILLS and "%" not in path.name:
+        raise SinkError(f"{path} would be one picture; number them, as in {path.stem}_%04d{suffix}")
+    if suffix in STILLS:
+        return "mov"  # which holds them on their way, each in a packet of its own
     try:
-        return _FORMATS[path.suffix.lower()]
+        return _FORMATS[suffix]
     except KeyError:
         known = ", ".join(sorted(_FORMATS))
         raise SinkError(

@@ -7,6 +7,7 @@ import secrets
 from pathlib import Path
 
 from stream.errors import SinkError
+from stream.stills import is_there
 
 
 class PartialFile:
@@ -57,7 +58,7 @@ def require_free(target: Path, *, overwrite: bool) -> None:
         raise SinkError(f"the folder {target.parent} does not exist; create it first")
     if target.is_dir():
         raise SinkError(f"{target} is a folder; name a file in it")
-    if target.exists() and not overwrite:
+    if is_there(target) and not overwrite:
         raise SinkError(f"{target} exists; choose another name, or --overwrite it")
 
 

@@ -1,0 +1,32 @@
+"""A finished video of still pictures, taken apart into numbered files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import av
+
+from stream.output.muxer import write_error
+from stream.output.partial import sync
+from stream.stills import Stills
+
+
+def write_stills(video: Path, target: Stills, first: int) -> None:
+    """Write every packet of ``video`` as a file; all are whole before the first gets its name.
+
+    Raises:
+        SinkError: The disk failed.
+    """
+    try:
+        waiting = []
+        with av.open(f"file:{video}") as container:
+            packets = (packet for packet in container.demux(video=0) if packet.size)
+            for number, packet in enumerate(packets, first):
+                waiting.append((video.with_name(f"still{number}"), target.file(number)))
+                waiting[-1][0].write_bytes(bytes(packet))
+                sync(waiting[-1][0])
+        for path, name in waiting:
+            path.replace(name)
+        sync(target.pattern.parent)
+    except (av.FFmpegError, OSError) as error:
+        raise write_error(target.pattern, error) from error
