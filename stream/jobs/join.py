@@ -25,6 +25,7 @@ from stream.capture.container import open_container, packets_of, picture_stream
 from stream.capture.file import FileSource
 from stream.frame import ColorTags, StreamInfo
 from stream.jobs.excerpt import WHOLE, Window
+from stream.jobs.plan import shift_in_segments
 from stream.jobs.reel import Reel
 from stream.jobs.retime import Clock
 from stream.output.muxer import container_format, hides, open_muxer, write_error
@@ -146,8 +147,9 @@ def _write(
     target.start_encoding()  # fixes the time bases of the streams
 
     damaged: list[str] = []
+    back = shift_in_segments(info) * info.time_base if info.start_pts > 0 else Fraction(0)
     both = (
-        _video(reel, video or pictures, min(shift, Fraction(0))),  # moved up when encoded
+        _video(reel, video or pictures, min(shift, Fraction(0)) - back),
         _others(original, copies, window, shift, damaged),
     )
     for packet in heapq.merge(*both, key=_decode_time):

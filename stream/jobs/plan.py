@@ -82,6 +82,18 @@ def described(info: StreamInfo, layout: Layout | None) -> StreamInfo:
     return layout.describe(info) if layout else info
 
 
+def shift_in_segments(info: StreamInfo) -> int:
+    """What is added to every pts while it is in a segment, in units of the video's time base.
+
+    A negative start is moved to 0, for good. One that is not 0 but hardly later is moved by a
+    second, and back again: FFmpeg reads it from MP4 as 0 where the first decode time is negative.
+    """
+    if info.start_pts < 0:
+        return -info.start_pts
+    second = round(1 / info.time_base)
+    return second if 0 < info.start_pts < second else 0
+
+
 def make_plan(
     info: StreamInfo,
     encoding: Encoding,

@@ -14,7 +14,7 @@ from stream.errors import JobError
 from stream.frame import Frame, StreamInfo
 from stream.jobs.comparison import Comparison
 from stream.jobs.journal import Segment
-from stream.jobs.plan import Plan
+from stream.jobs.plan import Plan, shift_in_segments
 from stream.jobs.reader import Reader
 from stream.jobs.reel import read_times, reorder_depth
 from stream.output.file import VideoWriter
@@ -67,6 +67,7 @@ def clean_segment(
         format_name=plan.format_name,
         encoding=plan.encoding,
         shown_as=shown_as,
+        shift=shift_in_segments(plan.output),
     )
     sink = _Rest(writer, start, plan.output)
     processor = Comparison(processor, plan.layout) if plan.layout else processor
@@ -125,7 +126,7 @@ class _Rest:
         self._writer = writer
         self._start = start
         self._output = output
-        self._shift = max(0, -output.start_pts)
+        self._shift = shift_in_segments(output)
 
     def open(self, info: StreamInfo) -> None:
         self._writer.open(self._output)

@@ -33,6 +33,7 @@ class VideoWriter:
         format_name: FFmpeg's muxer.
         encoding: Settings chosen before; otherwise `open` chooses.
         shown_as: How errors name the file, where it is a part of another.
+        shift: Added to every pts; None moves a stream that starts before 0 to 0.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class VideoWriter:
         format_name: str | None = None,
         encoding: Encoding | None = None,
         shown_as: Path | None = None,
+        shift: int | None = None,
     ) -> None:
         self.warnings: list[str] = []
         self._path = Path(path)
@@ -55,6 +57,7 @@ class VideoWriter:
         self._file: PartialFile | None = None
         self._container: OutputContainer | None = None
         self._stream: VideoStream | None = None
+        self._given_shift = shift
         self._shift = 0
         self._info: StreamInfo | None = None
         self._last_pts: int | None = None
@@ -70,7 +73,8 @@ class VideoWriter:
         if self._encoding is None:
             self._encoding, self.warnings = choose_encoding(info, self._options, self._format_name)
         self._info = info
-        self._shift = max(0, -info.start_pts)
+        given = self._given_shift
+        self._shift = max(0, -info.start_pts) if given is None else given
         try:
             self._container = open_muxer(self._file.path, self._format_name, info)
             self._stream = add_video_stream(self._container, info, self._encoding)

@@ -62,7 +62,7 @@ CONTAINERS = {
         "libx264 libx264rgb libx265 libvpx-vp9 libvpx libsvtav1 ffv1 mpeg4 mjpeg",
     ),
     ".webm": (MKV, "libopus", "libvpx-vp9 libvpx libsvtav1"),
-    ".ts": (TS, "mp2", "libx264 libx265 mpeg4"),
+    ".ts": (TS, "mp2", "libx264 libx265"),
 }
 # steps between pictures in 1/1000 s, the start, and whether pictures are reordered
 TIMINGS = {
@@ -163,12 +163,14 @@ def summary(path):
     source = FileSource(path)
     info, count = source.info, len(list(source.frames()))
     source.close()
-    facts = described(path)
+    facts, shown = described(path), times(path)
+    # a transport stream has no time before 0, so where decoding would begin there all is moved
+    zero = shown[0] if path.suffix == ".ts" else 0
     facts.pop("length")
     return facts | {
         "frames": count,
-        "times": times(path),
-        "sound": packets(path, "audio"),
+        "times": [time - zero for time in shown],
+        "sound": [(time - zero, data) for time, data in packets(path, "audio")],
         "matrix": info.display_matrix,
         "hdr": info.hdr,
         "shape": info.sample_aspect_ratio or 1,
