@@ -6,6 +6,7 @@ imported when the command runs, so that `deblur --help` needs no TensorFlow.
 
 import argparse
 import importlib
+import io
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -36,6 +37,8 @@ COMMANDS = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit code; usage errors raise SystemExit(2)."""
     argv = sys.argv[1:] if argv is None else argv
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # file names may be anything
     options = _parser(argv).parse_args(argv)
     previous = signal.signal(signal.SIGTERM, _interrupt)
     try:

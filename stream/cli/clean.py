@@ -16,7 +16,6 @@ from stream.cli.arguments import Options, add_compute, add_model, strength, time
 from stream.cli.dry_run import dry_run
 from stream.cli.quiet import load_tensorflow
 from stream.cli.report import ProgressLine, duration_text, size_text, write_json
-from stream.errors import OpenError
 from stream.jobs import (
     CleanOptions,
     CleanResult,
@@ -25,6 +24,7 @@ from stream.jobs import (
     Layout,
     Outcome,
     Task,
+    check,
     clean_all,
     clean_file,
     forecast,
@@ -33,7 +33,6 @@ from stream.jobs import (
     tasks_of,
 )
 from stream.output.encoder import EncoderOptions
-from stream.stills import is_there
 
 if TYPE_CHECKING:
     from stream.inference.deblurrer import Deblurrer
@@ -152,6 +151,8 @@ def run(options: argparse.Namespace) -> int:
     """Clean one video, or several; report counts and timings if asked."""
     tasks = tasks_of(options.input, options.output, options.pattern)
     cleaner = _Cleaner(options, tasks)
+    if not is_batch(options.input):
+        cleaner.check(tasks[0])
     if options.dry_run:
         good, entries = dry_run(
             tasks,
@@ -165,8 +166,6 @@ def run(options: argparse.Namespace) -> int:
         return 0 if good else 1
     if is_batch(options.input):
         return _run_all(tasks, cleaner, options)
-    if not is_there(tasks[0].source):  # before TensorFlow's seconds of loading
-        raise OpenError(f"{tasks[0].source} does not exist; check the name")
     result = cleaner.clean(tasks[0])
     print(_summary(tasks[0], result))
     if options.report:
@@ -260,6 +259,10 @@ class _Cleaner:
                 precision=options.precision,
                 strength=options.strength,
             )
+
+    def check(self, task: Task) -> None:
+        """Let what cannot be done fail now, not after TensorFlow's seconds of loading."""
+        check(task.source, task.target, self._choice(task))
 
     def clean(self, task: Task) -> CleanResult:
         """Clean one video, and say what is to be known of it."""

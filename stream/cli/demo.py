@@ -63,7 +63,7 @@ def run(options: argparse.Namespace) -> int:
     write_video(blurred, blurry_frames, sound=True)
     write_video(sharp, sharp_frames)
     deblurrer = Deblurrer(options.model, device=options.device, precision=options.precision)
-    progress = ProgressLine()
+    progress = ProgressLine(blurred.name)
     try:
         stats = clean_file(
             blurred,

@@ -1,7 +1,7 @@
 """Recorded videos from file to file: cleaned in segments, joined, and put in place when whole."""
 
 from stream.jobs.batch import Outcome, Task, clean_all, is_batch, tasks_of
-from stream.jobs.clean import CleanOptions, CleanResult, clean_file
+from stream.jobs.clean import CleanOptions, CleanResult, check, clean_file
 from stream.jobs.comparison import Layout
 from stream.jobs.excerpt import Excerpt, middle_of
 from stream.jobs.forecast import Forecast, forecast
@@ -14,6 +14,7 @@ __all__ = [
     "Layout",
     "Outcome",
     "Task",
+    "check",
     "clean_all",
     "clean_file",
     "forecast",

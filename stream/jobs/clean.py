@@ -26,7 +26,7 @@ from stream.jobs.plan import BURN_IN, SEGMENT_S, Plan, described, make_plan
 from stream.jobs.reader import Reader
 from stream.jobs.remaining import unfinished
 from stream.jobs.segment import clean_segment
-from stream.jobs.workspace import Workspace
+from stream.jobs.workspace import Workspace, require_promising
 from stream.output.encoder import EncoderOptions, choose_encoding, for_stills
 from stream.output.muxer import container_format
 from stream.output.partial import PartialFile, require_free
@@ -161,6 +161,16 @@ def prepare(source: Path, target: Path, options: CleanOptions, model: str) -> Re
         identity = identity_of(source, plan, window, model, target)
         stack.pop_all()
     return Ready(reader, window, plan, identity, tuple(warnings))
+
+
+def check(source: Path, target: Path, options: CleanOptions) -> None:
+    """Raise at once what `clean_file` would raise before its first frame; changes nothing.
+
+    Raises:
+        DeblurError: In one line why it cannot be done.
+    """
+    require_promising(target, overwrite=options.overwrite)
+    prepare(source, target, options, "").close()
 
 
 def _require_different(source: Path, target: Path) -> None:

@@ -38,8 +38,7 @@ class Workspace:
         self.folder = _folder_of(target)
         self.target = target
         self._overwrite = overwrite
-        if not self.folder.exists():
-            require_free(target, overwrite=overwrite)
+        require_promising(target, overwrite=overwrite)
         try:
             self._lock = self._locked()
             self.journal = Journal(self.folder / _JOURNAL, self._whole)
@@ -159,6 +158,16 @@ def frames_finished(target: Path, identity: Identity) -> int:
     """How many frames of this very job an earlier run has left finished; changes nothing."""
     journal = Journal(_folder_of(target) / _JOURNAL)
     return journal.total.frames_out if journal.identity == identity else 0
+
+
+def require_promising(target: Path, *, overwrite: bool) -> None:
+    """Check that the target is free, or may be what an earlier run made and did not tidy.
+
+    Raises:
+        SinkError: It is neither.
+    """
+    if not _folder_of(target).exists():
+        require_free(target, overwrite=overwrite)
 
 
 def _folder_of(target: Path) -> Path:

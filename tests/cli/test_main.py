@@ -1,7 +1,9 @@
+import os
 import subprocess
 import sys
 
 import pytest
+from clips import Clip
 
 from stream.cli import COMMANDS, main
 
@@ -81,6 +83,48 @@ def test_a_failure_is_one_line_and_exits_with_1(argv, says, capsys, tmp_path, mo
     assert error.startswith("deblur: ")
     assert error.count("\n") == 1
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        (["nowhere/out.mp4"], "the folder nowhere does not exist"),
+        (["out.xyz"], "no container is known by '.xyz'"),
+        (["out.webm", "--codec", "h264"], "refuses"),
+        (["out.mp4", "--start", "1:00"], "in.mp4 shows nothing between 1:00 and the end"),
+        (["taken.mp4"], "taken.mp4 exists"),
+        (["taken.mp4", "--dry-run"], "taken.mp4 exists"),
+    ],
+)
+def test_what_cannot_be_done_is_said_before_tensorflow_loads(
+    more, says, clip, tmp_path, monkeypatch, capsys
+):
+    (tmp_path / "in.mp4").write_bytes(clip(Clip(frames=3)).read_bytes())
+    (tmp_path / "taken.mp4").write_text("mine")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, "tensorflow", None)  # an import fails
+    monkeypatch.setitem(sys.modules, "keras", None)
+    assert main(["clean", "in.mp4", *more]) == 1
+    error = capsys.readouterr().err
+    assert says in error
+    assert error.count("\n") == 1
+    assert {path.name for path in tmp_path.iterdir()} == {"in.mp4", "taken.mp4"}
+
+
+def test_a_name_that_is_no_text_is_printed_all_the_same(clip, tmp_path):
+    (tmp_path / "out").mkdir()
+    for folder, name in (("", b"caf\xe9.mp4"), ("out", b"caf\xe9.mp4")):
+        (tmp_path / folder / os.fsdecode(name)).write_bytes(clip(Clip(frames=3)).read_bytes())
+    result = subprocess.run(
+        [sys.executable, "-m", "stream", "clean", "--dry-run", tmp_path, tmp_path / "out"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env=os.environ | {"PYTHONIOENCODING": "utf-8:strict"},
+    )
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "caf\\udce9.mp4: exists, would be skipped" in result.stdout
 
 
 def test_debug_shows_the_traceback(tmp_path):
