@@ -80,6 +80,12 @@ def is_there(path: Path) -> bool:
     return bool(stills.files()) if stills else path.exists()
 
 
+def size_of(path: Path) -> int:
+    """Bytes of a file, or of all pictures of a sequence."""
+    stills = Stills.at(path)
+    return sum(file.stat().st_size for file in (stills.files().values() if stills else [path]))
+
+
 def _exact(rate: Fraction) -> Fraction:
     """29.97 means 30000/1001, and so on."""
     slowed = Fraction(round(rate) * 1000, 1001)

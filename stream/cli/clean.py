@@ -33,6 +33,7 @@ from stream.jobs import (
     tasks_of,
 )
 from stream.output.encoder import EncoderOptions
+from stream.stills import is_there, size_of
 
 if TYPE_CHECKING:
     from stream.inference.deblurrer import Deblurrer
@@ -174,7 +175,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _run_all(tasks: Sequence[Task], cleaner: _Cleaner, options: argparse.Namespace) -> int:
-    if options.overwrite or not all(task.target.exists() for task in tasks):
+    if options.overwrite or not all(is_there(task.target) for task in tasks):
         cleaner.load()
     outcomes, entries = [], []
     try:
@@ -202,7 +203,7 @@ def _run_all(tasks: Sequence[Task], cleaner: _Cleaner, options: argparse.Namespa
 def _summary(task: Task, result: CleanResult) -> str:
     """Two lines for people."""
     stats = result.stats
-    before, after = (size_text(path.stat().st_size) for path in (task.source, task.target))
+    before, after = (size_text(size_of(path)) for path in (task.source, task.target))
     return (
         f"{task.target}: {stats.frames_out} frames in {duration_text(stats.duration_s)}, "
         f"{stats.fps:.1f} fps\n"
@@ -216,7 +217,7 @@ def _table(outcomes: Sequence[Outcome], planned: int) -> str:
     for outcome in outcomes:
         figures = ""
         if outcome.result:
-            stats, size = outcome.result.stats, outcome.task.target.stat().st_size
+            stats, size = outcome.result.stats, size_of(outcome.task.target)
             time = duration_text(stats.duration_s)
             figures = f"{stats.frames_out:8}{time:>9}{stats.fps:8.1f}{size_text(size):>9}"
         lines.append(f"{outcome.word:8}{figures:34}  {outcome.task.target}")

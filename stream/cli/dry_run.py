@@ -11,6 +11,7 @@ from stream.errors import DeblurError
 from stream.frame import StreamInfo
 from stream.jobs import Forecast, Task
 from stream.output.partial import require_free
+from stream.stills import is_there, size_of
 
 
 def dry_run(
@@ -42,7 +43,7 @@ def dry_run(
         entries.append(entry)
         if not batch:
             require_free(task.target, overwrite=overwrite)
-        elif task.target.exists() and not overwrite:
+        elif is_there(task.target) and not overwrite:
             print(f"{task.target}: exists, would be skipped")
             entry["result"] = "skipped"
             continue
@@ -99,7 +100,7 @@ def _cost(task: Task, found: Forecast) -> str:
     tried = f"{found.fps:.1f} fps, as {found.frames_tried} frames from the middle show"
     if found.time_s is None or found.size is None:
         return f"{tried}; the length of the video is not known"
-    before = size_text(task.source.stat().st_size)
+    before = size_text(size_of(task.source))
     return f"{duration_text(found.time_s)} and {size_text(found.size)} (before: {before}); {tried}"
 
 

@@ -102,7 +102,7 @@ def clean_all(
         overwrite: Whether to do those whose target is there already, too.
     """
     for task in tasks:
-        if task.target.exists() and not overwrite:
+        if is_there(task.target) and not overwrite:
             tidy(task.target)
             yield Outcome(task)
             continue

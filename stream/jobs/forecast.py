@@ -24,6 +24,7 @@ from stream.jobs.excerpt import Excerpt, middle_of
 from stream.jobs.plan import Plan
 from stream.jobs.workspace import frames_finished
 from stream.stages import Processor
+from stream.stills import size_of
 
 SAMPLE_FRAMES = 12
 """How many frames are cleaned on trial; a few seconds of work on a slow machine."""
@@ -147,7 +148,7 @@ def _measure(path: Path) -> _Sample:
         copied = [_name(stream) for stream in streams if stream.index != pictures.index]
     if chapters:
         copied.append("chapters")
-    once = path.stat().st_size - beside - sum(keys) - sum(others)
+    once = size_of(path) - beside - sum(keys) - sum(others)
     return _Sample(tuple(copied), keys, others, beside, once)
 
 

@@ -8,6 +8,7 @@ import sys
 import time
 
 import av
+import cv2
 import numpy as np
 import pytest
 from clips import Clip
@@ -195,6 +196,21 @@ def test_a_dry_run_tells_and_writes_nothing(clip, random_model, tmp_path, capsys
 
     assert main([*argv, str(videos / "a.mp4"), str(videos / "b.mp4")]) == 1
     assert "--overwrite" in capsys.readouterr().err
+
+
+def test_numbered_pictures_are_tried_cleaned_and_weighed(clip, random_model, tmp_path, capsys):
+    with av.open(str(clip(SMALL))) as container:
+        for number, frame in enumerate(container.decode(video=0), start=1):
+            bgr = frame.to_ndarray(format="bgr24")
+            cv2.imwrite(str(tmp_path / f"in{number}.png"), bgr)
+    argv = ["clean", str(tmp_path / "in%d.png"), str(tmp_path / "out%d.png")]
+    argv += ["--model", random_model]
+    assert main([*argv, "--dry-run"]) == 0
+    assert "8 frames, 0:00, 64x48 gbrp png" in capsys.readouterr().out
+    assert len(list(tmp_path.iterdir())) == SMALL.frames
+    assert main(argv) == 0
+    assert "out%d.png: 8 frames in " in capsys.readouterr().out
+    assert len(list(tmp_path.glob("out*.png"))) == SMALL.frames
 
 
 def test_a_preview_is_short_and_shows_both(clip, random_model, tmp_path, capsys):
