@@ -2,88 +2,79 @@
 
 Pure functions on packed pictures (see `packing`), in the array namespace they are given: inside a
 compiled step, or NumPy. A source keeps its own planes: only the view is resampled, and only a
-residual is added to what the source delivered.
+residual is added to what the source delivered. Both ways are linear in the samples of a patch, so
+a matrix each does it for every layout.
 """
 
+from collections.abc import Sequence
 from types import ModuleType
-from typing import Any
 
 import numpy as np
 
-from models.planes import CHANNELS, Array, Levels, channel_levels
+from models.planes import Array, Levels, channel_levels
 from stream.inference.engine import Geometry
 
-# G, B, R in [0, 1] to Y, U, V of BT.709, for the view of a source that holds RGB.
-_FROM_GBR = np.array(
-    [[0.7152, 0.0722, 0.2126], [-0.3854, 0.5, -0.1146], [-0.4542, -0.0458, 0.5]], np.float32
-)
-_TO_GBR = np.linalg.inv(_FROM_GBR).astype(np.float32)
+BLOCKS = ((4, 4), (2, 2), (2, 2))
+"""Rows and columns of a patch's Y, U and V samples in 4:2:0."""
 
-_LUMA, _CHROMA = (4, 4), (2, 2)
-"""Rows and columns of a patch's samples in 4:2:0."""
+# G, B, R in [0, 1] to Y, U, V of BT.709, for the view of a source that holds RGB.
+_FROM_GBR = np.array([[0.7152, 0.0722, 0.2126], [-0.3854, 0.5, -0.1146], [-0.4542, -0.0458, 0.5]])
 
 
 def features(values: Array, geometry: Geometry, xp: ModuleType) -> Array:
     """Float32 code values (N, h, w, C) to the features of their 4:2:0 view, (N, h, w, 24)."""
     levels = Levels(geometry.bit_depth, geometry.full_range)
     offset, scale = channel_levels(levels)
-    return (_view420(values, geometry, levels, xp) - offset) / scale
+    if _is_420(geometry):
+        return (values - offset) / scale
+    if geometry.rgb or len(geometry.blocks) == 1:  # its chroma is around 0, not around grey
+        offset = offset - np.float32(levels.chroma[0]) * (np.arange(len(offset)) >= 16)
+    return (xp.matmul(values, _to_view(geometry)) - offset) / scale
 
 
 def corrected(values: Array, residual: Array, geometry: Geometry, xp: ModuleType) -> Array:
     """Code values plus the residual of their view, both float32; rounded and clipped once."""
     levels = Levels(geometry.bit_depth, geometry.full_range)
     _, scale = channel_levels(levels)
-    changes = _of_source(residual * scale, geometry, xp)
+    changes = residual * scale
+    if not _is_420(geometry):
+        changes = xp.matmul(changes, _to_source(geometry))
     return xp.clip(xp.round(values + changes), 0, levels.peak)
 
 
 def _is_420(geometry: Geometry) -> bool:
-    return not geometry.rgb and geometry.blocks == (_LUMA, _CHROMA, _CHROMA)
+    return not geometry.rgb and geometry.blocks == BLOCKS
 
 
-def _view420(values: Array, geometry: Geometry, levels: Levels, xp: ModuleType) -> Array:
-    if _is_420(geometry):
-        return values
-    grey = levels.chroma[0]
-    parts = _parts(values, geometry.channels)
-    if len(parts) == 1:
-        neutral = xp.full((*values.shape[:3], CHANNELS - geometry.channels[0]), grey, "float32")
-        return xp.concatenate([values, neutral], axis=-1)
-    if geometry.rgb:
-        y, u, v = _mixed(parts, _FROM_GBR)
-        parts = [y, u + grey, v + grey]
-    chroma = [_resampled(part, geometry.blocks[1], _CHROMA, xp) for part in parts[1:]]
-    return xp.concatenate([parts[0], *chroma], axis=-1)
+def _to_view(geometry: Geometry) -> np.ndarray:
+    """(C, 24): samples of a source's patch to those of its view."""
+    planes = np.eye(3)[:, : len(geometry.blocks)]
+    return _patch_matrix(_FROM_GBR if geometry.rgb else planes, geometry.blocks, BLOCKS)
 
 
-def _of_source(changes: Array, geometry: Geometry, xp: ModuleType) -> Array:
-    """Changes of a 4:2:0 view (N, h, w, 24) as changes of the source's own samples."""
-    if _is_420(geometry):
-        return changes
-    y, u, v = _parts(changes, (16, 4, 4))
-    if len(geometry.blocks) == 1:
-        return y
-    chroma = [_resampled(part, _CHROMA, geometry.blocks[1], xp) for part in (u, v)]
-    parts = [y, *chroma]
-    return xp.concatenate(_mixed(parts, _TO_GBR) if geometry.rgb else parts, axis=-1)
+def _to_source(geometry: Geometry) -> np.ndarray:
+    """(24, C): changes of a view's patch to those of the source's samples."""
+    planes = np.eye(3)[: len(geometry.blocks)]
+    mixed = np.linalg.inv(_FROM_GBR) if geometry.rgb else planes
+    return _patch_matrix(mixed, BLOCKS, geometry.blocks)
 
 
-def _parts(values: Array, channels: tuple[int, ...]) -> list[Array]:
-    ends = np.cumsum(channels)
-    return [values[..., end - count : end] for end, count in zip(ends, channels, strict=True)]
+def _patch_matrix(
+    mixed: np.ndarray, have: Sequence[tuple[int, int]], want: Sequence[tuple[int, int]]
+) -> np.ndarray:
+    """Mix planes by (planes wanted, planes there), each resampled to the other's block."""
+    parts = [
+        [
+            weight * np.kron(_resampling(block[0], old[0]), _resampling(block[1], old[1])).T
+            for block, weight in zip(want, weights, strict=True)
+        ]
+        for old, weights in zip(have, mixed.T, strict=True)
+    ]
+    return np.block(parts).astype(np.float32)
 
 
-def _mixed(parts: list[Array], matrix: np.ndarray) -> list[Array]:
-    return [sum(float(w) * part for w, part in zip(row, parts, strict=True)) for row in matrix]
-
-
-def _resampled(part: Any, have: tuple[int, int], want: tuple[int, int], xp: ModuleType) -> Any:
-    """Average or repeat the samples of each patch of (N, h, w, rows * columns)."""
-    n, h, w = part.shape[:3]
-    rows, columns = min(have[0], want[0]), min(have[1], want[1])
-    blocks = xp.reshape(part, (n, h, w, rows, have[0] // rows, columns, have[1] // columns))
-    blocks = xp.mean(blocks, axis=(4, 6), keepdims=True)
-    blocks = xp.repeat(blocks, want[0] // rows, axis=4)
-    blocks = xp.repeat(blocks, want[1] // columns, axis=6)
-    return xp.reshape(blocks, (n, h, w, want[0] * want[1]))
+def _resampling(want: int, have: int) -> np.ndarray:
+    """(want, have): average or repeat samples along one axis."""
+    if want > have:
+        return np.kron(np.eye(have), np.ones((want // have, 1)))
+    return np.kron(np.eye(want), np.full((1, have // want), want / have))
