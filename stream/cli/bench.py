@@ -1,83 +1,174 @@
 """`deblur bench`: how fast a model and the pipeline run on this machine."""
 
 import argparse
-import statistics
-import time
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from stream.capture.synthetic import SyntheticSource
 from stream.cli.arguments import add_compute, add_model, positive_int, size
 from stream.cli.quiet import load_tensorflow
-from stream.cli.report import write_json
-from stream.output.null import NullSink
-from stream.pipeline import Pipeline
+from stream.cli.report import write_json, write_text
+from stream.errors import OpenError, SinkError
 
-BURN_IN = 5
-"""Frames that are run before any that is measured."""
+STREAMS = (1, 2, 4, 8)
+BATCHES = (1, 4)
+LENGTHS = (100, 300, 1000)
+"""Frames after which `--all` looks at memory and speed."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
+    parser.epilog = "Figures of different runs are compared by their ratios: see --baseline."
     parser.add_argument("--size", type=size, default=(1280, 720), metavar="WxH")
-    parser.add_argument("--frames", type=positive_int, default=60, metavar="N")
+    parser.add_argument(
+        "--frames", type=positive_int, default=30, metavar="N", help="per measurement (default 30)"
+    )
+    parser.add_argument(
+        "--all", action="store_true", help="also other sizes, batches, streams and a long run"
+    )
+    parser.add_argument(
+        "--pairs",
+        type=Path,
+        nargs=2,
+        metavar=("BLUR", "SHARP"),
+        help="folders of stills: score the model and classical methods on them",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures")
+    parser.add_argument(
+        "--plot", type=Path, metavar="OUT.svg", help="draw time against quality; needs --pairs"
+    )
+    parser.add_argument(
+        "--baseline", type=Path, metavar="FILE", help="fail if a ratio fell below that of FILE"
+    )
     add_model(parser)
     add_compute(parser)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Measure, print and write the figures."""
+    """Measure, print, write and compare the figures; 1 if something became slower."""
+    if options.plot and not options.pairs:
+        raise SinkError("--plot needs --pairs: quality is one of its axes")
+    if options.baseline and not options.baseline.is_file():
+        raise OpenError(f"{options.baseline} does not exist")
     load_tensorflow()
-    from models.network import cost_gmac
-    from models.registry import load
+    report = _measured(options)
+    print("\n".join(_table(report)))
+    if options.json:
+        write_json(options.json, report)
+    if options.plot:
+        from stream.bench.plot import speed_quality
+
+        title = f"{report['model']['name']} and classical methods, mean over the pairs"
+        write_text(options.plot, speed_quality(report["peers"], title))
+    if not options.baseline:
+        return 0
+    return _compared(report, options.baseline)
+
+
+def _measured(options: argparse.Namespace) -> dict[str, Any]:
+    from stream.bench.machine import machine_facts
+    from stream.bench.model import SIZES, measure_matrix, measure_model, network_of
+    from stream.bench.pipelines import (
+        measure_length,
+        measure_live,
+        measure_pipelines,
+        measure_streams,
+    )
     from stream.inference.deblurrer import Deblurrer
 
+    pairs = _pairs(options)
     width, height = options.size
-
-    def source(frames: int) -> SyntheticSource:
-        return SyntheticSource(width, height, frames, frame_rate=Fraction(30))
-
+    frames = options.frames
     deblurrer = Deblurrer(options.model, device=options.device, precision=options.precision)
-    milliseconds = _model_ms(deblurrer, source(BURN_IN + options.frames))
-    gmac = cost_gmac(load(options.model).config, height, width)
-    stats = Pipeline(source(options.frames), deblurrer, NullSink()).run()
-    report: dict[str, Any] = stats.report() | {
-        "model": {
-            "name": deblurrer.name,
-            "gmac_per_frame": round(gmac, 3),
-            "ms_per_frame": round(milliseconds, 3),
-            "gflops": round(2 * gmac / milliseconds * 1e3, 2),
-        },
-        "pipeline": {"fps": round(stats.fps, 3)},
+    facts = machine_facts()
+    speeds = measure_model(deblurrer.engine, network_of(options.model), width, height, frames)
+    stats, pipelines = measure_pipelines(deblurrer, width, height, frames)
+    report = stats.report() | speeds
+    report |= {
+        "pipeline": {"fps": pipelines["null"]["fps"]},
+        "pipelines": pipelines,
+        "live": measure_live(deblurrer, width, height, frames, stats.fps),
         "size": f"{width}x{height}",
         "precision": deblurrer.compute.precision,
         "device": deblurrer.compute.device,
+        "machine": facts,
+        "peers": [],
     }
-    print(
-        f"{deblurrer.name} at {width}x{height}, {report['device']}, {report['precision']}\n"
-        f"model     {milliseconds:.1f} ms/frame (median), {gmac:.2f} GMAC, "
-        f"{report['model']['gflops']:.1f} GFLOP/s\n"
-        f"pipeline  {stats.fps:.1f} fps over {stats.frames_out} frames, null ends"
-    )
-    for name, stage in report["stages"].items():
-        share = stage["busy_s"] / stats.duration_s
-        print(
-            f"  {name:<10}{stage['p50_ms']:>8.2f} ms p50{stage['p95_ms']:>8.2f} ms p95{share:>7.0%}"
+    if options.all:
+        few = max(3, frames // 5)
+        report["sizes"] = measure_matrix(deblurrer.engine, list(SIZES.values()), BATCHES, few)
+        report["streams"] = measure_streams(deblurrer, width, height, STREAMS, few)
+        report["length"] = measure_length(deblurrer, 320, 192, LENGTHS)
+    if pairs:
+        from stream.bench.peers import measure_peers
+
+        report["peers"] = measure_peers(deblurrer.engine, pairs)
+    return report
+
+
+def _pairs(options: argparse.Namespace) -> list[Any]:
+    if not options.pairs:
+        return []
+    from models.evaluation.clips import find_clips, pair_clips
+
+    blurry, sharp = (find_clips(path, stills=True) for path in options.pairs)
+    return pair_clips(blurry, sharp)
+
+
+def _table(report: dict[str, Any]) -> list[str]:
+    model, ceiling = report["model"], report.get("ceiling")
+    where = f"{report['device']} ({report['machine']['cores']} cores, {report['machine']['cpu']})"
+    lines = [
+        f"{model['name']} at {report['size']}, {report['precision']}, {where}",
+        f"model     {model['ms_per_frame']:.1f} ms/frame (median)",
+    ]
+    if ceiling:
+        lines[-1] += f", {model['gmac_per_frame']:.2f} GMAC, {model['gflops']:.1f} GFLOP/s"
+        lines.append(
+            f"ceiling   {ceiling['gflops']:.1f} GFLOP/s, the best chain of 3x3 convolutions; the "
+            f"model has {model['share_of_ceiling']:.0%} of it"
         )
-    if options.json:
-        write_json(options.json, report)
-    return 0
+        lines.append(f"          {ceiling['matrix_product_gflops']:.1f} GFLOP/s, a matrix product")
+    for name, run in report["pipelines"].items():
+        stages = run["stages"].items()
+        times = ", ".join(f"{stage} {values['p50_ms'] or 0:.1f}" for stage, values in stages)
+        lines.append(
+            f"pipeline  {run['fps']:6.1f} fps {name:<14}model busy {run['model_busy']:.0%}, "
+            f"{run['cores_busy']:.1f} cores busy; ms: {times}"
+        )
+    live = report["live"]
+    lines.append(
+        f"live      {live['rate']:6.1f} fps asked, latency ms: "
+        + ", ".join(f"{name} {value:.0f}" for name, value in live["latency_ms"].items())
+        + f"; {live['frames_dropped']} dropped"
+    )
+    for row in report.get("sizes", ()):
+        lines.append(
+            f"size      {row['size']:<10} x {row['batch']}{row['ms_per_frame']:>10.1f} ms/frame"
+            f"{row['ms_per_megapixel']:>8.1f} ms/megapixel"
+        )
+    for row in report.get("streams", ()):
+        lines.append(f"streams   {row['streams']}{row['fps']:>8.1f} fps in all")
+    for row in report.get("length", ()):
+        lines.append(
+            f"length    {row['frames']:>6} frames{row['rss_mib']:>8.1f} MiB"
+            f"{row['ms_per_frame']:>8.2f} ms/frame"
+        )
+    for row in report["peers"]:
+        lines.append(
+            f"quality   {row['name']:<18}{row['ms_per_frame']:>9.1f} ms{row['psnr']:>8.2f} dB"
+            f"{row['gain']:>+7.2f}"
+        )
+    return lines
 
 
-def _model_ms(deblurrer: Any, source: SyntheticSource) -> float:
-    """Median time of one frame through the compiled step, its copy in and out included."""
-    deblurrer.start(source.info)
-    times = []
-    for frame in source.frames():
-        began = time.perf_counter()
-        deblurrer.process(frame)
-        times.append(time.perf_counter() - began)
-    source.close()
-    return 1e3 * statistics.median(times[BURN_IN:])
+def _compared(report: dict[str, Any], path: Path) -> int:
+    from stream.bench.baseline import compare
+
+    rows = compare(report, path)
+    for row in rows:
+        word = "SLOWER" if row["slower"] else "as before or better"
+        print(
+            f"baseline  {row['name']:<32}{row['before']:>7.3f} ->{row['now']:>7.3f}"
+            f"{row['change']:>+7.0%}  {word}"
+        )
+    return 1 if any(row["slower"] for row in rows) else 0

@@ -116,9 +116,14 @@ def size_text(size: float) -> str:
 
 def write_json(path: Path, values: Any) -> None:
     """Write a report, whole or not at all; SinkError if it can't be."""
+    write_text(path, json.dumps(values, indent=2) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file, whole or not at all; SinkError if it can't be."""
     partial = path.with_name(f".{path.name}.part")
     try:
-        partial.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+        partial.write_text(text, encoding="utf-8")
         partial.replace(path)
     except OSError as error:
         raise SinkError(f"{path} can't be written: {error.strerror or error}") from error

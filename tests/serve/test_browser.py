@@ -126,8 +126,7 @@ def test_a_camera_comes_back_sharper_and_stop_ends_it(tmp_path, camera):
             await page.open(url)
             assert await page.until("document.querySelector('#about').innerText") == "tiny on cpu"
             await page.evaluate("document.querySelector('#size').value = '320x240'")
-            await page.evaluate("document.querySelector('#start').click()")
-            await page.until("document.querySelector('#live').dataset.state === 'running'", 60)
+            await start(page)
             await until_deblurred(page)
 
             found = [await page.evaluate(MEASURE) for _ in range(5)]
@@ -145,15 +144,30 @@ def test_a_camera_comes_back_sharper_and_stop_ends_it(tmp_path, camera):
             live = (await stats(page))["sessions"]
             assert (live["open"], live["opened"]) == (1, 1)
             await page.evaluate("document.querySelector('#stop').click()")
-            async with asyncio.timeout(20):
-                while (await stats(page))["sessions"]["open"]:
-                    await asyncio.sleep(0.1)
+            await until_free(page)
             assert await page.evaluate("document.querySelector('#live').dataset.state") == "idle"
             assert await page.evaluate("document.querySelector('#returned').srcObject") is None
+
+            await start(page)
+            await page.send("Page.navigate", url="about:blank")  # to leave frees it as well
+            await page.open(url)
+            await until_free(page)
+            assert (await stats(page))["sessions"]["opened"] == 2
             assert not page.problems
-            assert all(address.startswith((url, "blob:")) for address in page.requests)
+            assert all(address.startswith((url, "blob:", "about:")) for address in page.requests)
 
     bounded(scenario(), 280)
+
+
+async def start(page: Page) -> None:
+    await page.evaluate("document.querySelector('#start').click()")
+    await page.until("document.querySelector('#live').dataset.state === 'running'", 60)
+
+
+async def until_free(page: Page) -> None:
+    async with asyncio.timeout(20):
+        while (await stats(page))["sessions"]["open"]:
+            await asyncio.sleep(0.1)
 
 
 async def until_deblurred(page: Page) -> None:

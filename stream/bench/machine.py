@@ -1,0 +1,51 @@
+"""What the figures were measured on."""
+
+import os
+import platform
+import re
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+FLAGS = ("avx2", "avx512f", "avx512_vnni", "amx_bf16", "amx_int8", "asimd")
+"""CPU features that decide how fast a convolution is."""
+
+PACKAGES = ("tensorflow", "keras", "numpy", "av", "opencv-python")
+
+
+def machine_facts() -> dict[str, Any]:
+    """CPU, accelerators, memory, versions, and how busy the machine is; JSON-ready."""
+    import tensorflow as tf
+
+    cpuinfo = _read(Path("/proc/cpuinfo"))
+    name = re.search(r"^model name\s*:\s*(.+)$", cpuinfo, re.MULTILINE)
+    flags = set(re.findall(r"^(?:flags|Features)\s*:\s*(.+)$", cpuinfo, re.MULTILINE)[:1])
+    known = set(" ".join(flags).split())
+    memory = re.search(r"^MemTotal:\s*(\d+)", _read(Path("/proc/meminfo")), re.MULTILINE)
+    gpus = [
+        tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name)
+        for gpu in tf.config.list_physical_devices("GPU")
+    ]
+    return {
+        "cpu": name[1] if name else platform.processor() or platform.machine(),
+        "cores": available_cores(),
+        "features": [flag for flag in FLAGS if flag in known],
+        "memory_gib": round(int(memory[1]) / 2**20, 1) if memory else None,
+        "gpus": gpus,
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "versions": {package: version(package) for package in PACKAGES},
+        "load_average": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
+    }
+
+
+def available_cores() -> int:
+    """That this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""

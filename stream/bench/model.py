@@ -1,0 +1,98 @@
+"""(a), (b): a model alone, per size and batch, beside what the machine can do at best."""
+
+import statistics
+from collections.abc import Sequence
+from typing import Any
+
+from models import registry
+from models.errors import WeightsError
+from models.network import NetworkConfig, cost_gmac
+from stream.bench.ceiling import convolution_chains, matrix_product
+from stream.bench.timing import median_ratio, rounds
+from stream.capture.synthetic import SyntheticSource
+from stream.frame import Planes
+from stream.inference.engine import Engine, Geometry, State
+
+SIZES = {"480p": (854, 480), "720p": (1280, 720), "1080p": (1920, 1080), "4K": (3840, 2160)}
+
+
+class Runner:
+    """An engine with a batch of pictures and their states: each call is one frame of each."""
+
+    def __init__(self, engine: Engine, width: int, height: int, batch: int = 1) -> None:
+        frame = next(SyntheticSource(width, height, 1).frames())
+        self._engine = engine
+        self._pictures: list[Planes] = [frame.planes] * batch
+        self._states: list[State | None] = [None] * batch
+        self._geometry = Geometry.of(frame.planes, full_range=False, rgb=False)
+
+    def __call__(self) -> None:
+        """Advance every stream by one frame; returns when its pixels are there."""
+        results = self._engine.run(self._pictures, self._states, self._geometry)
+        self._states = [result.state for result in results]
+
+
+def network_of(model: str) -> NetworkConfig | None:
+    """The size of one of this project's networks; None for other people's models."""
+    try:
+        return registry.read_weights(registry.weights_path(model))[0]
+    except WeightsError:
+        return None
+
+
+def measure_model(
+    engine: Engine, config: NetworkConfig | None, width: int, height: int, frames: int
+) -> dict[str, Any]:
+    """The model and the ceiling, in turn. Keys `model`, and `ceiling` for this project's networks.
+
+    `share_of_ceiling` is the median over rounds of the model's rate over the best chain's.
+    """
+    run = Runner(engine, width, height)
+    if config is None:
+        ms = statistics.median(rounds({"model": run}, frames)["model"])
+        return {"model": {"name": engine.name, "ms_per_frame": round(ms, 3)}}
+    chains = convolution_chains(config, engine.compute, height, width)
+    loads = chains | {"matrix product": matrix_product(engine.compute)}
+    times = rounds({"model": run} | {name: load.call for name, load in loads.items()}, frames)
+    gmac = cost_gmac(config, height, width)
+    rates = {name: load.gflop / min(times[name]) * 1e3 for name, load in loads.items()}
+    best = max(chains, key=lambda name: rates[name])
+    ms = statistics.median(times["model"])
+    share = 2 * gmac / loads[best].gflop * median_ratio(times[best], times["model"])
+    return {
+        "model": {
+            "name": engine.name,
+            "gmac_per_frame": round(gmac, 3),
+            "ms_per_frame": round(ms, 3),
+            "gflops": round(2 * gmac / ms * 1e3, 2),
+            "best_gflops": round(2 * gmac / min(times["model"]) * 1e3, 2),
+            "share_of_ceiling": round(share, 3),
+        },
+        "ceiling": {
+            "gflops": round(rates[best], 2),
+            "chains": {name: round(rates[name], 2) for name in chains},
+            "matrix_product_gflops": round(rates["matrix product"], 2),
+        },
+    }
+
+
+def measure_matrix(
+    engine: Engine, sizes: Sequence[tuple[int, int]], batches: Sequence[int], frames: int
+) -> list[dict[str, Any]]:
+    """Milliseconds per frame for each size and batch."""
+    rows = []
+    for width, height in sizes:
+        cases = {str(batch): Runner(engine, width, height, batch) for batch in batches}
+        times = rounds(cases, frames)
+        for batch in batches:
+            ms = statistics.median(times[str(batch)]) / batch
+            megapixels = width * height / 1e6
+            rows.append(
+                {
+                    "size": f"{width}x{height}",
+                    "batch": batch,
+                    "ms_per_frame": round(ms, 3),
+                    "ms_per_megapixel": round(ms / megapixels, 3),
+                }
+            )
+    return rows

@@ -1,0 +1,126 @@
+"""(c), (d), (e): the whole pipeline, with different ends, live, over streams and over time."""
+
+import statistics
+import tempfile
+import time
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from stream.bench.machine import available_cores
+from stream.bench.timing import BURN_IN, resident_mib
+from stream.capture.file import FileSource
+from stream.capture.synthetic import SyntheticSource
+from stream.inference.deblurrer import Deblurrer
+from stream.output.file import VideoWriter
+from stream.output.null import NullSink
+from stream.pipeline import Pipeline
+from stream.stages import Sink, Source
+from stream.stats import RunStats
+
+RATE = Fraction(30)
+LIVE_LOAD = 0.8
+"""Frames of the live run per frame that the pipeline can do."""
+
+
+def measure_pipelines(
+    deblurrer: Deblurrer, width: int, height: int, frames: int
+) -> tuple[RunStats, dict[str, Any]]:
+    """Null ends, then a decoder, then a decoder and an encoder.
+
+    Returns the statistics of the first, and for each the frames per second, the share of the time
+    that the model was at work (its rate in the pipeline over that of the model alone, as far as
+    waiting goes), the time per stage and the cores that were busy.
+    """
+    source = SyntheticSource(width, height, frames, RATE)
+    with tempfile.TemporaryDirectory(prefix="deblur-bench-") as folder:
+        clip, out = Path(folder) / "clip.mp4", Path(folder) / "out.mp4"
+        _write_clip(clip, SyntheticSource(width, height, frames, RATE))
+        stats, null = _run(source, deblurrer, NullSink())
+        _, decode = _run(FileSource(clip), deblurrer, NullSink())
+        _, both = _run(FileSource(clip), deblurrer, VideoWriter(out))
+    return stats, {"null": null, "decode": decode, "decode_encode": both}
+
+
+def measure_live(
+    deblurrer: Deblurrer, width: int, height: int, frames: int, fps: float
+) -> dict[str, Any]:
+    """Capture-to-output latency at `LIVE_LOAD` of the rate that the pipeline can keep up."""
+    rate = Fraction(max(1.0, min(60.0, LIVE_LOAD * fps))).limit_denominator(100)
+    source = SyntheticSource(width, height, frames, rate, live=True)
+    stats = Pipeline(source, deblurrer, NullSink()).run()
+    report = stats.report()
+    return {
+        "rate": round(float(rate), 3),
+        "latency_ms": report["latency_ms"],
+        "frames_dropped": report["frames_dropped"],
+    }
+
+
+def measure_streams(
+    deblurrer: Deblurrer, width: int, height: int, counts: Sequence[int], frames: int
+) -> list[dict[str, Any]]:
+    """Frames per second of all streams together, one batch a moment; each stream gets its share."""
+    rows = []
+    for count in counts:
+        times = []
+        for moment in SyntheticSource(width, height, BURN_IN + frames).frames():
+            batch = [moment.replace(stream_id=stream) for stream in range(count)]
+            began = time.perf_counter()
+            deblurrer.process_batch(batch)
+            times.append(time.perf_counter() - began)
+        deblurrer.close()
+        fps = count / statistics.median(times[BURN_IN:])
+        rows.append({"streams": count, "fps": round(fps, 3), "fps_each": round(fps / count, 3)})
+    return rows
+
+
+def measure_length(
+    deblurrer: Deblurrer, width: int, height: int, lengths: Sequence[int]
+) -> list[dict[str, Any]]:
+    """Memory and the time of a frame as one run goes on; `lengths` ascend."""
+    rows: list[dict[str, Any]] = []
+    last = [0, 0.0]
+
+    def note(stats: RunStats) -> None:
+        if stats.frames_out in lengths:
+            frames, seconds = stats.frames_out - last[0], stats.duration_s - last[1]
+            rows.append(
+                {
+                    "frames": stats.frames_out,
+                    "rss_mib": round(resident_mib(), 1),
+                    "ms_per_frame": round(1e3 * seconds / frames, 3),
+                }
+            )
+            last[:] = [stats.frames_out, stats.duration_s]
+
+    source = SyntheticSource(width, height, lengths[-1], RATE)
+    Pipeline(source, deblurrer, NullSink(), on_progress=note).run()
+    return rows
+
+
+def _run(source: Source, deblurrer: Deblurrer, sink: Sink) -> tuple[RunStats, dict[str, Any]]:
+    began = time.process_time(), time.perf_counter()
+    stats = Pipeline(source, deblurrer, sink).run()
+    busy, wall = time.process_time() - began[0], time.perf_counter() - began[1]
+    report = stats.report()
+    return stats, {
+        "fps": round(stats.fps, 3),
+        "model_busy": round(stats.stages["inference"].busy_s / stats.duration_s, 3),
+        "stages": report["stages"],
+        "cores_busy": round(busy / wall, 3),
+        "cores": available_cores(),
+    }
+
+
+def _write_clip(path: Path, source: SyntheticSource) -> None:
+    writer = VideoWriter(path)
+    try:
+        writer.open(source.info)
+        for frame in source.frames():
+            writer.write(frame)
+        writer.finish()
+    except BaseException:
+        writer.abort()
+        raise

@@ -1,0 +1,42 @@
+"""Timing calls fairly on a machine that does other things too."""
+
+import resource
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+BURN_IN = 3
+"""Calls that are made before any that is measured."""
+
+Times = Mapping[str, Sequence[float]]
+"""Milliseconds of each round, per case."""
+
+
+def rounds(cases: Mapping[str, Callable[[], object]], count: int) -> Times:
+    """Time all cases once per round, so that other load on the machine meets each alike.
+
+    A case returns only when its result is there.
+    """
+    times: dict[str, list[float]] = {name: [] for name in cases}
+    for index in range(BURN_IN + count):
+        for name, call in cases.items():
+            began = time.perf_counter()
+            call()
+            if index >= BURN_IN:
+                times[name].append(1e3 * (time.perf_counter() - began))
+    return times
+
+
+def median_ratio(over: Sequence[float], under: Sequence[float]) -> float:
+    """Of two cases of the same rounds: the median of each round's ratio."""
+    return statistics.median(a / b for a, b in zip(over, under, strict=True))
+
+
+def resident_mib() -> float:
+    """Memory that the process has in use now; the most it ever had, where there is no /proc."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    except OSError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+    return pages * resource.getpagesize() / 2**20

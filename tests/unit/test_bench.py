@@ -1,0 +1,206 @@
+"""The measurements of `deblur bench`: their arithmetic, not their speed."""
+
+import json
+import xml.etree.ElementTree as ET
+
+import cv2
+import numpy as np
+import pytest
+from random_model import CONFIG, save_random_weights
+
+from models.evaluation.clips import find_clips, pair_clips
+from models.network import cost_gmac
+from stream.bench.baseline import TOLERANCE, BaselineError, compare, ratios
+from stream.bench.ceiling import DEPTH, convolution_chains
+from stream.bench.machine import machine_facts
+from stream.bench.model import measure_matrix, measure_model, network_of
+from stream.bench.peers import (
+    measure_peers,
+    motion_kernel,
+    richardson_lucy,
+    unsharp,
+    wiener,
+    with_engine,
+)
+from stream.bench.pipelines import measure_length, measure_streams
+from stream.bench.plot import speed_quality
+from stream.bench.timing import BURN_IN, median_ratio, rounds
+from stream.cli import main
+from stream.frame import Planes
+from stream.inference.deblurrer import Deblurrer
+from stream.inference.device import Compute
+from stream.inference.engine import Result
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    return save_random_weights(tmp_path_factory.mktemp("weights") / "random.npz")
+
+
+@pytest.fixture(scope="module")
+def deblurrer(weights):
+    return Deblurrer(weights, device="cpu", precision="float32")
+
+
+def report(**changes):
+    values = {
+        "size": "64x48",
+        "precision": "float32",
+        "device": "cpu",
+        "model": {"name": "m", "ms_per_frame": 10.0, "share_of_ceiling": 0.8},
+        "pipelines": {"null": {"model_busy": 0.96}, "decode_encode": {"model_busy": 0.9}},
+        "streams": [{"streams": 1, "fps": 50.0}, {"streams": 8, "fps": 60.0}],
+    }
+    return values | changes
+
+
+def test_cases_are_timed_in_turn_after_the_burn_in():
+    calls = []
+    times = rounds({name: lambda name=name: calls.append(name) for name in "ab"}, 4)
+    assert calls == ["a", "b"] * (BURN_IN + 4)
+    assert {name: len(values) for name, values in times.items()} == {"a": 4, "b": 4}
+    assert median_ratio([2.0, 6.0, 100.0], [1.0, 2.0, 1.0]) == 3.0
+
+
+def test_the_ceiling_counts_what_it_computes():
+    chains = convolution_chains(CONFIG, Compute("cpu", "float32"), 48, 64)
+    first = chains[f"{DEPTH} x 8 at 1/4"]
+    assert first.gflop == pytest.approx(2e-9 * DEPTH * 12 * 16 * 9 * 8 * 8)
+    assert len(chains) == 3
+    assert np.isfinite(first.call())
+
+
+def test_the_model_is_measured_beside_its_ceiling(deblurrer, weights):
+    figures = measure_model(deblurrer.engine, network_of(weights), 64, 48, 3)
+    model, ceiling = figures["model"], figures["ceiling"]
+    assert model["gmac_per_frame"] == pytest.approx(cost_gmac(CONFIG, 48, 64), abs=1e-3)
+    assert 0 < model["share_of_ceiling"] < 5
+    assert ceiling["gflops"] == max(ceiling["chains"].values())
+    assert network_of("nothing.npz") is None
+    assert measure_model(deblurrer.engine, None, 64, 48, 1)["model"].keys() == {
+        "name",
+        "ms_per_frame",
+    }
+
+
+def test_sizes_batches_streams_and_length(deblurrer):
+    rows = measure_matrix(deblurrer.engine, [(64, 48)], (1, 2), 2)
+    assert [(row["size"], row["batch"]) for row in rows] == [("64x48", 1), ("64x48", 2)]
+    streams = measure_streams(deblurrer, 64, 48, (1, 2), 2)
+    assert streams[1]["fps_each"] == pytest.approx(streams[1]["fps"] / 2, abs=0.01)
+    lengths = measure_length(deblurrer, 64, 48, (3, 6))
+    assert [row["frames"] for row in lengths] == [3, 6]
+    assert all(row["rss_mib"] > 10 for row in lengths)
+
+
+def test_machine_facts_are_json():
+    facts = json.loads(json.dumps(machine_facts()))
+    assert facts["cores"] >= 1
+    assert facts["versions"].keys() >= {"tensorflow", "av"}
+
+
+def scene():
+    rng = np.random.default_rng(3)
+    small = rng.integers(0, 256, (12, 16, 3)).astype(np.uint8)
+    return cv2.GaussianBlur(
+        cv2.resize(small, (128, 96), interpolation=cv2.INTER_NEAREST), (0, 0), 1
+    )
+
+
+@pytest.mark.parametrize("method", [wiener, richardson_lucy])
+@pytest.mark.parametrize("angle", [0, 45, 90])
+def test_deconvolution_undoes_a_blur_whose_kernel_it_knows(method, angle):
+    sharp = cv2.cvtColor(scene(), cv2.COLOR_RGB2GRAY).astype(np.float32)
+    kernel = motion_kernel(9, angle)
+    assert kernel.sum() == pytest.approx(1)
+    blurry = cv2.filter2D(sharp, -1, kernel)
+
+    def error(image):
+        return np.square(image - sharp)[16:-16, 16:-16].mean()
+
+    assert error(method(blurry, kernel)) < 0.5 * error(blurry)
+
+
+def test_unsharp_masking_leaves_flat_areas_and_steepens_edges():
+    picture = np.full((32, 32, 3), 100, np.uint8)
+    assert (unsharp(picture) == picture).all()
+    picture[:, 16:] = 150
+    assert unsharp(picture).max() > 150
+
+
+def test_peers_are_scored_on_pairs(deblurrer, tmp_path):
+    sharp = scene()
+    blurry = cv2.filter2D(sharp, -1, motion_kernel(9, 0))
+    for name, picture in (("blur", blurry), ("sharp", sharp)):
+        (tmp_path / name).mkdir()
+        cv2.imwrite(str(tmp_path / name / "a.png"), picture)
+    clips = [find_clips(tmp_path / name, stills=True) for name in ("blur", "sharp")]
+    rows = measure_peers(deblurrer.engine, pair_clips(*clips))
+    assert [row["name"] for row in rows][1:] == ["unsharp mask", "Wiener", "Richardson-Lucy"]
+    gains = {row["name"]: row["gain"] for row in rows}
+    assert gains["Wiener"] > 0.5  # it is given the very kernel, but for the chroma
+    picture = speed_quality(rows, "a < b")
+    texts = [node.text for node in ET.fromstring(picture).iter() if node.text]
+    assert {"Wiener", "a < b", "gain, dB"} <= set(texts)
+
+
+class Reddening:
+    """An engine that adds 7 to the third plane, which is R of G, B, R."""
+
+    name = identity = "reddening"
+    compute = Compute("cpu", "float32")
+
+    def run(self, pictures, states, geometry):
+        assert geometry.rgb
+        return [
+            Result(Planes((*p.arrays[:2], p.arrays[2] + 7), p.subsampling), None, finite=True)
+            for p in pictures
+        ]
+
+
+def test_rgb_goes_through_an_engine_as_g_b_r():
+    picture = np.zeros((48, 64, 3), np.uint8) + np.array([40, 120, 200], np.uint8)
+    np.testing.assert_array_equal(with_engine(Reddening(), picture), picture + np.uint8([7, 0, 0]))
+
+
+def test_a_slow_down_is_flagged_by_ratio_alone(tmp_path):
+    path = tmp_path / "before.json"
+    path.write_text(json.dumps(report()))
+    twice_as_slow_a_machine = report(model=report()["model"] | {"ms_per_frame": 20.0})
+    assert not any(row["slower"] for row in compare(twice_as_slow_a_machine, path))
+    worse = report(model=report()["model"] | {"share_of_ceiling": 0.8 * (1 - TOLERANCE) - 0.01})
+    slower = [row["name"] for row in compare(worse, path) if row["slower"]]
+    assert slower == ["model over ceiling"]
+    assert ratios(report())["8 streams over one"] == pytest.approx(1.2)
+
+
+@pytest.mark.parametrize("text", ["{}", "no JSON", "[]"])
+def test_a_baseline_that_is_none_is_refused(tmp_path, text):
+    path = tmp_path / "before.json"
+    path.write_text(text)
+    with pytest.raises(BaselineError, match="no report"):
+        compare(report(), path)
+
+
+def test_a_baseline_of_something_else_is_refused(tmp_path):
+    path = tmp_path / "before.json"
+    path.write_text(json.dumps(report(size="1280x720")))
+    with pytest.raises(BaselineError, match="another size"):
+        compare(report(), path)
+
+
+def test_the_command_compares_with_itself(weights, tmp_path, capsys):
+    first, second, plot = (tmp_path / name for name in ("a.json", "b.json", "p.svg"))
+    argv = ["bench", "--size", "64x48", "--frames", "3", "--model", weights]
+    assert main([*argv, "--json", str(first), "--plot", str(plot)]) == 1
+    assert "needs --pairs" in capsys.readouterr().err
+    assert main([*argv, "--json", str(first)]) == 0
+    values = json.loads(first.read_text())
+    assert values["frames_out"] == 3
+    assert values["pipelines"].keys() == {"null", "decode", "decode_encode"}
+    assert values["live"]["latency_ms"]["p50"] > 0
+    values["model"]["share_of_ceiling"] = 100.0
+    first.write_text(json.dumps(values))
+    assert main([*argv, "--json", str(second), "--baseline", str(first)]) == 1
+    assert "SLOWER" in capsys.readouterr().out
+    assert main([*argv, "--baseline", str(tmp_path / "missing.json")]) == 1
