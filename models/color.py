@@ -1,4 +1,4 @@
-"""RGB in and out, for scores and training data only: the stream itself never leaves YUV."""
+"""RGB in and out, for scores, training data and models of RGB frames: the stream stays in YUV."""
 
 from typing import Literal
 
@@ -7,12 +7,14 @@ import numpy as np
 
 from models.planes import Levels, chroma_shape
 
-Matrix = Literal["bt601", "bt709"]
+Matrix = Literal["bt601", "bt709", "bt2020"]
 
-# Luma coefficients of red and blue (ITU-R BT.601-7 section 2.5.1, BT.709-6 section 3).
+# Luma coefficients of red and blue (ITU-R BT.601-7 section 2.5.1, BT.709-6 section 3,
+# BT.2020-2 table 4, non-constant luminance).
 _COEFFICIENTS: dict[Matrix, tuple[float, float]] = {
     "bt601": (0.299, 0.114),
     "bt709": (0.2126, 0.0722),
+    "bt2020": (0.2627, 0.0593),
 }
 
 
@@ -70,3 +72,36 @@ def add_residual(
     ]
     change = cv2.transform(cv2.merge(full), np.linalg.inv(_to_yuv(matrix)).astype(np.float32))
     return np.clip(np.rint(rgb + 255 * change), 0, 255).astype(np.uint8)
+
+
+def planes_to_rgb(
+    planes: tuple[np.ndarray, np.ndarray, np.ndarray], levels: Levels, matrix: Matrix
+) -> np.ndarray:
+    """Y, U, V code values to (H, W, 3) float32 RGB, nominally in [0, 1] and not clipped.
+
+    planes: (H, W), and twice (h, w), chroma of any reduction; it is interpolated.
+    """
+    height, width = planes[0].shape
+    scales = (levels.luma, levels.chroma, levels.chroma)
+    nominal = [
+        (plane.astype(np.float32) - zero) / scale
+        for plane, (zero, scale) in zip(planes, scales, strict=True)
+    ]
+    chroma = [cv2.resize(plane, (width, height)) for plane in nominal[1:]]
+    yuv = cv2.merge([nominal[0], *chroma])
+    return np.asarray(cv2.transform(yuv, np.linalg.inv(_to_yuv(matrix)).astype(np.float32)))
+
+
+def change_of_planes(
+    change: np.ndarray, chroma: tuple[int, int], levels: Levels, matrix: Matrix
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A change of (H, W, 3) float32 RGB as changes of Y, U, V in code values.
+
+    chroma: height and width of U and V, each of whose samples gets the mean over its area.
+    """
+    y, u, v = cv2.split(cv2.transform(change, _to_yuv(matrix)))
+    smaller = [
+        cv2.resize(plane, chroma[::-1], interpolation=cv2.INTER_AREA) * levels.chroma[1]
+        for plane in (u, v)
+    ]
+    return y * levels.luma[1], smaller[0], smaller[1]

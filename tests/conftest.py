@@ -27,6 +27,26 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Clip], Path]:
     return get
 
 
+@pytest.fixture(scope="session")
+def random_model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A network of a few weights that changes every picture a little, and fast."""
+    import numpy as np
+
+    from models import registry
+    from models.network import NetworkConfig, build
+
+    config = NetworkConfig((8, 8, 8), encoder=(1, 1, 1), decoder=(0, 1), hidden=8, filters=8)
+    network = build(config)
+    rng = np.random.default_rng(5)
+    for variable in network.weights:
+        gain = 0.05 if variable.path.startswith("head") else 1.0
+        fan_in = max(1, int(np.prod(variable.shape[:-1])))
+        variable.assign(gain * rng.normal(size=variable.shape) / np.sqrt(fan_in))
+    path = tmp_path_factory.mktemp("weights") / "random.npz"
+    registry.save_weights(path, config, network)
+    return str(path)
+
+
 @pytest.fixture(autouse=True)
 def nothing_leaks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """The pipeline's threads and the containers a test opened end with it."""

@@ -6,8 +6,10 @@ score of doing nothing stands beside each.
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import zip_longest
 from statistics import fmean
+from typing import TypeAlias
 
 import keras
 import numpy as np
@@ -19,6 +21,9 @@ from models.evaluation.clips import pair_clips as pair_clips
 from models.evaluation.metrics import flicker, psnr, ssim
 from models.network import NetworkConfig, State, frame_features, initial_state, residual_planes
 from models.planes import Levels
+
+Restore: TypeAlias = Callable[[Iterable[np.ndarray]], Iterator[np.ndarray]]
+"""Consecutive (H, W, 3) uint8 RGB frames to as many deblurred ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +71,13 @@ def restore(
         yield add_residual(rgb, (planes[0][0], planes[1][0], planes[2][0]), levels)
 
 
+def restorer(network: keras.Model, config: NetworkConfig) -> Restore:
+    """What a network does to a clip, as `score_clip` wants it."""
+    return partial(restore, network, config)
+
+
 def score_clip(
-    network: keras.Model,
-    config: NetworkConfig,
+    restored: Restore,
     blurry: Clip,
     sharp: Clip,
     *,
@@ -77,14 +86,16 @@ def score_clip(
 ) -> Scores:
     """Scores of one clip; with `harm`, also how far a sharp input is left alone.
 
+    `restored` gives a clip's frames deblurred, of `restorer` or another kind of model.
+
     `observe` is shown each output with its index. ClipError if the two differ in length or frame
     size.
     """
     rows: list[tuple[float, ...]] = []
     flickers: list[tuple[float, float]] = []
     last: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
-    inputs, outputs = blurry.frames(), restore(network, config, blurry.frames())
-    kept = restore(network, config, sharp.frames()) if harm else iter(())
+    inputs, outputs = blurry.frames(), restored(blurry.frames())
+    kept = restored(sharp.frames()) if harm else iter(())
     for source, output, target, same in zip_longest(inputs, outputs, sharp.frames(), kept):
         if source is None or target is None or source.shape != target.shape:
             raise ClipError(f"{blurry.name}: blurry and sharp frames differ in number or size")

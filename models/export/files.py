@@ -33,6 +33,7 @@ class Format:
         channels_first: whether its state has the channels before rows and columns.
         default_size: height and width where the file must have one size and none is asked for.
         packages: what writing and running it needs beside TensorFlow.
+        distribution: the one of the registry that runs it.
     """
 
     module: str
@@ -41,10 +42,19 @@ class Format:
     channels_first: bool
     default_size: Size | None
     packages: tuple[str, ...]
+    distribution: str
 
 
 FORMATS: dict[str, Format] = {
-    "saved_model": Format("saved_model", "", ("float32",), False, None, ()),
+    "saved_model": Format(
+        module="saved_model",
+        suffix="",
+        precisions=("float32",),
+        channels_first=False,
+        default_size=None,
+        packages=(),
+        distribution="tensorflow",
+    ),
     "litert": Format(
         module="litert",
         suffix=".tflite",
@@ -52,10 +62,25 @@ FORMATS: dict[str, Format] = {
         channels_first=False,
         default_size=(720, 1280),
         packages=("ai_edge_litert",),
+        distribution="ai-edge-litert",
     ),
-    "onnx": Format("onnx_graph", ".onnx", ("float32",), True, None, ("onnx", "onnxruntime")),
+    "onnx": Format(
+        module="onnx_graph",
+        suffix=".onnx",
+        precisions=("float32",),
+        channels_first=True,
+        default_size=None,
+        packages=("onnx", "onnxruntime"),
+        distribution="onnxruntime",
+    ),
     "openvino": Format(
-        "openvino_ir", ".xml", ("float32", "float16"), True, None, ("onnx", "openvino")
+        module="openvino_ir",
+        suffix=".xml",
+        precisions=("float32", "float16"),
+        channels_first=True,
+        default_size=None,
+        packages=("onnx", "openvino"),
+        distribution="openvino",
     ),
 }
 
@@ -88,7 +113,7 @@ def export(
     size = size or form.default_size
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as folder:
         staged = Path(folder) / target.name
-        _module(kind).write(model, staged, size, precision)
+        write_step(model, kind, staged, size, precision)
         step = open_step(kind, staged)
         check = check_step(model, step, size or _CHECK_SIZE, channels_first=form.channels_first)
         _require_passed(check, target, precision)
@@ -122,6 +147,13 @@ def require_packages(kind: str) -> None:
         raise ExportError(
             f'{kind} needs {" and ".join(missing)}: pip install "deblurstream[export]"'
         )
+
+
+def write_step(
+    model: Model, kind: str, path: Path, size: Size | None, precision: Precision = "float32"
+) -> None:
+    """Write a file as it is, unchecked; see `export`."""
+    _module(kind).write(model, path, size, precision)
 
 
 def open_step(kind: str, path: Path) -> Step:

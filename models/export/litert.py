@@ -40,6 +40,6 @@ def write(model: Model, path: Path, size: Size, precision: str = "float32") -> N
 
 def open_step(path: Path) -> Step:
     """The step of a LiteRT file, on every core."""
-    interpreter = Interpreter(model_path=str(path), num_threads=os.cpu_count())
+    interpreter = Interpreter(model_content=path.read_bytes(), num_threads=os.cpu_count())
     runner = interpreter.get_signature_runner(saved_model.SIGNATURE)
     return lambda inputs: runner(**inputs)

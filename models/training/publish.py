@@ -16,7 +16,7 @@ from typing import Any
 from models import registry
 from models.errors import ModelsError, TrainingError
 from models.evaluation.clips import find_clips
-from models.evaluation.evaluate import Scores, mean_scores, pair_clips, score_clip
+from models.evaluation.evaluate import Scores, mean_scores, pair_clips, restorer, score_clip
 from models.network import cost_gmac
 
 WORTHWHILE_DB = 0.1
@@ -52,7 +52,8 @@ class TestSet:
             find_clips(self.folder / "blur", stills=self.stills),
             find_clips(self.folder / "sharp", stills=self.stills),
         )
-        rows = [score_clip(model.network, model.config, *pair, harm=True) for pair in pairs]
+        deblur = restorer(model.network, model.config)
+        rows = [score_clip(deblur, *pair, harm=True) for pair in pairs]
         return mean_scores(self.name, rows)
 
     def command(self, model: str) -> str:

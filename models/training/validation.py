@@ -16,7 +16,7 @@ import numpy as np
 
 from models.errors import ClipError
 from models.evaluation.clips import find_clips, pair_clips
-from models.evaluation.evaluate import Scores, mean_scores, score_clip
+from models.evaluation.evaluate import Scores, mean_scores, restorer, score_clip
 from models.network import NetworkConfig
 from models.training.material import Material
 from models.training.settings import BlurSettings
@@ -89,5 +89,6 @@ def _clips(material: Material, blur: BlurSettings, shape: ValidationShape) -> It
 def validate(folder: Path, network: keras.Model, config: NetworkConfig) -> Scores:
     """The network's mean scores on those clips."""
     pairs = pair_clips(find_clips(folder / "blur"), find_clips(folder / "sharp"))
-    scores = [score_clip(network, config, blurry, sharp) for blurry, sharp in pairs]
+    deblur = restorer(network, config)
+    scores = [score_clip(deblur, blurry, sharp) for blurry, sharp in pairs]
     return mean_scores("validation", scores)

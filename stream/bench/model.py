@@ -24,7 +24,7 @@ class Runner:
         self._engine = engine
         self._pictures: list[Planes] = [frame.planes] * batch
         self._states: list[State | None] = [None] * batch
-        self._geometry = Geometry.of(frame.planes, full_range=False, rgb=False)
+        self._geometry = Geometry.of(frame.planes, frame.color)
 
     def __call__(self) -> None:
         """Advance every stream by one frame; returns when its pixels are there."""

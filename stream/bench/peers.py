@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from models.evaluation.clips import Clip
 from models.evaluation.metrics import psnr
-from stream.frame import Planes
+from stream.frame import ColorTags, Planes
 from stream.inference.engine import Engine, Geometry
 
 Picture = NDArray[np.uint8]
@@ -81,7 +81,7 @@ def measure_peers(engine: Engine, pairs: Sequence[tuple[Clip, Clip]]) -> list[di
 def with_engine(engine: Engine, rgb: Picture) -> Picture:
     """One RGB frame through an engine with a fresh state; rounded once, in RGB."""
     planes = Planes(tuple(np.ascontiguousarray(rgb[..., c]) for c in (1, 2, 0)), (0, 0))
-    layout = Geometry.of(planes, full_range=True, rgb=True)
+    layout = Geometry.of(planes, ColorTags(range=2, matrix=0))
     green, blue, red = engine.run([planes], [None], layout)[0].planes.arrays
     return np.stack([red, green, blue], axis=-1).astype(np.uint8, copy=False)
 

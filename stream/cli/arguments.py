@@ -36,6 +36,12 @@ def add_compute(options: Options) -> None:
         default="auto",
         help="numbers to compute in (default: the fastest of the device)",
     )
+    options.add_argument(
+        "--runtime",
+        choices=("auto", "tensorflow", "litert", "onnx", "openvino"),
+        default="auto",
+        help="what computes (default: tensorflow)",
+    )
 
 
 def positive_int(text: str) -> int:

@@ -78,7 +78,9 @@ def _measured(options: argparse.Namespace) -> dict[str, Any]:
     pairs = _pairs(options)
     width, height = options.size
     frames = options.frames
-    deblurrer = Deblurrer(options.model, device=options.device, precision=options.precision)
+    deblurrer = Deblurrer(
+        options.model, device=options.device, precision=options.precision, runtime=options.runtime
+    )
     facts = machine_facts()
     speeds = measure_model(deblurrer.engine, network_of(options.model), width, height, frames)
     stats, pipelines = measure_pipelines(deblurrer, width, height, frames)

@@ -258,6 +258,7 @@ class _Cleaner:
                 options.model,
                 device=options.device,
                 precision=options.precision,
+                runtime=options.runtime,
                 strength=options.strength,
             )
 

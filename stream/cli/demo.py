@@ -62,7 +62,9 @@ def run(options: argparse.Namespace) -> int:
     blurry_frames, sharp_frames = make_clip()
     write_video(blurred, blurry_frames, sound=True)
     write_video(sharp, sharp_frames)
-    deblurrer = Deblurrer(options.model, device=options.device, precision=options.precision)
+    deblurrer = Deblurrer(
+        options.model, device=options.device, precision=options.precision, runtime=options.runtime
+    )
     progress = ProgressLine(blurred.name)
     try:
         stats = clean_file(

@@ -14,7 +14,7 @@ from stream.cli.report import write_json
 
 if TYPE_CHECKING:
     from models.evaluation.clips import Clip
-    from models.evaluation.evaluate import Scores
+    from models.evaluation.evaluate import Restore, Scores
     from models.evaluation.sheet import Crop
 
 HEADER = (
@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--model",
         action="append",
         metavar="NAME",
-        help="of `deblur models`, or a weights file; may be given again to compare",
+        help="of `deblur models`, or a weights, SavedModel or ONNX file; give it again to compare",
     )
 
 
@@ -65,8 +65,10 @@ def run(options: argparse.Namespace) -> int:
 def labels(names: Sequence[str]) -> list[tuple[str, str]]:
     """Each name with a short one: a weights file's stem, unless another model has the same."""
     from models import registry
+    from models.image_model import is_image_model
 
-    stems = [registry.weights_path(name).stem for name in names]
+    paths = [Path(name) if is_image_model(name) else registry.weights_path(name) for name in names]
+    stems = [path.stem for path in paths]
     count = Counter(stems)
     return [
         (name, stem if count[stem] == 1 else name) for name, stem in zip(names, stems, strict=True)
@@ -77,18 +79,16 @@ def _score_model(
     name: str, label: str, pairs: Sequence[tuple[Clip, Clip]], crops: Sequence[Crop]
 ) -> dict[str, Any]:
     """Print a model's table; returns what JSON says about it."""
-    from models import registry
     from models.evaluation.evaluate import mean_scores, score_clip
 
-    model = registry.load(name)
+    deblur = _restore(name)
     collectors = {crop.clip: crop.collector(label) for crop in crops}
     print(f"model {label}\n{HEADER}")
     scores = []
     for blurry, sharp in pairs:
         scores.append(
             score_clip(
-                model.network,
-                model.config,
+                deblur,
                 blurry,
                 sharp,
                 harm=True,
@@ -101,6 +101,18 @@ def _score_model(
     values = asdict(mean) | {"model": label, "clips": [asdict(score) for score in scores]}
     del values["name"]
     return values
+
+
+def _restore(name: str) -> Restore:
+    """What a model of ours, or another that maps RGB frames, does to a clip."""
+    from models import registry
+    from models.evaluation.evaluate import restorer
+    from models.image_model import is_image_model, load_image_model
+
+    if is_image_model(name):
+        return load_image_model(name).restore_frames
+    model = registry.load(name)
+    return restorer(model.network, model.config)
 
 
 def _line(scores: Scores) -> str:

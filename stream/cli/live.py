@@ -134,7 +134,11 @@ class _Models:
 
         options = self._options
         deblurrer = Deblurrer(
-            name, device=options.device, precision=options.precision, strength=options.strength
+            name,
+            device=options.device,
+            precision=options.precision,
+            runtime=options.runtime,
+            strength=options.strength,
         )
         self._opened.append(deblurrer)
         return deblurrer

@@ -47,7 +47,9 @@ def run(options: argparse.Namespace) -> int:
         upload_bytes=options.max_upload << 20,
         video_s=60.0 * options.max_minutes,
     )
-    deblurrer = Deblurrer(options.model, device=options.device, precision=options.precision)
+    deblurrer = Deblurrer(
+        options.model, device=options.device, precision=options.precision, runtime=options.runtime
+    )
     address = Address(options.host, options.port, options.cert, options.key)
     serve(deblurrer, address, limits, _tell)
     return 0

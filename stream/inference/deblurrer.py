@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from stream.errors import ModelError
-from stream.frame import ColorTags, Discontinuity, Frame, Planes, StreamInfo
+from stream.frame import Discontinuity, Frame, Planes, StreamInfo
 from stream.inference.cuts import CutDetector
 from stream.inference.device import Compute, Device, Precision
 from stream.inference.engine import Geometry, Runtime, State, open_engine
@@ -84,7 +84,7 @@ class Deblurrer:
     def start(self, info: StreamInfo) -> None:
         """Compile and warm up for the stream's frames, so that the first one is not late."""
         planes = read_planes(av.VideoFrame(info.width, info.height, info.pixel_format))
-        self.engine.run([planes], [None], _geometry(planes, info.color))
+        self.engine.run([planes], [None], Geometry.of(planes, info.color))
 
     def process(self, frame: Frame) -> Sequence[Frame]:
         """Deblur the next frame of its stream."""
@@ -115,7 +115,7 @@ class Deblurrer:
     def _prepare(self, frame: Frame) -> Geometry:
         """Reset the frame's stream where it does not continue; returns the frame's geometry."""
         stream = self._streams.setdefault(frame.stream_id, StreamState())
-        geometry = _geometry(frame.planes, frame.color)
+        geometry = Geometry.of(frame.planes, frame.color)
         reason = _break(frame, stream, geometry)
         if reason:
             self.reset(frame.stream_id, reason)
@@ -151,10 +151,6 @@ def _blended(source: Planes, result: Planes, strength: float) -> Planes:
         for old, new in zip(source.arrays, result.arrays, strict=True)
     )
     return Planes(tuple(arrays), source.subsampling, source.bit_depth)
-
-
-def _geometry(planes: Planes, color: ColorTags) -> Geometry:
-    return Geometry.of(planes, full_range=color.full_range, rgb=color.matrix == 0)
 
 
 def _break(frame: Frame, stream: StreamState, geometry: Geometry) -> Discontinuity | None:

@@ -10,10 +10,14 @@ from typing import Any, Literal, Protocol, TypeAlias
 
 import numpy as np
 
-from stream.frame import Planes
+from models.image_model import is_image_model
+from stream.errors import ModelError
+from stream.frame import ColorTags, Planes
 from stream.inference.device import Compute, Device, Precision, choose
 
-Runtime = Literal["auto", "tensorflow"]
+Runtime = Literal["auto", "tensorflow", "litert", "onnx", "openvino"]
+
+_RGB = 0
 
 State: TypeAlias = Any
 """What a stream carries from frame to frame; only the engine that made it can read it."""
@@ -28,20 +32,26 @@ class Geometry:
         subsampling: log2 reduction of the chroma, horizontal and vertical.
         bit_depth: bits per sample.
         full_range: whether black is code 0.
-        rgb: whether the planes are G, B, R.
+        matrix: how the planes make colours, as in `ColorTags`.
     """
 
     shapes: tuple[tuple[int, ...], ...]
     subsampling: tuple[int, int]
     bit_depth: int
     full_range: bool
-    rgb: bool
+    matrix: int
 
     @classmethod
-    def of(cls, planes: Planes, *, full_range: bool, rgb: bool) -> "Geometry":
+    def of(cls, planes: Planes, color: ColorTags) -> "Geometry":
         """The geometry of a picture."""
         shapes = tuple(array.shape for array in planes.arrays)
-        return cls(shapes, planes.subsampling, planes.bit_depth, full_range or rgb, rgb)
+        full_range = color.full_range or color.matrix == _RGB
+        return cls(shapes, planes.subsampling, planes.bit_depth, full_range, color.matrix)
+
+    @property
+    def rgb(self) -> bool:
+        """Whether the planes are G, B, R."""
+        return self.matrix == _RGB
 
     @property
     def blocks(self) -> tuple[tuple[int, int], ...]:
@@ -54,6 +64,11 @@ class Geometry:
     def channels(self) -> tuple[int, ...]:
         """Samples of each plane in a patch."""
         return tuple(rows * columns for rows, columns in self.blocks)
+
+    @property
+    def is_420(self) -> bool:
+        """Whether the planes are Y, U and V with chroma of half the rows and columns."""
+        return not self.rgb and self.blocks == ((4, 4), (2, 2), (2, 2))
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -104,15 +119,32 @@ def open_engine(
     """The engine for a model, which takes very large frames in tiles.
 
     Args:
-        model: a name of `models.registry`, or a weights file.
-        device: see `stream.inference.device.choose`.
-        precision: likewise.
+        model: a name of `models.registry`, a weights file, or a SavedModel folder or ONNX file of
+            somebody else's that maps RGB frames.
+        device: see `stream.inference.device.choose`; TensorFlow alone has others than the CPU.
+        precision: likewise; the others compute in float32.
         runtime: what computes; "auto" is TensorFlow.
 
     Raises:
         ModelError: there is no such model, or it can't run here.
     """
-    from stream.inference.keras_engine import KerasEngine
     from stream.inference.tiles import TiledEngine
+
+    if is_image_model(model):
+        if runtime != "auto":
+            raise ModelError(f"{model} runs on the runtime of its format: leave out --runtime")
+        from stream.inference.image_engine import ImageEngine
+
+        wanted = "float32" if precision == "auto" else precision
+        return TiledEngine(ImageEngine(model, choose(device, wanted)))
+    if runtime not in ("auto", "tensorflow"):
+        if device == "gpu" or precision not in ("auto", "float32"):
+            raise ModelError(
+                f"{runtime} computes in float32 on the CPU: use --runtime tensorflow for others"
+            )
+        from stream.inference.runtime_engine import RuntimeEngine
+
+        return TiledEngine(RuntimeEngine(model, runtime))
+    from stream.inference.keras_engine import KerasEngine
 
     return TiledEngine(KerasEngine(model, choose(device, precision)))

@@ -3,6 +3,7 @@
 Owns where tiles lie and how their results are joined; works with any engine.
 """
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -83,7 +84,8 @@ class TiledEngine:
         for index, (row, column) in enumerate(tiles):
             parts = [_cut(picture, row, column) for picture in pictures]
             given = [state[index] if state else None for state in states]
-            tile = Geometry.of(parts[0], full_range=geometry.full_range, rgb=geometry.rgb)
+            shapes = tuple(array.shape for array in parts[0].arrays)
+            tile = dataclasses.replace(geometry, shapes=shapes)
             results.append(self.engine.run(parts, given, tile))
         return [
             Result(

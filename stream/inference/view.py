@@ -25,7 +25,7 @@ def features(values: Array, geometry: Geometry, xp: ModuleType) -> Array:
     """Float32 code values (N, h, w, C) to the features of their 4:2:0 view, (N, h, w, 24)."""
     levels = Levels(geometry.bit_depth, geometry.full_range)
     offset, scale = channel_levels(levels)
-    if _is_420(geometry):
+    if geometry.is_420:
         return (values - offset) / scale
     if geometry.rgb or len(geometry.blocks) == 1:  # its chroma is around 0, not around grey
         offset = offset - np.float32(levels.chroma[0]) * (np.arange(len(offset)) >= 16)
@@ -37,13 +37,9 @@ def corrected(values: Array, residual: Array, geometry: Geometry, xp: ModuleType
     levels = Levels(geometry.bit_depth, geometry.full_range)
     _, scale = channel_levels(levels)
     changes = residual * scale
-    if not _is_420(geometry):
+    if not geometry.is_420:
         changes = xp.matmul(changes, _to_source(geometry))
     return xp.clip(xp.round(values + changes), 0, levels.peak)
-
-
-def _is_420(geometry: Geometry) -> bool:
-    return not geometry.rgb and geometry.blocks == BLOCKS
 
 
 def _to_view(geometry: Geometry) -> np.ndarray:

@@ -336,4 +336,4 @@ def test_the_engine_wants_tensorflow(weights, monkeypatch):
 
 
 def test_geometry_of_rgb_is_full_range():
-    assert Geometry.of(planes(0), full_range=False, rgb=True).full_range
+    assert Geometry.of(planes(0), ColorTags(matrix=0)).full_range

@@ -11,7 +11,7 @@ from footage import HEIGHT, WIDTH, blurred, pictures, write_frames, write_video
 from models import registry
 from models.errors import ClipError
 from models.evaluation.clips import Clip, find_clips, pair_clips
-from models.evaluation.evaluate import Scores, mean_scores, restore, score_clip
+from models.evaluation.evaluate import Scores, mean_scores, restore, restorer, score_clip
 from models.evaluation.metrics import flicker, psnr, ssim
 from models.evaluation.sheet import draw_sheet, worst_crop, worst_crops
 from models.network import NetworkConfig, build
@@ -170,7 +170,7 @@ def test_a_network_that_changes_nothing_scores_as_the_input(network, tmp_path):
     frames = pictures(3)
     seen = {}
     scores = score_clip(
-        network, TINY, *clips(tmp_path, frames), harm=True, observe=seen.__setitem__
+        restorer(network, TINY), *clips(tmp_path, frames), harm=True, observe=seen.__setitem__
     )
     assert scores.frames == 3
     assert scores.gain == 0
@@ -186,7 +186,7 @@ def test_a_network_that_changes_nothing_scores_as_the_input(network, tmp_path):
 
 
 def test_a_single_frame_has_no_flicker(network, tmp_path):
-    scores = score_clip(network, TINY, *clips(tmp_path, pictures(1)))
+    scores = score_clip(restorer(network, TINY), *clips(tmp_path, pictures(1)))
     assert scores.flicker_in is scores.flicker_out is scores.sharp_psnr is None
 
 
@@ -197,11 +197,11 @@ def test_clips_that_differ_are_refused_in_one_line(network, tmp_path):
         (Clip("short", blurry.files[:2]), sharp),
     ]:
         with pytest.raises(ClipError, match="differ in number or size") as error:
-            score_clip(network, TINY, source, target)
+            score_clip(restorer(network, TINY), source, target)
         assert "\n" not in str(error.value)
     cv2.imwrite(str(sharp.files[1]), np.zeros((8, 8, 3), np.uint8))
     with pytest.raises(ClipError, match="differ in number or size"):
-        score_clip(network, TINY, blurry, sharp, harm=True)
+        score_clip(restorer(network, TINY), blurry, sharp, harm=True)
 
 
 def test_a_new_size_begins_a_fresh_state(weights):

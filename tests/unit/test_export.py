@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 
+from models import registry
 from models.color import add_residual, rgb_to_planes
 from models.errors import ExportError
 from models.evaluation.evaluate import restore
@@ -15,7 +16,6 @@ from models.export.clips import drawn_clip
 from models.export.files import FORMATS, export, open_step
 from models.export.onnx_graph import write as write_onnx
 from models.export.step import fresh_state, next_state, nominal_planes, residual_codes
-from models.network import NetworkConfig, build
 from models.planes import Levels
 from models.registry import Model
 
@@ -24,15 +24,8 @@ FILES = {"saved_model": "out", "litert": "out.tflite", "onnx": "out.onnx", "open
 
 
 @pytest.fixture(scope="module")
-def model():
-    config = NetworkConfig((8, 8, 8), encoder=(1, 1, 1), decoder=(1, 1), hidden=8, filters=8)
-    network = build(config)
-    rng = np.random.default_rng(5)
-    for variable in network.weights:
-        gain = 0.05 if variable.path.startswith("head") else 1.0
-        fan_in = max(1, int(np.prod(variable.shape[:-1])))
-        variable.assign(gain * rng.normal(size=variable.shape) / np.sqrt(fan_in))
-    return Model("random", config, network)
+def model(random_model):
+    return registry.load(random_model)
 
 
 @pytest.mark.parametrize("kind", FORMATS)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from models.network import frame_features, residual_planes
 from models.planes import Levels
-from stream.frame import Planes, chroma_size
+from stream.frame import ColorTags, Planes, chroma_size
 from stream.inference import view
 from stream.inference.engine import Geometry
 from stream.inference.packing import grid, pack, unpack
@@ -27,7 +27,7 @@ def picture(width, height, subsampling, depth=8, count=3, seed=0):
 
 
 def geometry(planes, *, full_range=False, rgb=False):
-    return Geometry.of(planes, full_range=full_range, rgb=rgb)
+    return Geometry.of(planes, ColorTags(range=2 if full_range else 1, matrix=0 if rgb else 1))
 
 
 @given(

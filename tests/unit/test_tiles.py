@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_model import save_random_weights
 
-from stream.frame import Planes, chroma_size
+from stream.frame import ColorTags, Planes, chroma_size
 from stream.inference.device import Compute
 from stream.inference.engine import Geometry, Result
 from stream.inference.keras_engine import KerasEngine
@@ -66,7 +66,7 @@ def picture(width, height, subsampling=(1, 1), seed=0):
 
 
 def run(engine, pictures, states=None):
-    layout = Geometry.of(pictures[0], full_range=False, rgb=False)
+    layout = Geometry.of(pictures[0], ColorTags())
     return engine.run(pictures, states or [None] * len(pictures), layout)
 
 

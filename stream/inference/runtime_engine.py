@@ -1,0 +1,121 @@
+"""Engines on other runtimes than TensorFlow: LiteRT, ONNX Runtime and OpenVINO, on the CPU.
+
+A network is exported for each frame size that comes up and run by the runtime itself.
+"""
+
+import hashlib
+import tempfile
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+from models import registry
+from models.errors import ModelsError
+from models.export.files import FORMATS, open_step, require_packages, write_step
+from models.export.step import (
+    PLANES,
+    RESIDUALS,
+    Size,
+    Step,
+    Tensors,
+    fresh_state,
+    next_state,
+    nominal_planes,
+    plane_shapes,
+    residual_codes,
+)
+from models.planes import Levels, pad_plane
+from models.planes import pack as pack_planes
+from models.planes import unpack as unpack_planes
+from stream.errors import ModelError
+from stream.frame import Planes
+from stream.inference import view
+from stream.inference.device import Compute
+from stream.inference.engine import Geometry, Result, State
+from stream.inference.packing import grid, pack, unpack
+
+
+class RuntimeEngine:
+    """A network in float32 on a runtime, exported on first use for each frame size.
+
+    Args:
+        model: a name of `models.registry`, or a weights file.
+        runtime: one of `models.export.files.FORMATS`.
+    """
+
+    def __init__(self, model: str, runtime: str) -> None:
+        try:
+            require_packages(runtime)
+            self._model = registry.load(model)
+        except ModelsError as error:
+            raise ModelError(str(error)) from error
+        self._runtime = runtime
+        self.name = self._model.name
+        self.compute = Compute("cpu", "float32")
+        weights = hashlib.sha256(registry.weights_path(model).read_bytes()).hexdigest()
+        package = FORMATS[runtime].distribution
+        self.identity = f"{weights} {package} {version(package)}"
+        self._steps: dict[Size, Step] = {}
+
+    def run(
+        self, pictures: Sequence[Planes], states: Sequence[State | None], geometry: Geometry
+    ) -> list[Result]:
+        """Advance several streams of one geometry by one frame each, one after the other."""
+        pairs = zip(pictures, states, strict=True)
+        return [self._advance(picture, state, geometry) for picture, state in pairs]
+
+    def _advance(self, picture: Planes, state: Tensors | None, geometry: Geometry) -> Result:
+        size = (picture.height, picture.width)
+        if size not in self._steps:
+            self._steps[size] = self._exported(size)
+        if state is None:
+            first = FORMATS[self._runtime].channels_first
+            state = fresh_state(size, self._model.config.hidden, channels_first=first)
+        outputs = self._steps[size](_inputs(picture, geometry) | state)
+        finite = all(np.isfinite(outputs[name].sum()) for name in RESIDUALS)
+        planes = _corrected(picture, outputs, geometry) if finite else picture
+        return Result(planes, next_state(outputs), finite)
+
+    def _exported(self, size: Size) -> Step:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / f"step{FORMATS[self._runtime].suffix}"
+            write_step(self._model, self._runtime, path, size)
+            return open_step(self._runtime, path)
+
+
+def _levels(geometry: Geometry) -> Levels:
+    return Levels(geometry.bit_depth, geometry.full_range)
+
+
+def _inputs(picture: Planes, geometry: Geometry) -> Tensors:
+    """The step's planes: those of the picture where it is 4:2:0, otherwise of its view."""
+    if geometry.is_420:
+        return nominal_planes(picture.arrays, _levels(geometry))
+    values = pack([picture], geometry).astype(np.float32)
+    y, u, v = unpack_planes(view.features(values, geometry, np), np)
+    shapes = plane_shapes((picture.height, picture.width))
+    return {
+        name: np.ascontiguousarray(plane[:, :rows, :columns])
+        for name, plane, (rows, columns) in zip(PLANES, (y + 0.5, u, v), shapes, strict=True)
+    }
+
+
+def _corrected(picture: Planes, outputs: Tensors, geometry: Geometry) -> Planes:
+    """The picture plus the step's residual; rounded, clipped and cast once."""
+    if not geometry.is_420:
+        rows, columns = (4 * side for side in grid(geometry))
+        y, u, v = (outputs[name] for name in RESIDUALS)
+        u, v = (pad_plane(plane, rows // 2, columns // 2, np) for plane in (u, v))
+        residual = pack_planes(pad_plane(y, rows, columns, np), u, v, np)
+        values = pack([picture], geometry).astype(np.float32)
+        changed = view.corrected(values, residual, geometry, np).astype(geometry.dtype)
+        return unpack(changed, geometry)[0]
+    levels = _levels(geometry)
+    arrays = []
+    for plane, change in zip(picture.arrays, residual_codes(outputs, levels), strict=True):
+        change += plane
+        np.clip(np.rint(change, out=change), 0, levels.peak, out=change)
+        arrays.append(change.astype(geometry.dtype))
+    return Planes(tuple(arrays), geometry.subsampling, geometry.bit_depth)

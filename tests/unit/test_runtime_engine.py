@@ -1,0 +1,80 @@
+"""The same pixels whatever computes them."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from stream.capture.synthetic import SyntheticSource
+from stream.errors import ModelError
+from stream.frame import ColorTags, Discontinuity
+from stream.inference.deblurrer import Deblurrer
+
+RUNTIMES = ("litert", "onnx", "openvino")
+
+
+def restored(model, runtime, clip):
+    deblurrer = Deblurrer(model, device="cpu", precision="float32", runtime=runtime)
+    return [deblurrer.process(frame)[0] for frame in clip]
+
+
+def synthetic(count=3, width=53, height=47, **layout):
+    return list(SyntheticSource(width, height, count, Fraction(30), **layout).frames())
+
+
+LAYOUTS = {
+    "4:2:0": ({}, ColorTags()),
+    "4:2:2 of 10 bits, full range": ({"subsampling": (1, 0), "bit_depth": 10}, ColorTags(range=2)),
+    "RGB": ({"subsampling": (0, 0)}, ColorTags(matrix=0)),
+}
+
+
+@pytest.fixture(scope="module")
+def clips():
+    return [
+        frame.replace(color=color, stream_id=index)
+        for index, (layout, color) in enumerate(LAYOUTS.values())
+        for frame in synthetic(**layout)
+    ]
+
+
+@pytest.fixture(scope="module")
+def expected(random_model, clips):
+    return restored(random_model, "tensorflow", clips)
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_every_runtime_gives_tensorflow_s_pixels(random_model, runtime, clips, expected):
+    found = restored(random_model, runtime, clips)
+    for source, left, right in zip(clips, expected, found, strict=True):
+        triples = zip(*(f.planes.arrays for f in (source, left, right)), strict=True)
+        for before, a, b in triples:
+            assert a.dtype == b.dtype == before.dtype
+            assert np.abs(a.astype(int) - b).max() <= 1
+            assert (a != before).any()
+
+
+def test_a_reset_stream_is_as_a_fresh_one(random_model):
+    first, second = synthetic(2)
+    deblurrer = Deblurrer(random_model, runtime="onnx")
+    continued = [deblurrer.process(frame)[0] for frame in (first, second)][1]
+    deblurrer.reset(0, Discontinuity.SEEK)
+    again = deblurrer.process(second.replace(pts=2))[0]
+    fresh = Deblurrer(random_model, runtime="onnx").process(second)[0]
+    np.testing.assert_array_equal(again.planes.arrays[0], fresh.planes.arrays[0])
+    assert (continued.planes.arrays[0] != fresh.planes.arrays[0]).any()
+
+
+def test_each_runtime_has_an_identity_of_its_own(random_model):
+    identities = {Deblurrer(random_model, runtime=runtime).identity for runtime in RUNTIMES}
+    assert len(identities) == len(RUNTIMES)
+
+
+def test_what_a_runtime_cannot_do_is_said_in_one_line(random_model, monkeypatch):
+    with pytest.raises(ModelError, match="onnx computes in float32 on the CPU"):
+        Deblurrer(random_model, runtime="onnx", precision="bfloat16")
+    with pytest.raises(ModelError, match="no model 'none'"):
+        Deblurrer("none", runtime="onnx")
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ModelError, match=r'pip install "deblurstream\[export\]"'):
+        Deblurrer(random_model, runtime="openvino")
