@@ -42,6 +42,7 @@ class SharedDeblurrer:
 
     Args:
         deblurrer: Used and closed on that thread alone.
+        max_batch: Frames that are computed at once, at most.
         clock: Seconds, for `busy_s`.
 
     Attributes:
@@ -51,12 +52,17 @@ class SharedDeblurrer:
     """
 
     def __init__(
-        self, deblurrer: BatchProcessor, *, clock: Callable[[], float] = time.perf_counter
+        self,
+        deblurrer: BatchProcessor,
+        *,
+        max_batch: int = 8,
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.batches = 0
         self.frames = 0
         self.busy_s = 0.0
         self._deblurrer = deblurrer
+        self._max_batch = max_batch
         self._clock = clock
         self._changed = threading.Condition()
         self._waiting: dict[SharedStream, _Request] = {}  # in the order of their waiting
@@ -108,7 +114,7 @@ class SharedDeblurrer:
                 requests, gone = self._take()
                 for stream_id in gone:
                     self._deblurrer.forget(stream_id)
-                for batch in _of_equal_size(requests):
+                for batch in _batches(requests, self._max_batch):
                     self._compute(batch)
         finally:
             self._deblurrer.close()
@@ -199,11 +205,15 @@ class SharedProcessor:
             self._stream = None
 
 
-def _of_equal_size(requests: Sequence[_Request]) -> list[list[_Request]]:
-    """Batches of frames of one layout: an error of one size must not hit the others."""
-    batches: dict[Hashable, list[_Request]] = {}
+def _batches(requests: Sequence[_Request], limit: int) -> list[list[_Request]]:
+    """At most ``limit`` frames of one layout each: an error of one size must not hit others."""
+    groups: dict[Hashable, list[_Request]] = {}
     for request in requests:
         frame = request.frame
         layout = (frame.planes.subsampling, frame.planes.bit_depth, frame.color)
-        batches.setdefault((frame.width, frame.height, *layout), []).append(request)
-    return list(batches.values())
+        groups.setdefault((frame.width, frame.height, *layout), []).append(request)
+    return [
+        group[start : start + limit]
+        for group in groups.values()
+        for start in range(0, len(group), limit)
+    ]

@@ -21,6 +21,9 @@ from stream.serve.app import Server
 from stream.serve.guard import Guard, is_loopback, new_token
 from stream.serve.limits import Limits
 
+_MAX_BATCH = {"cpu": 1, "gpu": 8}
+"""On a CPU a frame costs no less in a batch, and the first one waits for the last."""
+
 _SHUTDOWN_S = 3.0  # for requests under way
 
 
@@ -69,7 +72,7 @@ async def _serve(
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, stop.set)
     token = None if is_loopback(address.host) else new_token()
-    shared = SharedDeblurrer(deblurrer)
+    shared = SharedDeblurrer(deblurrer, max_batch=_MAX_BATCH[deblurrer.compute.device])
     try:
         server = Server(
             shared, deblurrer.name, deblurrer.compute, limits, Guard(address.host, token)

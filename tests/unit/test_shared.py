@@ -79,6 +79,18 @@ def test_frames_of_several_streams_share_a_batch(shared, recorder):
     assert (shared.batches, shared.frames) == (2, 4)
 
 
+def test_a_batch_is_no_larger_than_allowed(recorder):
+    shared = SharedDeblurrer(recorder, max_batch=2)
+    first, *streams = [shared.open(live=True) for _ in range(4)]
+    busy = first.submit(frame(0))
+    recorder.wait_begun()
+    results = [stream.submit(frame(7)) for stream in streams]
+    recorder.go.release(3)
+    wait([busy, *results], TIMEOUT_S)
+    assert [len(batch) for batch in recorder.batches] == [1, 2, 1]
+    shared.close()
+
+
 def test_the_newest_frame_of_a_live_stream_wins_and_counts_what_it_replaced(shared, recorder):
     stream = shared.open(live=True)
     results = [stream.submit(frame(0))]
