@@ -26,6 +26,7 @@ from stream.jobs.plan import BURN_IN, SEGMENT_S, Plan, described, make_plan
 from stream.jobs.reader import Reader
 from stream.jobs.remaining import unfinished
 from stream.jobs.segment import clean_segment
+from stream.jobs.steady import steady_rate
 from stream.jobs.workspace import Workspace, require_promising
 from stream.output.encoder import EncoderOptions, choose_encoding, for_stills
 from stream.output.muxer import container_format
@@ -152,6 +153,8 @@ def prepare(source: Path, target: Path, options: CleanOptions, model: str) -> Re
         if reader.next_pts is None:
             raise JobError(f"{source} shows nothing {options.excerpt}")
         window, info = window.narrowed(reader.info, reader.next_pts)
+        if container_format(target) == "avi":
+            steady_rate(source)  # before any work
         encoding, warnings = choose_encoding(
             described(info, options.layout),
             for_stills(options.encoder, target, info),

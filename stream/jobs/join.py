@@ -16,6 +16,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+from av.bitstream import BitStreamFilterContext
 from av.container import InputContainer, OutputContainer
 from av.packet import Packet
 from av.stream import Discard, Disposition, Stream
@@ -28,6 +29,7 @@ from stream.jobs.excerpt import WHOLE, Window
 from stream.jobs.plan import shift_in_segments
 from stream.jobs.reel import Reel
 from stream.jobs.retime import Clock
+from stream.jobs.steady import steady_rate
 from stream.output.muxer import container_format, hides, open_muxer, write_error
 
 # Tags that the muxer writes itself, or that are true of the source's file only.
@@ -122,14 +124,7 @@ def _write(
         if stream.type == "data" and "timecode" in stream.metadata:
             continue  # the muxer makes this track anew from the video's tag of that name
         if stream.index == pictures.index:
-            video = copy = target.add_stream_from_template(reel.template, opaque=True)
-            _keep_pixel_shape(copy, info.sample_aspect_ratio)
-            if isinstance(copy, VideoStream) and target.format.name in ("mp4", "mov"):
-                # they count a timecode in it, and take 1 / time base for it where it is missing
-                if tag := _tag(reel.template):
-                    copy.codec_context.codec_tag = tag
-                rate = info.frame_rate or Fraction(0)
-                copy.codec_context.framerate = rate if 1 <= rate <= 255 else Fraction(25)
+            video = copy = _add_video(target, reel, original, info)
         elif (kind := _attachable(stream)) and target.format.name == "matroska":
             copy = _attach(target, stream, kind)
         elif _holds(target, stream, info):
@@ -147,9 +142,8 @@ def _write(
     target.start_encoding()  # fixes the time bases of the streams
 
     damaged: list[str] = []
-    back = shift_in_segments(info) * info.time_base if info.start_pts > 0 else Fraction(0)
     both = (
-        _video(reel, video or pictures, min(shift, Fraction(0)) - back),
+        _video(reel, video or pictures, _video_shift(target, info, shift)),
         _others(original, copies, window, shift, damaged),
     )
     for packet in heapq.merge(*both, key=_decode_time):
@@ -157,9 +151,44 @@ def _write(
     return warnings + damaged
 
 
+def _add_video(
+    target: OutputContainer, reel: Reel, original: InputContainer, info: StreamInfo
+) -> Stream:
+    stream = target.add_stream_from_template(reel.template, opaque=True)
+    if target.format.name == "avi":
+        _annex_b(reel.template, stream)
+        stream.time_base = 1 / steady_rate(Path(original.name.removeprefix("file:")))
+    elif isinstance(stream, VideoStream) and target.format.name in ("mp4", "mov"):
+        if tag := _tag(reel.template):
+            stream.codec_context.codec_tag = tag
+        # they count a timecode in it, and take 1 / time base for it where it is missing
+        rate = info.frame_rate or Fraction(0)
+        stream.codec_context.framerate = rate if 1 <= rate <= 255 else Fraction(25)
+    _keep_pixel_shape(stream, info.sample_aspect_ratio)
+    return stream
+
+
+def _annex_b(video: Stream, target: Stream | None = None) -> BitStreamFilterContext | None:
+    """What brings H.264 from the form of MP4 into that of AVI, packets and parameter sets."""
+    if _codec(video) != "h264":
+        return None
+    return BitStreamFilterContext("h264_mp4toannexb", video, target)
+
+
+def _video_shift(target: OutputContainer, info: StreamInfo, shift: Fraction) -> Fraction:
+    """Seconds added to what the segments hold, where a negative start has been moved already."""
+    moved = shift_in_segments(info) * info.time_base
+    if target.format.name == "avi":  # which begins at 0, and would fill up what is missing
+        return -info.start_pts * info.time_base - moved
+    return min(shift, Fraction(0)) - (moved if info.start_pts > 0 else 0)
+
+
 def _video(reel: Reel, target: Stream, shift: Fraction) -> Iterator[Packet[Stream]]:
     clock = Clock(target, shift)
-    for packet in reel.packets():
+    packets = reel.packets()
+    if target.container.format.name == "avi" and (annex_b := _annex_b(reel.template)):
+        packets = (part for packet in packets for part in annex_b.filter(packet))
+    for packet in packets:
         yield clock.retime(packet)
 
 

@@ -210,6 +210,8 @@ def _flags(
             continue  # a setting meant for another encoder does not turn the source's codec down
         if default is not None or chosen is not None:
             flags[flag] = str(default if chosen is None else chosen)
+    if format_name == "avi" and known.encoder in ("libx264", "libx264rgb"):
+        flags["bf"] = "0"  # AVI shows pictures as it decodes them
     for flag, text in ((info.hdr and info.hdr.encoder_flags(known.encoder)) or {}).items():
         flags[flag] = ":".join(filter(None, (flags.get(flag), text)))
     return flags

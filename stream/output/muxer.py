@@ -16,7 +16,7 @@ from av.stream import Stream
 from stream.errors import SinkError
 from stream.frame import ColorTags, StreamInfo
 
-# Only containers that keep every pts and reordered pictures: AVI and FLV do not.
+# AVI counts pictures instead of giving them a pts: see `stream.jobs.steady`. FLV is left out.
 _FORMATS = {
     ".mp4": "mp4",
     ".m4v": "mp4",
@@ -26,6 +26,7 @@ _FORMATS = {
     ".ts": "mpegts",
     ".mts": "mpegts",
     ".m2ts": "mpegts",
+    ".avi": "avi",
 }
 
 
@@ -62,6 +63,9 @@ def open_muxer(target: Path | io.BytesIO, format_name: str, info: StreamInfo) ->
         options["movie_timescale"] = str(info.time_base.denominator)
         if info.color != ColorTags():
             options["movflags"] = "write_colr"  # otherwise only where no tag is unspecified
+    if format_name == "avi":
+        # every stream begins at 0 there; else sound from before 0 would move the pictures by one
+        options["avoid_negative_ts"] = "disabled"
     file = f"file:{target}" if isinstance(target, Path) else target
     container = av.open(file, mode="w", format=format_name, options=options)
     if format_name in ("matroska", "webm"):

@@ -492,3 +492,47 @@ def test_avi_without_times_for_reordered_pictures_keeps_an_even_pace(clip, tmp_p
     clean_file(source, tmp_path / "out.mkv", FakeProcessor(), FAST)
     shown = times(tmp_path / "out.mkv")
     assert [time - shown[0] for time in shown] == [Fraction(index, 25) for index in range(24)]
+
+
+AVI = {
+    "h264": Clip(audio="aac", frames=12),
+    "h264 with B-frames": Clip(options=(("preset", "medium"), ("bf", "3")), frames=12),
+    "matroska's rounded times": Clip(
+        ".mkv", time_base=Fraction(1, 1000), gaps=(33, 33, 34), frames=12, audio="flac"
+    ),
+    "pictures left out": Clip(gaps=(512, 1024, 512, 1536), frames=12),
+    "late, both alike": Clip(".ts", time_base=Fraction(1, 90000), gaps=(3600,), start=90000),
+    "mpeg4": Clip(codec="mpeg4", frames=5, options=()),
+    "ffv1": Clip(".mkv", "ffv1", pixel_format="bgra", frames=3, options=()),
+}
+
+
+@pytest.mark.parametrize("spec", AVI.values(), ids=AVI)
+def test_avi_keeps_pictures_in_step(spec, clip, tmp_path):
+    source, target = clip(spec), tmp_path / "out.avi"
+    result = clean_file(source, target, FakeProcessor(), FAST)
+    assert [warning for warning in result.warnings if "--preset" not in warning] == []
+    before, after = FileSource(source), FileSource(target)
+    shown = [
+        [frame.pts * frame.time_base for frame in opened.frames()] for opened in (before, after)
+    ]
+    before.close()
+    after.close()
+    moved = [two - one for one, two in zip(*shown, strict=True)]
+    assert max(moved) - min(moved) <= Fraction(1, 1000)  # what Matroska had rounded
+    assert after.info.codec == before.info.codec
+    if spec.audio:
+        sound = [[data for _, data in packets(path, "audio")] for path in (source, target)]
+        assert sound[0] == sound[1]
+
+
+def test_what_avi_cannot_tell_is_refused_before_any_work(clip, tmp_path):
+    late = clip(Clip(start=12800, audio="aac"))
+    for source, says in (
+        (clip(Clip(gaps=(512, 300))), "frame rate varies"),
+        (late, "1.00 s apart"),
+    ):
+        processor = FakeProcessor()
+        with pytest.raises(SinkError, match=f"{says}.*name the output .mkv"):
+            clean_file(source, tmp_path / "out.avi", processor)
+        assert processor.calls == []

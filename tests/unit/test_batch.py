@@ -16,7 +16,7 @@ from stream.stats import RunStats
 def tree(tmp_path):
     """A folder of videos, and of what is none."""
     videos = tmp_path / "in"
-    for name in ("b.mp4", "a.MKV", "deep/er/c.avi", "deep/notes.txt", ".hidden.mp4", ".git/d.mp4"):
+    for name in ("b.mp4", "a.MKV", "deep/er/c.flv", "deep/notes.txt", ".hidden.mp4", ".git/d.mp4"):
         path = videos / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("")
@@ -41,14 +41,14 @@ def test_a_folder_keeps_its_tree(tree, tmp_path):
     assert places(tasks_of([tree], tmp_path / "out"), tmp_path) == [
         ("in/a.MKV", "out/a.MKV"),
         ("in/b.mp4", "out/b.mp4"),
-        ("in/deep/er/c.avi", "out/deep/er/c.avi.mkv"),
+        ("in/deep/er/c.flv", "out/deep/er/c.flv.mkv"),
     ]
 
 
 def test_files_and_folders_together(tree, tmp_path):
     tasks = tasks_of([tree / "deep", tree / "b.mp4"], tmp_path / "out")
     assert places(tasks, tmp_path) == [
-        ("in/deep/er/c.avi", "out/er/c.avi.mkv"),
+        ("in/deep/er/c.flv", "out/er/c.flv.mkv"),
         ("in/b.mp4", "out/b.mp4"),
     ]
 
@@ -57,8 +57,8 @@ def test_files_and_folders_together(tree, tmp_path):
     ("pattern", "names"),
     [
         ("*.mp4", ["b.mp4"]),
-        ("er/*", ["c.avi"]),
-        ("*", ["a.MKV", "b.mp4", "c.avi"]),
+        ("er/*", ["c.flv"]),
+        ("*", ["a.MKV", "b.mp4", "c.flv"]),
         ("", 3 * [...]),
     ],
 )
@@ -72,7 +72,7 @@ def test_a_pattern_picks_among_the_videos_of_folders(pattern, names, tree, tmp_p
 def test_equal_names_with_other_endings_do_not_clash(tree, tmp_path):
     (tree / "a.mp4").write_text("")
     targets = [str(task.target.relative_to(tmp_path)) for task in tasks_of([tree], tmp_path / "o")]
-    assert targets == ["o/a.MKV", "o/a.mp4", "o/b.mp4", "o/deep/er/c.avi.mkv"]
+    assert targets == ["o/a.MKV", "o/a.mp4", "o/b.mp4", "o/deep/er/c.flv.mkv"]
 
 
 def test_an_output_within_the_input_is_not_an_input(tree):

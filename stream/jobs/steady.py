@@ -1,0 +1,64 @@
+"""What AVI demands of a video: one rate for all pictures, and sound that begins with them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+
+from stream.capture.container import open_container, packets_of, picture_stream
+from stream.errors import SinkError
+
+_USUAL = [Fraction(rate) for rate in (12, 15, 24, 25, 30, 48, 50, 60, 100, 120, 240)]
+_USUAL += [rate * Fraction(1000, 1001) for rate in _USUAL if rate in (24, 30, 48, 60, 120, 240)]
+
+
+def steady_rate(path: Path) -> Fraction:
+    """The rate on whose grid every picture of a file lies, though not each place has one.
+
+    Raises:
+        SinkError: There is none, or another stream begins at another time: AVI would move it.
+        OpenError: See `open_container`.
+    """
+    with open_container(path) as container:
+        video = picture_stream(container, path)
+        unit = video.time_base or Fraction(1)
+        made_up = container.format.name == "avi"  # see FileSource
+        times = []
+        for packet in packets_of(container, [video], lambda: None):
+            time = packet.dts if made_up or packet.pts is None else packet.pts
+            if time is not None:
+                times.append(time * unit)
+        times.sort()
+        starts = [
+            (other.start_time or 0) * (other.time_base or unit) for other in container.streams.audio
+        ]
+        candidates = [video.guessed_rate, video.average_rate, *_near(times)]
+    rate = next((one for one in candidates if one and _fits(times, one, unit)), None)
+    if rate is None:
+        raise SinkError(
+            f"{path}: its frame rate varies, which AVI cannot tell; name the output .mkv"
+        )
+    for start in starts:
+        apart = abs(start - times[0]) if times else 0
+        if apart > 2 / rate:
+            raise SinkError(
+                f"{path}: sound and pictures begin {float(apart):.2f} s apart, which AVI cannot "
+                "tell; name the output .mkv"
+            )
+    return rate
+
+
+def _near(times: Sequence[Fraction]) -> list[Fraction]:
+    """Usual rates by their distance from the measured one, and that one itself."""
+    length = times[-1] - times[0] if times else Fraction(0)
+    if not length:
+        return []
+    measured = (len(times) - 1) / length
+    return [*sorted(_USUAL, key=lambda rate: abs(rate - measured)), measured]
+
+
+def _fits(times: Sequence[Fraction], rate: Fraction, unit: Fraction) -> bool:
+    """Whether all times are multiples of a picture's, as exactly as their unit can tell."""
+    places = [(time - times[0]) * rate for time in times]
+    return all(abs(place - round(place)) <= min(unit * rate, Fraction(1, 4)) for place in places)
