@@ -14,10 +14,11 @@ import cv2
 import numpy as np
 import pytest
 from chromium import Page, chromium, find_chromium
-from clips import times
-from in_process import bounded
+from clips import Clip, times
+from in_process import Caller, bounded, serving
 
 from models.training.procedural import draw_scene
+from stream.serve.limits import Limits
 
 WIDTH, HEIGHT = 320, 240
 FRAMES = 30
@@ -245,6 +246,38 @@ def test_a_recorded_video_is_cleaned_compared_and_downloaded(tmp_path, recording
     cleaned = bounded(scenario(), 280)
     assert times(cleaned) == times(recording)
     assert sharpness(cleaned) > 1.02 * sharpness(recording)
+
+
+@pytest.mark.timeout(300)
+def test_the_page_says_what_was_refused_and_what_it_cannot_show(tmp_path, clip, camera):
+    """With a stand-in for the network, in this process."""
+    nothing = tmp_path / "nothing.mp4"
+    nothing.write_bytes(b"not a video")
+    unplayable = clip(Clip(suffix=".mkv", codec="mpeg4", options=()))
+
+    async def scenario():
+        limits = Limits(sessions=1)
+        async with serving(tmp_path, limits) as running, chromium(camera=camera) as page:
+            await page.open(f"{running.url}/#recorded")
+            await page.until("!document.querySelector('#recorded').hidden")
+            await page.choose_file("#file", nothing)
+            await page.until(notice("recorded", "This is not a video of a known kind."))
+            await page.choose_file("#file", unplayable)
+            await page.until("document.querySelector('#recorded').dataset.state === 'unseen'")
+            assert await page.evaluate("document.querySelector('#download').offsetHeight > 0")
+            caller = Caller(running)
+            await caller.connect()
+            await page.evaluate("document.querySelector('#tab-live').click()")
+            await page.evaluate("document.querySelector('#start').click()")
+            await page.until(notice("live", "Every place is taken; try again in a while."))
+            assert await page.evaluate("document.querySelector('#live').dataset.state") == "idle"
+            await caller.close()
+
+    bounded(scenario(), 280)
+
+
+def notice(panel: str, text: str) -> str:
+    return f"document.querySelector('#{panel} .notice').innerText === {text!r}"
 
 
 def sharpness(path: Path) -> float:

@@ -108,12 +108,7 @@ function compareBoth(mine, report) {
   mine.address = URL.createObjectURL(mine.file);
   original.src = mine.address;
   cleaned.src = link.href;
-  const cannot = () => {
-    if (job !== mine) return;
-    find("#recorded-view").hidden = true;
-    find(".done").hidden = false;
-  };
-  original.onerror = cleaned.onerror = cannot;
+  original.onerror = cleaned.onerror = () => job === mine && show("unseen");
   mine.stopFrames = onFrames(cleaned, (time) => {
     follow(time);
     paint();
@@ -151,16 +146,18 @@ for (const name of ["play", "pause", "ended"]) {
     play.setAttribute("aria-label", play.textContent);
   });
 }
-cleaned.addEventListener("timeupdate", () => {
-  const length = cleaned.duration || 0;
-  if (length) seek.value = (1000 * cleaned.currentTime) / length;
-  seek.style.setProperty("--filled", length ? cleaned.currentTime / length : 0);
-  find("#time").textContent = `${clock(cleaned.currentTime)} / ${clock(length)}`;
-});
+for (const name of ["loadedmetadata", "timeupdate"]) cleaned.addEventListener(name, showTime);
 seek.addEventListener("input", () => {
   cleaned.currentTime = (seek.value / 1000) * (cleaned.duration || 0);
 });
 play.addEventListener("click", toggle);
+
+function showTime() {
+  const length = cleaned.duration || 0;
+  seek.value = length && (1000 * cleaned.currentTime) / length;
+  seek.style.setProperty("--filled", length ? cleaned.currentTime / length : 0);
+  find("#time").textContent = `${clock(cleaned.currentTime)} / ${clock(length)}`;
+}
 
 export function toggle() {
   if (section.dataset.state !== "done") return;
@@ -191,12 +188,14 @@ function forget(ended) {
   if (ended.name) fetch(`videos/${ended.name}`, { method: "DELETE", keepalive: true }).catch(() => {});
 }
 
+// One of: idle, working, done, and unseen, which is done, but the browser cannot play it.
 function show(state) {
   section.dataset.state = state;
   find(".welcome").hidden = state !== "idle";
   find(".working").hidden = state !== "working";
-  find(".done").hidden = true;
-  find("#recorded-view").hidden = player.hidden = state !== "done";
+  find(".done").hidden = state !== "unseen";
+  find("#recorded-view").hidden = state !== "done";
+  player.hidden = state !== "done" && state !== "unseen";
 }
 
 function step(title, share, detail) {
