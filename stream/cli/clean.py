@@ -21,9 +21,9 @@ from stream.jobs import (
     CleanResult,
     Excerpt,
     Forecast,
-    Layout,
     Outcome,
     Task,
+    View,
     check,
     clean_all,
     clean_file,
@@ -88,7 +88,7 @@ def _add_view(group: Options) -> None:
     )
     group.add_argument(
         "--compare",
-        choices=[layout.value for layout in Layout],
+        choices=[view.value for view in View],
         help="show before and after in one picture: side by side, or as a split screen",
     )
     group.add_argument(
@@ -296,13 +296,13 @@ class _Cleaner:
 
     def _choice(self, task: Task) -> CleanOptions:
         options = self._options
-        layout = options.compare or (Layout.SIDE if options.preview else None)
+        view = options.compare or (View.SIDE if options.preview else None)
         return CleanOptions(
             self._encoder,
             overwrite=options.overwrite,
             resume=not options.no_resume,
             excerpt=self._previewed(task.source) if options.preview else self._excerpt,
-            layout=None if layout is None else Layout(layout),
+            view=None if view is None else View(view),
         )
 
     def _previewed(self, source: Path) -> Excerpt:

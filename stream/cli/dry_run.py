@@ -97,7 +97,7 @@ def _work(found: Forecast) -> str:
 
 
 def _cost(task: Task, found: Forecast) -> str:
-    tried = f"{found.fps:.1f} fps, as {found.frames_tried} frames from the middle show"
+    tried = f"{found.fps:.1f} fps, judged by {found.frames_tried} from the middle"
     if found.time_s is None or found.size is None:
         return f"{tried}; the length of the video is not known"
     before = size_text(size_of(task.source))

@@ -2,7 +2,7 @@
 
 from stream.jobs.batch import Outcome, Task, clean_all, is_batch, tasks_of
 from stream.jobs.clean import CleanOptions, CleanResult, check, clean_file
-from stream.jobs.comparison import Layout
+from stream.jobs.comparison import View
 from stream.jobs.excerpt import Excerpt, middle_of
 from stream.jobs.forecast import Forecast, forecast
 
@@ -11,9 +11,9 @@ __all__ = [
     "CleanResult",
     "Excerpt",
     "Forecast",
-    "Layout",
     "Outcome",
     "Task",
+    "View",
     "check",
     "clean_all",
     "clean_file",

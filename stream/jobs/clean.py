@@ -17,7 +17,7 @@ from pathlib import Path
 from stream.errors import JobError
 from stream.frame import StreamInfo
 from stream.jobs.cluster import Cluster, Job
-from stream.jobs.comparison import Layout
+from stream.jobs.comparison import View
 from stream.jobs.excerpt import Excerpt, Window
 from stream.jobs.identity import identity_of
 from stream.jobs.join import join
@@ -47,7 +47,7 @@ class CleanOptions:
         resume: Whether to go on with what an earlier run has finished.
         segment_s: Seconds that a segment spans.
         excerpt: The part that is wanted.
-        layout: How to show before and after together; None shows what comes after alone.
+        view: How to show before and after together; None shows what comes after alone.
     """
 
     encoder: EncoderOptions = field(default_factory=EncoderOptions)
@@ -55,7 +55,7 @@ class CleanOptions:
     resume: bool = True
     segment_s: Fraction = SEGMENT_S
     excerpt: Excerpt = field(default_factory=Excerpt)
-    layout: Layout | None = None
+    view: View | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,11 +156,11 @@ def prepare(source: Path, target: Path, options: CleanOptions, model: str) -> Re
         if container_format(target) == "avi":
             steady_rate(source)  # before any work
         encoding, warnings = choose_encoding(
-            described(info, options.layout),
+            described(info, options.view),
             for_stills(options.encoder, target, info),
             container_format(target),
         )
-        plan = make_plan(info, encoding, options.segment_s, options.layout)
+        plan = make_plan(info, encoding, options.segment_s, options.view)
         identity = identity_of(source, plan, window, model, target)
         stack.pop_all()
     return Ready(reader, window, plan, identity, tuple(warnings))

@@ -20,15 +20,15 @@ _LINE_SHARE = 300
 """The size of a split screen over the width of its line."""
 
 
-class Layout(enum.Enum):
+class View(enum.Enum):
     """Where before and after are: two pictures, or the left and right half of one."""
 
     SIDE = "side"
     SPLIT = "split"
 
     def describe(self, info: StreamInfo) -> StreamInfo:
-        """What becomes of a stream that is shown in this layout."""
-        if self is Layout.SPLIT:
+        """What becomes of a stream that is shown in this view."""
+        if self is View.SPLIT:
             return info
         if _axis(info) == 0:
             return dataclasses.replace(info, height=2 * _even(info.height))
@@ -40,12 +40,12 @@ class Comparison:
 
     Args:
         processor: One frame for one; it may look ahead. Started and closed.
-        layout: Of the picture; `Layout.describe` tells its size.
+        view: Of the picture; `View.describe` tells its size.
     """
 
-    def __init__(self, processor: Processor, layout: Layout) -> None:
+    def __init__(self, processor: Processor, view: View) -> None:
         self._processor = processor
-        self._layout = layout
+        self._view = view
         self._axis, self._reversed = 1, False
         self._before: deque[Planes] = deque()
 
@@ -72,7 +72,7 @@ class Comparison:
         both = (self._before.popleft(), after.planes)
         one, other = both[::-1] if self._reversed else both
         alpha = after.alpha
-        if self._layout is Layout.SIDE:
+        if self._view is View.SIDE:
             arrays = tuple(_beside(one, other, self._axis))
             if alpha is not None:
                 plane = Planes((alpha,), bit_depth=after.planes.bit_depth)

@@ -39,7 +39,7 @@ def identity_of(source: Path, plan: Plan, window: Window, model: str, target: Pa
         "segments": [plan.format_name, plan.span, plan.burn_in],
         "container": target.suffix.lower(),
         "window": [str(window.start), str(window.end)],
-        "layout": plan.layout and plan.layout.value,
+        "view": plan.view and plan.view.value,
     }
     return {
         "input": fingerprint(source),

@@ -12,7 +12,7 @@ from fractions import Fraction
 
 from stream.errors import JobError
 from stream.frame import StreamInfo
-from stream.jobs.comparison import Layout
+from stream.jobs.comparison import View
 from stream.output.encoder import Encoding, refusal
 
 SEGMENT_S = Fraction(15)
@@ -45,7 +45,7 @@ class Plan:
         span: Of a segment, in units of the video's time base.
         burn_in: Frames before a segment that are processed, from a fresh state, but not written;
             at least 1.
-        layout: How before and after are shown together; None shows what comes after alone.
+        view: How before and after are shown together; None shows what comes after alone.
     """
 
     info: StreamInfo
@@ -53,7 +53,7 @@ class Plan:
     format_name: str
     span: int
     burn_in: int = BURN_IN
-    layout: Layout | None = None
+    view: View | None = None
 
     def __post_init__(self) -> None:
         if self.span < 1 or self.burn_in < 1:
@@ -62,7 +62,7 @@ class Plan:
     @property
     def output(self) -> StreamInfo:
         """What is encoded."""
-        return described(self.info, self.layout)
+        return described(self.info, self.view)
 
     def index_of(self, pts: int) -> int:
         """Which segment a picture belongs to."""
@@ -77,9 +77,9 @@ class Plan:
         return f"{index:06}.{self.format_name}"
 
 
-def described(info: StreamInfo, layout: Layout | None) -> StreamInfo:
+def described(info: StreamInfo, view: View | None) -> StreamInfo:
     """What is encoded of a video."""
-    return layout.describe(info) if layout else info
+    return view.describe(info) if view else info
 
 
 def shift_in_segments(info: StreamInfo) -> int:
@@ -98,7 +98,7 @@ def make_plan(
     info: StreamInfo,
     encoding: Encoding,
     segment_s: Fraction = SEGMENT_S,
-    layout: Layout | None = None,
+    view: View | None = None,
 ) -> Plan:
     """Divide a video.
 
@@ -108,7 +108,7 @@ def make_plan(
     for format_name in _FORMATS:
         if format_name == "matroska" and (info.time_base / _MATROSKA_UNIT).denominator != 1:
             continue
-        if refusal(described(info, layout), encoding, format_name) is None:
+        if refusal(described(info, view), encoding, format_name) is None:
             span = max(1, round(segment_s / info.time_base))
-            return Plan(info, encoding, format_name, span, layout=layout)
+            return Plan(info, encoding, format_name, span, view=view)
     raise JobError(f"{encoding.encoder} cannot be written in segments; choose another --codec")

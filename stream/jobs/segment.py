@@ -70,7 +70,7 @@ def clean_segment(
         shift=shift_in_segments(plan.output),
     )
     sink = _Rest(writer, start, plan.output)
-    processor = Comparison(processor, plan.layout) if plan.layout else processor
+    processor = Comparison(processor, plan.view) if plan.view else processor
     stats = Pipeline(source, processor, sink, on_progress=counted).run()
     times = read_times(path)
     if sorted(times) != sink.times:

@@ -7,7 +7,7 @@ from clips import Clip
 from fakes import FakeProcessor, InjectedError
 
 from stream.errors import SinkError
-from stream.jobs import CleanOptions, Excerpt, Layout, clean_file, forecast
+from stream.jobs import CleanOptions, Excerpt, View, clean_file, forecast
 from stream.output.encoder import EncoderOptions
 
 FAST = EncoderOptions(preset="ultrafast")
@@ -41,7 +41,7 @@ def test_it_says_what_a_run_does(suffix, clip, tmp_path):
 
 def test_a_part_beside_what_it_was(clip, tmp_path):
     options = CleanOptions(
-        FAST, segment_s=Fraction(1), excerpt=Excerpt(Fraction(1), Fraction(3)), layout=Layout.SIDE
+        FAST, segment_s=Fraction(1), excerpt=Excerpt(Fraction(1), Fraction(3)), view=View.SIDE
     )
     found = forecast(clip(PLAIN), tmp_path / "o.mp4", FakeProcessor(), options)
     assert (found.plan.info.frames_estimate, found.segments) == (50, 2)

@@ -8,7 +8,7 @@ import pytest
 from fakes import FakeProcessor
 
 from stream.frame import ColorTags, Frame, Planes, StreamInfo, chroma_size
-from stream.jobs.comparison import Comparison, Layout
+from stream.jobs.comparison import Comparison, View
 
 LIMITED, FULL, RGB = ColorTags(1, 1, 1, 1), ColorTags(2, 1, 1, 1), ColorTags(2, 1, 1, 0)
 
@@ -50,8 +50,8 @@ def frames(width, height, subsampling=(1, 1), depth=8, color=LIMITED, grey=False
         yield Frame(planes=planes, pts=pts, time_base=Fraction(1, 25), color=color)
 
 
-def compare(layout, given, info):
-    comparison = Comparison(Inverting(), layout)
+def compare(view, given, info):
+    comparison = Comparison(Inverting(), view)
     comparison.start(info)
     made = [result for frame in given for result in comparison.process(frame)]
     made += comparison.flush()
@@ -74,12 +74,12 @@ FORMATS = {
 @pytest.mark.parametrize("kind", FORMATS.values(), ids=FORMATS)
 def test_side_by_side_holds_both_whole(kind, size):
     given, info = list(frames(*size, **kind)), described(*size)
-    made = compare(Layout.SIDE, given, info)
+    made = compare(View.SIDE, given, info)
     assert [frame.pts for frame in made] == [0, 1, 2]
     width, height = size
     for before, both in zip(given, made, strict=True):
         assert (both.width, both.height) == (2 * (width + width % 2), height)
-        assert both.width == Layout.SIDE.describe(info).width
+        assert both.width == View.SIDE.describe(info).width
         peak = (1 << before.planes.bit_depth) - 1
         for plane, joined in zip(before.planes.arrays, both.planes.arrays, strict=True):
             half, own = joined.shape[1] // 2, plane.shape[1]
@@ -91,8 +91,8 @@ def test_side_by_side_holds_both_whole(kind, size):
 @pytest.mark.parametrize("kind", FORMATS.values(), ids=FORMATS)
 def test_a_split_screen_keeps_the_size_and_marks_the_line(kind, size):
     given, info = list(frames(*size, **kind)), described(*size)
-    made = compare(Layout.SPLIT, given, info)
-    assert Layout.SPLIT.describe(info) == info
+    made = compare(View.SPLIT, given, info)
+    assert View.SPLIT.describe(info) == info
     middle, line = size[0] // 4 * 2, 2
     color = kind.get("color", LIMITED)
     for before, both in zip(given, made, strict=True):
@@ -109,21 +109,21 @@ def test_a_split_screen_keeps_the_size_and_marks_the_line(kind, size):
             assert (joined[:, left:right] == (neutral if index else white)).all()
 
 
-@pytest.mark.parametrize("layout", Layout)
+@pytest.mark.parametrize("view", View)
 @pytest.mark.parametrize("rotation", [0, 90, 180, 270])
-def test_before_is_on_the_left_as_a_player_turns_it(rotation, layout):
+def test_before_is_on_the_left_as_a_player_turns_it(rotation, view):
     info = described(64, 48, rotation)
     assert info.rotation == rotation
     (given,) = frames(64, 48, count=1)
-    (made,) = compare(layout, [given], info)
+    (made,) = compare(view, [given], info)
     turn = -rotation // 90  # clockwise
     shown, before = (np.rot90(frame.planes.arrays[0], turn) for frame in (made, given))
     after = 255 - before
     width = before.shape[1]
-    if layout is Layout.SIDE:
+    if view is View.SIDE:
         np.testing.assert_array_equal(shown, np.concatenate([before, after], axis=1))
     else:
         np.testing.assert_array_equal(shown[:, : width // 2 - 2], before[:, : width // 2 - 2])
         np.testing.assert_array_equal(shown[:, width // 2 + 2 :], after[:, width // 2 + 2 :])
-    out = layout.describe(info)
+    out = view.describe(info)
     assert (made.width, made.height) == (out.width, out.height)
