@@ -1,6 +1,7 @@
-"""Large frames in overlapping tiles, each with a state of its own.
+"""Steps of a bounded size: large frames in overlapping tiles, large batches in parts.
 
-Owns where tiles lie and how their results are joined; works with any engine.
+Owns where tiles lie and how their results are joined; works with any engine. What a step works on
+should fit the caches of a CPU or the memory of a GPU.
 """
 
 import dataclasses
@@ -14,8 +15,19 @@ from stream.frame import Plane, Planes
 from stream.inference.device import Compute
 from stream.inference.engine import Engine, Geometry, Result, State
 
-LIMIT = 4096 * 2304
-"""Luma samples of a frame that is still computed whole: 4K is, 8K is not."""
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Luma samples of a step: of a frame that is computed whole, and of several in one batch."""
+
+    frame: int
+    batch: int
+
+
+LIMITS = {"cpu": Limits(2048 * 1280, 1280 * 800), "gpu": Limits(4096 * 2304, 4096 * 2304)}
+"""By device. On two cores with 32 MiB of cache, 4K in 2x2 tiles took 0.83 times as long as whole,
+1080p in 2 tiles 1.16 times; batches of 2, 4 and 8 frames of 720p took 1.10, 1.29 and 1.38 times as
+long per frame as one at a time. Those of GPUs are not measured."""
 
 MARGIN = 64
 """Luma samples of context that a tile has beyond what is kept of it.
@@ -37,23 +49,25 @@ class Span:
 
 
 class TiledEngine:
-    """Runs frames above a limit tile by tile; others go straight to the engine it wraps.
+    """Runs frames above a limit tile by tile, and batches above one in parts.
 
     Tiles are cut on the network's own grid, so that what is kept of one is as in the whole frame,
-    but for what the network sees beyond `MARGIN`. They are run one after the other: memory is what
-    they are for.
+    but for what the network sees beyond the margin. Parts of a batch are powers of two, so that few
+    sizes are compiled however streams come and go.
 
     Args:
         engine: Of any kind.
-        limit: Luma samples of a frame that is computed whole.
+        limits: Of a step; otherwise what suits the engine's device.
         margin: Luma samples, a multiple of `MULTIPLE`.
     """
 
-    def __init__(self, engine: Engine, *, limit: int = LIMIT, margin: int = MARGIN) -> None:
+    def __init__(
+        self, engine: Engine, *, limits: Limits | None = None, margin: int = MARGIN
+    ) -> None:
         if margin < MULTIPLE or margin % MULTIPLE:
             raise ValueError(f"margin is {margin}: a multiple of {MULTIPLE} is needed")
         self.engine = engine
-        self._limit = limit
+        self._limits = limits or LIMITS[engine.compute.device]
         self._margin = margin
 
     @property
@@ -76,9 +90,9 @@ class TiledEngine:
     ) -> list[Result]:
         """See `Engine.run`; a tiled frame's state is that of each tile, in reading order."""
         height, width = geometry.shapes[0]
-        rows, columns = spans(height, width, self._limit, self._margin)
+        rows, columns = spans(height, width, self._limits.frame, self._margin)
         if len(rows) == len(columns) == 1:
-            return self.engine.run(pictures, states, geometry)
+            return self._in_parts(pictures, states, geometry)
         tiles = list(product(rows, columns))
         results = []
         for index, (row, column) in enumerate(tiles):
@@ -86,7 +100,7 @@ class TiledEngine:
             given = [state[index] if state else None for state in states]
             shapes = tuple(array.shape for array in parts[0].arrays)
             tile = dataclasses.replace(geometry, shapes=shapes)
-            results.append(self.engine.run(parts, given, tile))
+            results.append(self._in_parts(parts, given, tile))
         return [
             Result(
                 _joined(picture, tiles, [result.planes for result in done]),
@@ -95,6 +109,18 @@ class TiledEngine:
             )
             for picture, done in zip(pictures, zip(*results, strict=True), strict=True)
         ]
+
+    def _in_parts(
+        self, pictures: Sequence[Planes], states: Sequence[State | None], geometry: Geometry
+    ) -> list[Result]:
+        height, width = geometry.shapes[0]
+        most = max(1, self._limits.batch // (height * width))
+        results: list[Result] = []
+        while len(results) < len(pictures):
+            left = min(most, len(pictures) - len(results))
+            part = slice(len(results), len(results) + (1 << left.bit_length() - 1))
+            results += self.engine.run(pictures[part], states[part], geometry)
+        return results
 
 
 def spans(height: int, width: int, limit: int, margin: int) -> tuple[list[Span], list[Span]]:
