@@ -35,6 +35,9 @@ CLIPS = {
     "only the matrix tagged": Clip(".mkv", "ffv1", color=(1, 2, 2, 1), options=(), frames=3),
     "grey 16": Clip(".mkv", "ffv1", pixel_format="gray16le", frames=3, options=()),
     "prores": Clip(".mov", "prores_ks", pixel_format="yuv422p10le", frames=3, options=()),
+    "dnxhd": Clip(
+        *(".mov", "dnxhd", 256, 144, "yuv422p"), frames=2, options=(("profile", "dnxhr_hq"),)
+    ),
     "mjpeg": Clip(".mov", "mjpeg", pixel_format="yuvj420p", frames=3, options=()),
     "mpeg4": Clip(codec="mpeg4", frames=5, options=()),
     "one frame": Clip(frames=1),

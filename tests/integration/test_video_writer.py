@@ -84,6 +84,22 @@ def test_static_hdr_metadata_is_kept(encoder, clip, tmp_path):
     assert side_data(tmp_path / "out.mp4") == side_data(clip(spec))
 
 
+def test_av1_keeps_hdr_metadata_in_its_own_units(clip, tmp_path):
+    options = (("preset", "ultrafast"), ("x264-params", HDR["libx264"]))
+    source = clip(Clip(options=options, pixel_format="yuv420p10le", frames=6, color=(1, 9, 16, 9)))
+    chosen = CleanOptions(EncoderOptions("av1", preset="12"))
+    assert clean_file(source, tmp_path / "out.mp4", FakeProcessor(), chosen).warnings == ()
+    hdr = []
+    for path in (source, tmp_path / "out.mp4"):
+        opened = FileSource(path)
+        hdr.append(opened.info.hdr)
+        opened.close()
+    before, after = hdr
+    assert after.content_light == before.content_light == (1000, 400)
+    assert after.chromaticity == pytest.approx(before.chromaticity, abs=2**-15)
+    assert after.luminance == pytest.approx(before.luminance, abs=2**-13)
+
+
 def test_hdr_metadata_that_cannot_be_kept_is_named(clip, tmp_path):
     options = (("preset", "ultrafast"), ("x264-params", HDR["libx264"]))
     source = clip(Clip(options=options, pixel_format="yuv422p10le", frames=2))

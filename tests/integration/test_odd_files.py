@@ -1,0 +1,134 @@
+"""Files that are not MP4 or Matroska with H.264: nothing is lost but what is named."""
+
+from fractions import Fraction
+
+import av
+import numpy as np
+import pytest
+from clips import Clip, make_clip, packets, picture, png, times
+from fakes import FakeProcessor
+
+from stream.capture.file import FileSource
+from stream.errors import OpenError
+from stream.jobs import clean_file
+
+QUALITY = {"flags": "+qscale", "global_quality": "236"}
+INPUTS = {
+    "wmv": (".wmv", "wmv2", "yuv420p", QUALITY, "wmav2"),
+    "flv": (".flv", "flv", "yuv420p", QUALITY, "libmp3lame"),
+    "program stream": (".mpg", "mpeg2video", "yuv420p", QUALITY, "mp2"),
+    "mpeg1": (".mpg", "mpeg1video", "yuv420p", QUALITY, "mp2"),
+    "dvd": (".vob", "mpeg2video", "yuv420p", QUALITY | {"bf": "2"}, "ac3"),
+    "transport stream": (".ts", "mpeg2video", "yuv420p", QUALITY, "mp2"),
+    "mxf": (".mxf", "mpeg2video", "yuv420p", QUALITY, "pcm_s16le"),
+    "avi": (".avi", "mpeg4", "yuv420p", QUALITY | {"bf": "2"}, "libmp3lame"),
+    "avi, lossless": (".avi", "huffyuv", "yuv422p", {}, "pcm_s16le"),
+    "raw": (".y4m", "rawvideo", "yuv420p", {}, ""),
+    "nut": (".nut", "snow", "yuv420p", QUALITY, ""),
+    "webm": (".webm", "libvpx", "yuv420p", {"b": "1000000"}, "libopus"),
+    "quicktime": (".mov", "cfhd", "yuv422p10le", {}, "pcm_s24le"),
+    "jpeg 2000": (".mov", "jpeg2000", "yuv420p", {}, ""),
+}
+LOST_IN_MATROSKA = ("wmav2",)  # PyAV asks the muxer, which names the codecs of its own list only
+
+
+def make(path, codec, layout, options, sound):
+    formats = {".wmv": "asf", ".mpg": "mpeg", ".y4m": "yuv4mpegpipe", ".ts": "mpegts"}
+    with av.open(str(path), "w", format=formats.get(path.suffix)) as container:
+        video = container.add_stream(codec, rate=25, options=options)
+        video.width, video.height, video.pix_fmt = 160, 128, layout
+        spec = Clip(height=128, pixel_format=layout, time_base=Fraction(1, 25), gaps=(1,))
+        audio = None
+        if sound:
+            audio = container.add_stream(sound, rate=48_000, layout="mono")
+            audio.bit_rate = 64_000
+        container.start_encoding()
+        for index in range(12):
+            container.mux(video.encode(picture(spec, index, index)))
+        container.mux(video.encode(None))
+        if audio:
+            size = audio.codec_context.frame_size or 1920
+            kind = audio.codec_context.format.name
+            dtype = {"s16": np.int16, "s32": np.int32, "flt": np.float32}[kind.rstrip("p")]
+            for start in range(0, 23_040 // size * size, size):
+                samples = np.zeros((1, size), dtype)
+                frame = av.AudioFrame.from_ndarray(samples, kind, "mono")
+                frame.sample_rate, frame.pts = 48_000, start
+                container.mux(audio.encode(frame))
+            container.mux(audio.encode(None))
+
+
+@pytest.mark.parametrize("case", INPUTS.values(), ids=INPUTS)
+def test_any_input_keeps_count_times_and_sound(case, tmp_path):
+    suffix, codec, layout, options, sound = case
+    source, target = tmp_path / f"in{suffix}", tmp_path / "out.mkv"
+    make(source, codec, layout, options, sound)
+    result = clean_file(source, target, FakeProcessor())
+    opened = FileSource(source)
+    expected = [frame.pts * frame.time_base for frame in opened.frames()]
+    opened.close()
+    assert result.stats.frames_out == len(expected) == 12
+    moved = [after - before for before, after in zip(expected, times(target), strict=True)]
+    assert max(moved) - min(moved) <= Fraction(1, 1000)
+    if sound in LOST_IN_MATROSKA:
+        assert any("audio stream 1 (wmav2) cannot be kept" in text for text in result.warnings)
+    elif sound:
+        before, after = packets(source, "audio"), packets(target, "audio")
+        assert [data for _, data in after] == [data for _, data in before]
+        for (one, _), (other, _) in zip(before, after, strict=True):
+            assert abs(other - one - moved[0]) <= Fraction(1, 500)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "codec"), [(".mkv", "ffv1"), (".mov", "qtrle"), (".mp4", "h264")]
+)
+def test_an_animated_gif_keeps_every_picture_its_time_and_its_holes(suffix, codec, tmp_path):
+    source, target = tmp_path / "in.gif", tmp_path / f"out{suffix}"
+    pauses = (4, 7, 2, 30)
+    with av.open(str(source), "w") as container:
+        video = container.add_stream("gif", rate=100)
+        video.width, video.height, video.pix_fmt = 34, 22, "bgr8"
+        video.codec_context.time_base = Fraction(1, 100)
+        time = 0
+        for index in range(9):
+            pixels = np.full((22, 34, 3), 28 * index, np.uint8)
+            pixels[:, index : index + 4] = (255, 0, 0)
+            shot = av.VideoFrame.from_ndarray(pixels, "rgb24").reformat(format="bgr8")
+            shot.pts, shot.time_base = time, Fraction(1, 100)
+            container.mux(video.encode(shot))
+            time += pauses[index % len(pauses)]
+        container.mux(video.encode(None))
+    result = clean_file(source, target, FakeProcessor())
+    assert times(target) == times(source)
+    assert len(times(source)) == 9
+    opened = FileSource(target)
+    assert opened.info.codec == codec
+    assert ("its transparency is lost" in " ".join(result.warnings)) is (suffix == ".mp4")
+    opened.close()
+
+
+def test_times_that_wrap_around_in_a_transport_stream_go_on(tmp_path):
+    """Its counter has 33 bits: every 26.5 hours it begins again."""
+    source = tmp_path / "in.ts"
+    unit = Fraction(1, 90000)
+    spec = Clip(".ts", time_base=unit, gaps=(3600,), start=2**33 - 5 * 3600, frames=12)
+    make_clip(source, spec)
+    for suffix in (".ts", ".mkv", ".mp4"):
+        target = tmp_path / f"out{suffix}"
+        clean_file(source, target, FakeProcessor())
+        shown = times(target)
+        ideal = [index * Fraction(1, 25) for index in range(12)]
+        assert [time - shown[0] for time in shown] == ideal
+
+
+def test_a_file_with_nothing_but_cover_art_is_no_video(tmp_path):
+    path = tmp_path / "song.m4a"
+    with av.open(str(path), "w", format="mp4") as container:
+        cover = container.add_mux_stream("png", width=16, height=16)
+        cover.disposition = 1 << 10
+        container.start_encoding()
+        made = av.Packet(png())
+        made.stream, made.pts, made.dts, made.time_base = cover, 0, 0, Fraction(1, 1000)
+        container.mux(made)
+    with pytest.raises(OpenError, match="holds no video"):
+        clean_file(path, tmp_path / "out.mp4", FakeProcessor())
