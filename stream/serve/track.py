@@ -13,8 +13,10 @@ import functools
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import dataclass
 from fractions import Fraction
 from itertools import count
+from typing import Any, TypeVar
 
 import av
 import numpy as np
@@ -39,6 +41,16 @@ Half: a frame waits for at most the one before it, so where every frame takes T,
 """
 
 _MAX_SIZES = 8  # each is compiled for; a browser changes sizes a few times, an attacker at will
+
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class _Arrival:
+    index: int
+    at: float
+    picture: av.VideoFrame
 
 
 class DeblurredTrack(MediaStreamTrack):  # type: ignore[misc]  # aiortc is not typed for us
@@ -74,7 +86,8 @@ class DeblurredTrack(MediaStreamTrack):  # type: ignore[misc]  # aiortc is not t
         self._clock = clock
         self._loop = asyncio.get_running_loop()
         self._sizes: set[tuple[int, int]] = set()
-        self._arrived = count()
+        self._last = -1  # index of the frame that was taken last
+        self._incoming: asyncio.Queue[_Arrival] = asyncio.Queue(1)
         self._under_way: dict[int, Frame] = {}  # by index, in order; not yet shown nor dropped
         self._shown = -1
         self._outgoing: asyncio.Queue[tuple[Frame, Frame, str]] = asyncio.Queue(1)
@@ -86,17 +99,17 @@ class DeblurredTrack(MediaStreamTrack):  # type: ignore[misc]  # aiortc is not t
             SourceError: None came for too long, or their size is beyond the limits.
             ModelError: The engine has been closed.
         """
+        tasks = [asyncio.create_task(self._read()), asyncio.create_task(self._work())]
         try:
-            while True:
-                async with asyncio.timeout(self._limits.idle_s):
-                    picture = await self._camera.recv()
-                self._require_allowed(picture)
-                self._take(self._frame(picture))
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
         except MediaStreamError:
             return
-        except TimeoutError as error:
-            raise SourceError("no frame came for too long") from error
         finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
             self._drop_rest()
 
     async def recv(self) -> av.VideoFrame:
@@ -106,6 +119,30 @@ class DeblurredTrack(MediaStreamTrack):  # type: ignore[misc]  # aiortc is not t
         before, after, outcome = await self._outgoing.get()
         self._stats.show(outcome, self._clock() - before.captured_at)
         return stacked(before, after)
+
+    async def _read(self) -> None:
+        """Take what comes at once: aiortc's own queue has no bound."""
+        for index in count():
+            picture = await self._camera.recv()
+            self._stats.arrived += 1
+            self._put(self._incoming, _Arrival(index, self._clock(), picture))
+
+    async def _work(self) -> None:
+        while True:
+            try:
+                async with asyncio.timeout(self._limits.idle_s):
+                    arrival = await self._incoming.get()
+            except TimeoutError as error:
+                raise SourceError("no frame came for too long") from error
+            self._require_allowed(arrival.picture)
+            self._take(self._frame(arrival))
+
+    def _put(self, queue: asyncio.Queue[T], item: T) -> None:
+        """The newest wins."""
+        if queue.full():
+            queue.get_nowait()
+            self._stats.outcomes["dropped"] += 1
+        queue.put_nowait(item)
 
     def _require_allowed(self, picture: av.VideoFrame) -> None:
         self.size = (picture.width, picture.height)
@@ -117,18 +154,20 @@ class DeblurredTrack(MediaStreamTrack):  # type: ignore[misc]  # aiortc is not t
         if len(self._sizes) > _MAX_SIZES:
             raise SourceError("the size of the picture changed too often")
 
-    def _frame(self, picture: av.VideoFrame) -> Frame:
+    def _frame(self, arrival: _Arrival) -> Frame:
+        picture = arrival.picture
+        gap, self._last = arrival.index - self._last - 1, arrival.index
         return Frame(
             planes=read_planes(picture),
             pts=picture.pts or 0,
             time_base=picture.time_base or Fraction(1, 90_000),
             color=color_tags(picture),
-            index=next(self._arrived),
-            captured_at=self._clock(),
+            index=arrival.index,
+            captured_at=arrival.at,
+            gap=gap,
         )
 
     def _take(self, frame: Frame) -> None:
-        self._stats.arrived += 1
         self._under_way[frame.index] = frame
         result = self._stream.submit(frame)
         result.add_done_callback(functools.partial(self._done, frame))
@@ -162,10 +201,7 @@ class DeblurredTrack(MediaStreamTrack):  # type: ignore[misc]  # aiortc is not t
             return
         self._shown = before.index
         del self._under_way[before.index]
-        if self._outgoing.full():
-            self._outgoing.get_nowait()
-            self._stats.outcomes["dropped"] += 1
-        self._outgoing.put_nowait((before, after, outcome))
+        self._put(self._outgoing, (before, after, outcome))
 
     def _drop(self, frame: Frame) -> None:
         """Count a frame that will not be shown, unless it was."""
@@ -173,11 +209,14 @@ class DeblurredTrack(MediaStreamTrack):  # type: ignore[misc]  # aiortc is not t
             self._stats.outcomes["dropped"] += 1
 
     def _drop_rest(self) -> None:
-        self._stats.outcomes["dropped"] += len(self._under_way) + self._outgoing.qsize()
+        self._stats.outcomes["dropped"] += len(self._under_way)
         self._under_way.clear()
-        self._shown = next(self._arrived)
-        if self._outgoing.full():
-            self._outgoing.get_nowait()
+        self._shown = self._stats.arrived  # no result is shown any more
+        queues: tuple[asyncio.Queue[Any], ...] = (self._incoming, self._outgoing)
+        for queue in queues:
+            if queue.full():
+                queue.get_nowait()
+                self._stats.outcomes["dropped"] += 1
 
 
 def stacked(before: Frame, after: Frame) -> av.VideoFrame:

@@ -47,11 +47,14 @@ class Scene:
         return result
 
     async def arrive(self, width: int = 16, height: int = 8) -> None:
+        self.put(width, height)
+        await settle()
+
+    def put(self, width: int = 16, height: int = 8) -> None:
         picture = av.VideoFrame(width, height, "yuv420p")
         picture.pts, picture.time_base = 3000 * self._count, Fraction(1, 90_000)
         self._count += 1
         self._pictures.put_nowait(picture)
-        await settle()
 
     async def finish(self, index: int, after_s: float = 0.0) -> None:
         self.now += after_s
@@ -78,7 +81,7 @@ def inverted(planes: Planes) -> Planes:
 
 
 async def settle() -> None:
-    for _ in range(5):
+    for _ in range(10):
         await asyncio.sleep(0)
 
 
@@ -153,6 +156,21 @@ def test_a_frame_that_a_newer_one_replaced_is_dropped():
         await scene.finish(2)
         assert await scene.shown() == "deblurred"
         assert scene.stats.outcomes["dropped"] == 1
+        await scene.end()
+
+    bounded(scenario())
+
+
+def test_of_frames_that_come_together_the_newest_is_taken_and_counts_the_others():
+    async def scenario():
+        scene = await warmed()
+        for _ in range(3):
+            scene.put()
+        await settle()
+        assert [(frame.index, frame.gap) for frame, _ in scene.requests] == [(0, 0), (3, 2)]
+        assert scene.stats.outcomes["dropped"] == 2
+        await scene.finish(1)
+        assert await scene.shown() == "deblurred"
         await scene.end()
 
     bounded(scenario())
