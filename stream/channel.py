@@ -71,19 +71,20 @@ class Channel(Generic[T]):
             self.put_count += 1
             self._changed.notify_all()
 
-    def get(self) -> tuple[T, int]:
+    def get(self, timeout_s: float | None = None) -> tuple[T, int]:
         """The oldest item, and how many were dropped just before it; waits while empty.
 
         Raises:
             ChannelClosed: Everything was taken and nothing more will come.
             ChannelAborted: The run has failed.
+            TimeoutError: Nothing came for ``timeout_s``.
         """
         with self._changed:
-            self._changed.wait_for(lambda: self._items or self._closed or self._aborted)
+            self._changed.wait_for(lambda: self._items or self._closed or self._aborted, timeout_s)
             if self._aborted:
                 raise ChannelAborted
             if not self._items:
-                raise ChannelClosed
+                raise ChannelClosed if self._closed else TimeoutError
             dropped, self._dropped_since_get = self._dropped_since_get, 0
             item = self._items.popleft()
             self.got_count += 1

@@ -11,11 +11,14 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 
-from stream.channel import Channel, ChannelAborted
+from stream.channel import Channel, ChannelAborted, ChannelClosed
 from stream.errors import JobError
 from stream.frame import Discontinuity, Frame
 from stream.stages import Processor, Sink, Source
 from stream.stats import RunStats
+
+IDLE_S = 0.05
+"""How long the output waits for a frame before it counts as idle."""
 
 
 class Pipeline:
@@ -29,6 +32,7 @@ class Pipeline:
         processor: Started, used and closed on the inference thread.
         sink: Opened, written, and finished or aborted on the thread that calls `run`.
         on_progress: Called after each frame written, on that same thread; may call `stop`.
+        on_idle: Called on that thread too, every `IDLE_S` while no frame comes: for windows.
         capacity: Frames that each channel holds.
         clock: Seconds, the same clock as ``Frame.captured_at``.
     """
@@ -40,6 +44,7 @@ class Pipeline:
         sink: Sink,
         *,
         on_progress: Callable[[RunStats], None] | None = None,
+        on_idle: Callable[[], None] | None = None,
         capacity: int = 2,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
@@ -48,6 +53,7 @@ class Pipeline:
         self._processor = processor
         self._sink = sink
         self._on_progress = on_progress
+        self._on_idle = on_idle
         self._clock = clock
         self._captured = Channel[Frame](capacity, latest=source.info.live)
         self._processed = Channel[Frame](capacity)
@@ -171,13 +177,24 @@ class Pipeline:
             for thread in self._threads:
                 thread.start()
             self._sink.open(self._source.info)
-            for frame, _ in self._processed:
+            while (frame := self._next_processed()) is not None:
                 self._write(frame)
         except BaseException as error:
             self._fail(error)
             raise
         finally:
             self._join()
+
+    def _next_processed(self) -> Frame | None:
+        """The next frame, or None at the end."""
+        while True:
+            try:
+                return self._processed.get(IDLE_S if self._on_idle else None)[0]
+            except ChannelClosed:
+                return None
+            except TimeoutError:
+                if self._on_idle:
+                    self._on_idle()
 
     def _write(self, frame: Frame) -> None:
         stats = self.stats

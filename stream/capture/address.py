@@ -44,7 +44,21 @@ def open_source(
     *,
     on_message: Callable[[str], None] = lambda message: None,
 ) -> Source:
-    """Open a live source.
+    """Open a live source: `source_of` and at once what it gives.
+
+    Raises:
+        OpenError: The address means nothing, or what it means cannot be opened.
+    """
+    return source_of(address, options, on_message=on_message)()
+
+
+def source_of(
+    address: str,
+    options: SourceOptions | None = None,
+    *,
+    on_message: Callable[[str], None] = lambda message: None,
+) -> Callable[[], Source]:
+    """What opens a live source; nothing is opened yet.
 
     Args:
         address: One of `KINDS`.
@@ -52,7 +66,7 @@ def open_source(
         on_message: Told what a person should know: the camera's mode, lost, there again.
 
     Raises:
-        OpenError: It means nothing, or what it means cannot be opened.
+        OpenError: The address means nothing.
     """
     from stream.capture.network import is_url
 
@@ -61,7 +75,8 @@ def open_source(
     if kind == "test" and colon:
         return _test(rest)
     if kind in ("camera", "screen") or is_url(address):
-        return _reconnecting(address, options, on_message)
+        connect = _connector(address, options)
+        return lambda: _reconnecting(connect, options, on_message)
     if not Path(address).exists():
         raise OpenError(f"{address} is no source; give {KINDS}")
     if not options.realtime:
@@ -71,10 +86,10 @@ def open_source(
     from stream.capture.file import FileSource
     from stream.capture.realtime import RealtimeSource
 
-    return RealtimeSource(FileSource(address))
+    return lambda: RealtimeSource(FileSource(address))
 
 
-def _test(mode: str) -> Source:
+def _test(mode: str) -> Callable[[], Source]:
     from stream.capture.realtime import RealtimeSource
     from stream.capture.scene import SceneSource
 
@@ -83,17 +98,17 @@ def _test(mode: str) -> Source:
     rate = Fraction(found[3] or 30) if found else Fraction(0)
     if not rate or width % 2 or height % 2 or min(width, height) < 64:
         raise OpenError(f"test:{mode} is no mode: write test:1280x720@30, even and from 64 up")
-    return RealtimeSource(SceneSource(width, height, frame_rate=rate))
+    return lambda: RealtimeSource(SceneSource(width, height, frame_rate=rate))
 
 
 def _reconnecting(
-    address: str, options: SourceOptions, on_message: Callable[[str], None]
+    connect: Callable[[], Connection], options: SourceOptions, on_message: Callable[[str], None]
 ) -> Source:
     from stream.capture.realtime import RealtimeSource
     from stream.capture.reconnect import Patience, ReconnectingSource
 
     patience = Patience(give_up_s=options.give_up_s)
-    source = ReconnectingSource(_connector(address, options), patience, on_message=on_message)
+    source = ReconnectingSource(connect, patience, on_message=on_message)
     info = source.info
     rate = f" at {float(info.frame_rate):g} fps" if info.frame_rate else ""
     codec = info.codec or "raw"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import cv2  # isort: skip  # noqa: F401 - before PyAV: see require_display
+
 import argparse
 import signal
 import sys
@@ -13,7 +15,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from stream.capture.address import KINDS, SourceOptions, open_source
+from stream.capture.address import KINDS, SourceOptions, source_of
 from stream.capture.camera import cameras
 from stream.capture.screen import screens
 from stream.cli.arguments import add_compute, positive_float, rate, size, strength
@@ -22,8 +24,13 @@ from stream.cli.report import ProgressLine, write_json
 from stream.errors import OpenError
 from stream.frame import Discontinuity
 from stream.inference.overload import Level, OverloadControl, Step, levels_of
-from stream.output.null import NullSink
+from stream.output.live_video import LiveVideo
+from stream.output.target import target_of
+from stream.output.tee import Tee
+from stream.output.virtual_camera import VirtualCamera
+from stream.output.window import KEYS, Window, require_display
 from stream.pipeline import Pipeline
+from stream.stages import Sink
 from stream.stats import RunStats
 
 if TYPE_CHECKING:
@@ -34,6 +41,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
     parser.add_argument("source", nargs="?", metavar="SOURCE", help=KINDS)
     parser.add_argument("--list", action="store_true", help="show this machine's cameras and exit")
+    parser.add_argument(
+        "--window", action="store_true", help=f"show it (also if no output is named): {KEYS}"
+    )
+    parser.add_argument(
+        "--out",
+        action="append",
+        default=[],
+        metavar="URL_OR_FILE",
+        help="record to .mkv, .mp4 or .ts, write an .m3u8 playlist, or push to an rtmp, rtsp, srt, "
+        "udp or tcp address; may be repeated",
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace recordings that exist")
+    parser.add_argument("--virtual-camera", action="store_true", help="be a camera to others")
     parser.add_argument("--null", action="store_true", help="show nothing: measure only")
     parser.add_argument("--size", type=size, metavar="WxH", help="what to ask a camera for")
     parser.add_argument("--rate", type=rate, metavar="FPS", help="likewise, frames per second")
@@ -72,21 +92,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run until the source ends, the time is over or the user says so."""
-    from stream.cli import DONE, INTERRUPTED
+    from stream.cli import DONE, FAILED, INTERRUPTED
 
     if options.list:
         print(_listing())
         return DONE
     if options.source is None:
         raise OpenError(f"SOURCE is missing: give {KINDS}")
-    load_tensorflow()
-    source = open_source(
+    open_source = source_of(
         options.source,
         SourceOptions(
             options.size, options.rate, options.realtime, options.timeout, options.give_up
         ),
         on_message=_say,
     )
+    outputs = _outputs(options)
+    in_window = options.window or not (outputs or options.null)
+    if in_window:
+        require_display()
+    load_tensorflow()
     models = _Models(options)
     control = OverloadControl(models.levels(), on_step=_say_step)
     progress = ProgressLine()
@@ -96,7 +120,25 @@ def run(options: argparse.Namespace) -> int:
         ending.began()
         progress(stats)
 
-    pipeline = Pipeline(source, control, NullSink(), on_progress=on_progress, capacity=1)
+    def status() -> list[str]:
+        counts = pipeline.stats
+        dropped = f"{counts.frames_dropped} of {counts.frames_in} dropped"
+        changes = f"{control.step_counts['down']} down, {control.step_counts['up']} up"
+        return [f"model {control.level.name}", f"{dropped}  steps {changes}"]
+
+    window = Window(status=status, on_quit=lambda: pipeline.stop()) if in_window else None
+    tee = Tee(window, outputs, on_message=_say)
+    if window:
+        _say(f"keys: {KEYS}")
+    source = open_source()  # only now: what a network sends while models load would be stale
+    pipeline = Pipeline(
+        source,
+        control,
+        tee,
+        on_progress=on_progress,
+        on_idle=window.tend if window else None,
+        capacity=1,
+    )
     try:
         with ending.of(pipeline):
             stats = pipeline.run()
@@ -107,11 +149,25 @@ def run(options: argparse.Namespace) -> int:
         "reconnects": getattr(source, "reconnects", 0),
         **models.report(),
         "overload": control.report(),
+        "outputs": tee.report(),
     }
     print(_summary(stats))
     if options.report:
         write_json(options.report, report)
+    if tee.failed:
+        return FAILED
     return INTERRUPTED if ending.interrupted else DONE
+
+
+def _outputs(options: argparse.Namespace) -> list[tuple[str, Sink]]:
+    """All but the window, by name."""
+    targets = [target_of(address) for address in options.out]
+    outputs: list[tuple[str, Sink]] = [
+        (target.name, LiveVideo(target, overwrite=options.overwrite)) for target in targets
+    ]
+    if options.virtual_camera:
+        outputs.append(("virtual camera", VirtualCamera()))
+    return outputs
 
 
 class _Models:

@@ -97,7 +97,7 @@ def hides(container: OutputContainer, stream: Stream, file: io.BytesIO) -> bool:
         return all(other.type == "data" for other in written.streams)
 
 
-def write_error(target: Path, error: Exception) -> SinkError:
+def write_error(target: Path | str, error: Exception) -> SinkError:
     """What a failed write means to the user."""
     number = getattr(error, "errno", None)
     if number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):

@@ -1,0 +1,88 @@
+"""Where live video can be sent or kept, by the look of its address."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from stream.capture.network import without_password
+from stream.errors import SinkError
+
+PUSH_TIMEOUT_S = 5.0
+"""How long a receiver may take nothing before it counts as lost."""
+
+# Complete up to the last second at every moment, without an index that is written at the end.
+_RECORDINGS = {
+    ".mkv": ("matroska", {"cluster_time_limit": "1000", "flush_packets": "1"}),
+    ".mp4": (
+        "mp4",
+        {
+            "movflags": "frag_keyframe+empty_moov+default_base_moof",
+            "frag_duration": "1000000",
+            "flush_packets": "1",
+        },
+    ),
+    ".ts": ("mpegts", {"flush_packets": "1"}),
+}
+_RECORDINGS[".mov"] = _RECORDINGS[".m4v"] = _RECORDINGS[".mp4"]
+_PLAYLIST = {
+    "hls_time": "2",
+    "hls_list_size": "6",
+    "hls_flags": "delete_segments+independent_segments+temp_file",
+}
+_PUSHED = {"rtmp": "flv", "rtmps": "flv", "srt": "mpegts", "udp": "mpegts", "tcp": "mpegts"}
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A place for encoded video.
+
+    Attributes:
+        name: As messages and reports show it, without passwords.
+        url: As FFmpeg takes it.
+        format_name: FFmpeg's muxer.
+        options: The muxer's.
+        path: The file that begins to exist, where it is one.
+    """
+
+    name: str
+    url: str
+    format_name: str
+    options: Mapping[str, str] = field(default_factory=dict)
+    path: Path | None = None
+
+
+def target_of(address: str) -> Target:
+    """The target that a user's text means.
+
+    Raises:
+        SinkError: It is none that we know.
+    """
+    scheme, separator, rest = address.partition("://")
+    scheme = scheme.lower()
+    if separator and scheme == "rtsp":
+        # over UDP, which never waits for a receiver that is stuck
+        options = {"rtsp_transport": "udp"}
+        return Target(without_password(address), address, "rtsp", options)
+    if separator and scheme in _PUSHED:
+        if scheme == "udp" and "pkt_size" not in rest:
+            address += ("&" if "?" in rest else "?") + "pkt_size=1316"
+        # The tee muxer of FFmpeg hands options on to the protocol, which PyAV's own way does not:
+        # without a time-out a stuck receiver would hold this thread for ever.
+        patience = f"rw_timeout={round(1e6 * PUSH_TIMEOUT_S)}"
+        escaped = address.replace("|", "%7C")
+        url = f"[f={_PUSHED[scheme]}:{patience}]{escaped}"
+        return Target(without_password(address), url, "tee")
+    if separator:
+        known = ", ".join(sorted((*_PUSHED, "rtsp")))
+        raise SinkError(f"{address}: nothing is sent by {scheme}; use one of {known}")
+    path = Path(address)
+    if path.suffix.lower() == ".m3u8":
+        return Target(address, str(path.absolute()), "hls", _PLAYLIST, path)
+    try:
+        format_name, options = _RECORDINGS[path.suffix.lower()]
+    except KeyError:
+        known = ", ".join((*_RECORDINGS, ".m3u8"))
+        raise SinkError(f"{address}: a live recording ends in one of {known}") from None
+    return Target(address, str(path.absolute()), format_name, options, path)
