@@ -177,6 +177,29 @@ def test_a_folder_is_cleaned_with_one_model(clip, random_model, tmp_path, capsys
     assert "3 videos: 3 skipped" in capsys.readouterr().out
 
 
+def test_a_batch_that_is_interrupted_tells_what_it_has_done(
+    clip, random_model, tmp_path, capsys, monkeypatch
+):
+    from stream.cli import clean
+
+    videos = [tmp_path / name for name in ("a.mp4", "b.mp4", "c.mp4")]
+    for video in videos:
+        video.write_bytes(clip(SMALL).read_bytes())
+
+    class Interrupting(clean.ProgressLine):
+        def __call__(self, stats):
+            if self._name == "2/3 b.mp4":
+                raise KeyboardInterrupt
+
+    monkeypatch.setattr(clean, "ProgressLine", Interrupting)
+    argv = ["clean", *map(str, videos), str(tmp_path / "out"), "--model", random_model]
+    assert main(argv) == 130
+    said = capsys.readouterr()
+    assert said.err == "deblur: interrupted\n"
+    assert said.out.endswith("a.mp4\n3 videos: 1 done, 2 not begun\n")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["a.mp4"]
+
+
 def test_a_dry_run_tells_and_writes_nothing(clip, random_model, tmp_path, capsys):
     videos, out, report = tmp_path / "in", tmp_path / "out", tmp_path / "r.json"
     videos.mkdir()
