@@ -68,6 +68,14 @@ def strength(text: str) -> float:
     return value
 
 
+def share(text: str) -> float:
+    """A part of one whole."""
+    value = float(text)
+    if not 0 < value <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a number above 0 and up to 1")
+    return value
+
+
 def time(text: str) -> Fraction:
     """Seconds, of a text such as 90, 7.5, 1:30 or 01:02:03.250."""
     match = _TIME.fullmatch(text)

@@ -6,21 +6,24 @@ import argparse
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from stream.cli.arguments import Options, add_compute, add_model, strength, time
+from stream.cli.arguments import Options, add_compute, add_model, share, strength, time
 from stream.cli.dry_run import dry_run
 from stream.cli.quiet import load_tensorflow
 from stream.cli.report import ProgressLine, duration_text, size_text, write_json
+from stream.errors import JobError
 from stream.jobs import (
     CleanOptions,
     CleanResult,
+    Cluster,
     Excerpt,
     Forecast,
+    Made,
     Outcome,
     Task,
     View,
@@ -33,10 +36,8 @@ from stream.jobs import (
     tasks_of,
 )
 from stream.output.encoder import EncoderOptions
+from stream.stages import Processor
 from stream.stills import is_there, size_of
-
-if TYPE_CHECKING:
-    from stream.inference.deblurrer import Deblurrer
 
 PREVIEW_S = Fraction(5)
 """Seconds that a preview shows."""
@@ -74,6 +75,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_cleaning(parser.add_argument_group("how to clean"))
     _add_encoding(parser.add_argument_group("how to encode"))
     _add_files(parser.add_argument_group("files and runs"))
+    _add_cluster(parser.add_argument_group("several GPUs, several machines"))
 
 
 def _add_view(group: Options) -> None:
@@ -148,12 +150,31 @@ def _add_files(group: Options) -> None:
     )
 
 
+def _add_cluster(group: Options) -> None:
+    group.add_argument(
+        "--cluster",
+        metavar="ADDRESS",
+        help="have segments cleaned by Ray: HOST:PORT of its head, or auto for this machine",
+    )
+    group.add_argument(
+        "--gpu-share",
+        type=share,
+        default=1.0,
+        metavar="X",
+        help="of a GPU for each segment, 1 or less (default: 1)",
+    )
+
+
 def run(options: argparse.Namespace) -> int:
     """Clean one video, or several; report counts and timings if asked."""
     tasks = tasks_of(options.input, options.output, options.pattern)
-    cleaner = _Cleaner(options, tasks)
-    if not is_batch(options.input):
-        cleaner.check(tasks[0])
+    with closing(_Cleaner(options, tasks)) as cleaner:
+        if not is_batch(options.input):
+            cleaner.check(tasks[0])
+        return _run(tasks, cleaner, options)
+
+
+def _run(tasks: Sequence[Task], cleaner: _Cleaner, options: argparse.Namespace) -> int:
     if options.dry_run:
         good, entries = dry_run(
             tasks,
@@ -241,26 +262,45 @@ class _Cleaner:
         self._encoder = EncoderOptions(options.codec, options.crf, options.preset)
         self._excerpt = Excerpt(options.start, options.end)
         self._resets: Counter[Any] = Counter()
+        self._stack = ExitStack()
+        file = Path(options.model)
+        self._make = partial(
+            _deblurrer,
+            str(file.absolute()) if file.is_file() else options.model,
+            device=options.device,
+            precision=options.precision,
+            runtime=options.runtime,
+            strength=options.strength,
+        )
+        if options.cluster and options.dry_run:
+            raise JobError("--dry-run tells of this machine; leave out --cluster")
+
+    def close(self) -> None:
+        """Let go of the cluster, if there is one."""
+        self._stack.close()
 
     def load(self) -> None:
         """Load the model now."""
-        _ = self._deblurrer
+        _ = self._worker
 
     @cached_property
-    def _deblurrer(self) -> Deblurrer:
-        options = self._options
-        with closing(ProgressLine(options.model)) as line:
+    def _made(self) -> Made:
+        """The model, here."""
+        with closing(ProgressLine(self._options.model)) as line:
             line.say("loading")
-            load_tensorflow()
-            from stream.inference.deblurrer import Deblurrer
+            return self._make()
 
-            return Deblurrer(
-                options.model,
-                device=options.device,
-                precision=options.precision,
-                runtime=options.runtime,
-                strength=options.strength,
-            )
+    @cached_property
+    def _worker(self) -> tuple[Processor | Cluster, str, dict[str, str]]:
+        """What cleans, its identity, and what to report of it."""
+        options = self._options
+        if not options.cluster:
+            return self._made
+        with closing(ProgressLine(options.model)) as line:
+            line.say("loading on the cluster")
+            gpu_share = 0.0 if options.device == "cpu" else options.gpu_share
+            cluster = Cluster(options.cluster, self._make, gpu_share=gpu_share)
+            return (self._stack.enter_context(cluster), *cluster.made)
 
     def check(self, task: Task) -> None:
         """Let what cannot be done fail now, not after TensorFlow's seconds of loading."""
@@ -269,30 +309,34 @@ class _Cleaner:
     def clean(self, task: Task) -> CleanResult:
         """Clean one video, and say what is to be known of it."""
         choice = self._choice(task)
-        deblurrer = self._deblurrer
-        self._resets = Counter(deblurrer.resets)
+        worker, identity, _ = self._worker
+        self._resets = self._resets_so_far()
         with closing(ProgressLine(self._name(task))) as progress:
             progress.say("warming up")
             result = clean_file(
                 task.source,
                 task.target,
-                deblurrer,
+                worker,
                 choice,
                 on_progress=progress,
-                model=deblurrer.identity,
+                model=identity,
                 on_message=lambda message: progress.note(f"deblur: {message}"),
             )
         for warning in result.warnings:
             print(f"deblur: warning: {warning}", file=sys.stderr)
         return result
 
+    def _resets_so_far(self) -> Counter[Any]:
+        """Of the model's state; a cluster does not tell."""
+        return Counter(getattr(self._worker[0], "resets", {}))
+
     def forecast(self, task: Task) -> Forecast:
         """Find out what `clean` would do."""
         choice = self._choice(task)
-        deblurrer = self._deblurrer
+        made = self._made
         with closing(ProgressLine(self._name(task))) as progress:
             progress.say("trying a few frames")
-            return forecast(task.source, task.target, deblurrer, choice, model=deblurrer.identity)
+            return forecast(task.source, task.target, made.processor, choice, model=made.identity)
 
     def _choice(self, task: Task) -> CleanOptions:
         options = self._options
@@ -320,11 +364,23 @@ class _Cleaner:
 
     def report(self, result: CleanResult) -> dict[str, Any]:
         """JSON-ready, of the video that was just cleaned."""
-        deblurrer = self._deblurrer
-        resets = Counter(deblurrer.resets) - self._resets
-        return result.stats.report() | {
-            "model": deblurrer.name,
-            "precision": deblurrer.compute.precision,
-            "device": deblurrer.compute.device,
-            "resets": {reason.value: count for reason, count in resets.items()},
-        }
+        resets = self._resets_so_far() - self._resets
+        return (
+            result.stats.report()
+            | self._worker[2]
+            | {"resets": {reason.value: count for reason, count in resets.items()}}
+        )
+
+
+def _deblurrer(model: str, **choices: Any) -> Made:
+    """Load a model, here or on a worker of a cluster."""
+    load_tensorflow()
+    from stream.inference.deblurrer import Deblurrer
+
+    deblurrer = Deblurrer(model, **choices)
+    report = {
+        "model": deblurrer.name,
+        "precision": deblurrer.compute.precision,
+        "device": deblurrer.compute.device,
+    }
+    return Made(deblurrer, deblurrer.identity, report)

@@ -2,6 +2,7 @@
 
 from stream.jobs.batch import Outcome, Task, clean_all, is_batch, tasks_of
 from stream.jobs.clean import CleanOptions, CleanResult, check, clean_file
+from stream.jobs.cluster import Cluster, Made
 from stream.jobs.comparison import View
 from stream.jobs.excerpt import Excerpt, middle_of
 from stream.jobs.forecast import Forecast, forecast
@@ -9,8 +10,10 @@ from stream.jobs.forecast import Forecast, forecast
 __all__ = [
     "CleanOptions",
     "CleanResult",
+    "Cluster",
     "Excerpt",
     "Forecast",
+    "Made",
     "Outcome",
     "Task",
     "View",

@@ -309,7 +309,8 @@ def _require_answer(address: str) -> None:
         socket.create_connection((host, int(port)), timeout=_ANSWER_S).close()
     except (OSError, OverflowError) as error:
         raise JobError(
-            f"no Ray answers at {address} ({error}); start one with: ray start --head"
+            f"no Ray answers at {address} ({getattr(error, 'strerror', None) or error}); start one "
+            "with: ray start --head"
         ) from error
 
 

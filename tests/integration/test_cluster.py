@@ -14,6 +14,7 @@ import pytest
 from clips import Clip
 from fakes import Averaging
 
+from stream.cli import main
 from stream.errors import JobError
 from stream.jobs import CleanOptions, clean_file
 from stream.jobs.cluster import Cluster
@@ -153,3 +154,27 @@ def test_an_address_that_does_not_answer_is_one_line(address, says):
     with pytest.raises(JobError, match=says) as caught:
         Cluster(address, Averaging)
     assert "\n" not in str(caught.value)
+
+
+def test_the_command_line_says_in_one_line_why_a_cluster_will_not_do(clip, tmp_path, capsys):
+    source, target = str(clip(SPEC)), str(tmp_path / "out.mkv")
+    assert main(["clean", source, target, "--cluster", "127.0.0.1:9"]) == 1
+    assert main(["clean", source, target, "--cluster", "auto", "--dry-run"]) == 1
+    said = capsys.readouterr().err.splitlines()
+    assert [line.partition(";")[0] for line in said] == [
+        "deblur: no Ray answers at 127.0.0.1:9 (Connection refused)",
+        "deblur: --dry-run tells of this machine",
+    ]
+    with pytest.raises(SystemExit):
+        main(["clean", source, target, "--gpu-share", "0"])
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_the_command_line_on_a_ray_of_its_own_with_a_real_model(clip, tmp_path):
+    source = clip(Clip(frames=80, width=64, height=48, gaps=(5120,)))  # 32 s: three segments
+    for name, *choice in (("alone.mp4",), ("ray.mp4", "--cluster", "auto")):
+        command = [sys.executable, "-m", "stream", "clean", source, tmp_path / name, *choice]
+        subprocess.run(command, check=True, timeout=300)
+    assert (tmp_path / "alone.mp4").read_bytes() == (tmp_path / "ray.mp4").read_bytes()
