@@ -6,7 +6,7 @@ import logging
 import sys
 from pathlib import Path
 
-from stream.cli.arguments import add_compute, add_model, positive_int
+from stream.cli.arguments import add_compute, add_model, positive_int, strength
 from stream.cli.quiet import load_tensorflow
 from stream.errors import DeblurError
 
@@ -18,10 +18,35 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=_port, default=8080, help="default: %(default)s")
     parser.add_argument("--cert", type=Path, metavar="FILE.pem", help="serve https with this")
     parser.add_argument("--key", type=Path, metavar="FILE.pem", help="its key, if in another file")
-    parser.add_argument("--max-sessions", type=positive_int, default=4, metavar="N", help="cameras")
-    parser.add_argument("--max-upload", type=positive_int, default=1024, metavar="MIB")
-    parser.add_argument("--max-minutes", type=positive_int, default=10, metavar="N", help="a video")
+    parser.add_argument(
+        "--max-sessions",
+        type=positive_int,
+        default=4,
+        metavar="N",
+        help="cameras at the same time (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--max-upload",
+        type=positive_int,
+        default=1024,
+        metavar="MIB",
+        help="size of a recorded video (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--max-minutes",
+        type=positive_int,
+        default=10,
+        metavar="N",
+        help="length of a recorded video (default: %(default)s)",
+    )
     add_model(parser)
+    parser.add_argument(
+        "--strength",
+        type=strength,
+        default=1.0,
+        metavar="X",
+        help="how much of the correction to apply: 0 none, 1 all (default), up to 1.5",
+    )
     add_compute(parser)
 
 
@@ -48,7 +73,11 @@ def run(options: argparse.Namespace) -> int:
         video_s=60.0 * options.max_minutes,
     )
     deblurrer = Deblurrer(
-        options.model, device=options.device, precision=options.precision, runtime=options.runtime
+        options.model,
+        device=options.device,
+        precision=options.precision,
+        runtime=options.runtime,
+        strength=options.strength,
     )
     address = Address(options.host, options.port, options.cert, options.key)
     serve(deblurrer, address, limits, _tell)
