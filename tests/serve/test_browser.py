@@ -24,6 +24,7 @@ WIDTH, HEIGHT = 320, 240
 FRAMES = 30
 SWAY = 60  # pixels that the scene moves to each side
 BLUR = 9  # pixels, sideways
+START_S = 150  # TensorFlow takes seconds to load, on a busy machine a minute
 
 # the returned video holds both pictures of each frame, the original above
 MEASURE = """
@@ -103,7 +104,7 @@ async def server(folder: Path, end: signal.Signals = signal.SIGTERM):
         env=os.environ | {"TMPDIR": str(folder)},
     )
     try:
-        line = (await asyncio.wait_for(process.stdout.readline(), 60)).decode()
+        line = (await asyncio.wait_for(process.stdout.readline(), START_S)).decode()
         assert line.startswith("open http://127.0.0.1:"), (line, await process.stderr.read())
         yield line.split()[1]
         process.send_signal(end)
@@ -183,7 +184,7 @@ async def deblurred_frames(page: Page, count: int) -> list[dict]:
     async with asyncio.timeout(60):
         while len(found) < count:
             entry = await page.evaluate(MEASURE)
-            if entry["difference"] > 0.5:  # VP8 alone makes some 0.1 of difference
+            if entry["difference"] > 0.5:
                 found.append(entry)
     return found
 
