@@ -51,6 +51,7 @@ class Window:
         self._frame: Frame | None = None
         self._open = False
         self._seen = False
+        self._dragging = False
 
     def open(self, info: StreamInfo) -> None:
         """Open the window.
@@ -135,7 +136,9 @@ class Window:
             self._on_quit()
 
     def _on_mouse(self, event: int, x: int, y: int, flags: int, parameter: Any) -> None:
-        if flags & cv2.EVENT_FLAG_LBUTTON and self._frame and self.view is View.SPLIT:
+        if event in (cv2.EVENT_LBUTTONDOWN, cv2.EVENT_LBUTTONUP):
+            self._dragging = event == cv2.EVENT_LBUTTONDOWN
+        if self._dragging and self._frame and self.view is View.SPLIT:
             self.divider = min(1.0, max(0.0, x / self._frame.width))
 
 

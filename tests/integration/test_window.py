@@ -102,9 +102,11 @@ def test_keys_and_mouse(display, window):  # noqa: F811
     display.press("1")
     until(display, lambda p: 0.4 < bright_share(p) < 0.6)
     display.press("2")
+    until(display, lambda p: p[300, 390:410].min(axis=1).max() > 245)  # the divider
     display.press(",")
+    until(display, lambda p: 0.52 < bright_share(p) < 0.56)
     display.press(",")
-    until(display, lambda p: 0.55 < bright_share(p) < 0.65)
+    until(display, lambda p: 0.57 < bright_share(p) < 0.62)
     display.point(200, 200)
     display.button(down=True)
     display.point(160, 200)
