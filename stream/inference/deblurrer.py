@@ -6,10 +6,12 @@ Decides when a state is fresh. A state is replaced, never multiplied by a mask: 
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 
 import av
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from stream.errors import ModelError
 from stream.frame import Discontinuity, Frame, Planes, StreamInfo
@@ -17,9 +19,12 @@ from stream.inference.cuts import CutDetector
 from stream.inference.device import Compute, Device, Precision
 from stream.inference.engine import Geometry, Runtime, State, open_engine
 from stream.pixel_format import read_planes
+from stream.rgb import RGB, from_rgb, to_rgb
 
 LONG_GAP = 2
 """Frames dropped in a row after which the frame before says little about the next one."""
+
+_OWN = -1  # the stream of pictures that a program gives one by one
 
 MAX_STRENGTH = 1.5
 """Above this the correction overshoots: edges ring and noise shows."""
@@ -64,6 +69,7 @@ class Deblurrer:
         self.strength = strength
         self.engine = open_engine(model, device=device, precision=precision, runtime=runtime)
         self._streams: dict[int, StreamState] = {}
+        self._pictures = 0  # that a program gave one by one
         self.resets: Counter[Discontinuity] = Counter()
 
     @property
@@ -85,6 +91,23 @@ class Deblurrer:
         """Compile and warm up for the stream's frames, so that the first one is not late."""
         planes = read_planes(av.VideoFrame(info.width, info.height, info.pixel_format))
         self.engine.run([planes], [None], Geometry.of(planes, info.color))
+
+    def __call__(self, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Deblur the next picture of a program's own stream, (H, W, 3) uint8 RGB; a new array.
+
+        Raises:
+            ValueError: It is another kind of array.
+        """
+        frame = Frame(
+            planes=from_rgb(picture),
+            pts=self._pictures,
+            time_base=Fraction(1),
+            color=RGB,
+            stream_id=_OWN,
+        )
+        self._pictures += 1
+        (result,) = self.process(frame)
+        return to_rgb(result)
 
     def process(self, frame: Frame) -> Sequence[Frame]:
         """Deblur the next frame of its stream."""

@@ -1,0 +1,140 @@
+"""The library: what its names promise, and the examples of the documentation."""
+
+import runpy
+import subprocess
+import sys
+import threading
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fakes import FakeProcessor, FakeSource, InjectedError
+
+import stream
+from stream import deblurred, from_rgb, to_rgb
+from stream.capture.scene import SceneSource
+from stream.frame import ColorTags, Frame, Planes
+
+EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
+
+
+def test_every_name_is_there_and_importing_them_is_light():
+    for name in stream.__all__:
+        assert getattr(stream, name).__name__ == name
+    assert set(stream.__all__) <= set(dir(stream))
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = stream.nothing
+    heavy = "{'av', 'cv2', 'keras', 'numpy', 'tensorflow'}"
+    code = f"import sys, stream; print(sorted({heavy} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_a_loop_over_a_recorded_source_gets_every_frame():
+    source = FakeSource(30)
+    assert [frame.index for frame in deblurred(source, FakeProcessor())] == list(range(30))
+    assert source.calls[-1] == "close source"
+
+
+def test_leaving_the_loop_ends_everything():
+    source, processor = FakeSource(10**9), FakeProcessor()
+    for frame in deblurred(source, processor):
+        if frame.index == 5:
+            break
+    assert source.calls[-1] == "close source"
+    assert processor.calls[-1] == "close processor"
+    assert not [thread for thread in threading.enumerate() if thread.name == "output"]
+
+
+def test_a_slow_loop_over_a_live_source_gets_the_latest_frame():
+    """It takes its second frame only when the source has delivered all."""
+    source = FakeSource(50, live=True)
+    ended = threading.Event()
+    source.close = ended.set
+    frames = []
+    for frame in deblurred(source, FakeProcessor()):
+        frames.append(frame)
+        ended.wait(10)
+    assert frames[-1].index == 49
+    assert len(frames) + sum(frame.gap for frame in frames) == 50
+
+
+@pytest.mark.parametrize(
+    ("source", "processor"),
+    [
+        (FakeSource(9, point="read", position=4), FakeProcessor()),
+        (FakeSource(9), FakeProcessor(point="process", position=4)),
+    ],
+)
+def test_an_error_comes_out_of_the_loop(source, processor):
+    with pytest.raises(InjectedError):
+        list(deblurred(source, processor))
+
+
+def test_rgb_arrays_go_in_and_out_unchanged():
+    picture = np.random.default_rng(2).integers(0, 255, (47, 63, 3), np.uint8)
+    planes = from_rgb(picture)
+    frame = Frame(planes=planes, pts=0, time_base=Fraction(1), color=ColorTags(2, matrix=0))
+    np.testing.assert_array_equal(to_rgb(frame), picture)
+    for wrong in (picture[..., 0], picture.astype(np.float32), np.zeros((4, 4, 4), np.uint8)):
+        with pytest.raises(ValueError, match=r"\(H, W, 3\) uint8 RGB"):
+            from_rgb(wrong)
+
+
+@pytest.mark.parametrize(
+    ("matrix", "luma"), [(1, 63), (6, 81)]
+)  # of pure red, in BT.709 and BT.601
+def test_frames_become_rgb_by_their_own_tags(matrix, luma):
+    chroma = {1: (102, 240), 6: (90, 240)}[matrix]
+    shapes = ((16, 16), (8, 8), (8, 8))
+    values = (luma, *chroma)
+    arrays = (np.full(s, v, np.uint8) for s, v in zip(shapes, values, strict=True))
+    frame = Frame(
+        planes=Planes(tuple(arrays)), pts=0, time_base=Fraction(1), color=ColorTags(1, 1, 1, matrix)
+    )
+    red = to_rgb(frame)[8, 8].astype(int)
+    assert np.abs(red - (255, 0, 0)).max() <= 3
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["example"])
+    return tmp_path
+
+
+def test_the_example_with_pictures(here, capsys):
+    runpy.run_path(str(EXAMPLES / "pictures.py"))
+    assert capsys.readouterr().out == "(120, 160, 3) uint8\n" * 3
+
+
+def test_the_example_with_a_camera(here, capsys):
+    runpy.run_path(str(EXAMPLES / "camera.py"))
+    assert "(180, 320, 3)" in capsys.readouterr().out
+
+
+def test_the_example_that_records(here, capsys):
+    import av
+
+    runpy.run_path(str(EXAMPLES / "record.py"))
+    said = capsys.readouterr().out
+    assert "captured" in said
+    with av.open(str(here / "sharp.mkv")) as container:
+        assert sum(1 for _ in container.decode(video=0)) >= 10
+
+
+def test_there_is_a_test_for_every_example():
+    names = sorted(path.name for path in EXAMPLES.glob("*.py"))
+    assert names == ["camera.py", "pictures.py", "record.py"]
+
+
+def test_pictures_one_by_one_are_a_stream_of_their_own():
+    """The second picture's result depends on the first: the state goes on."""
+    deblur = stream.Deblurrer("tiny", device="cpu", precision="float32")
+    first, second = (to_rgb(frame) for frame in SceneSource(128, 96, 2).frames())
+    alone = stream.Deblurrer("tiny", device="cpu", precision="float32")(second)
+    assert (deblur(first) != first).any()
+    after = deblur(second)
+    assert after.shape == second.shape
+    assert (after != alone).any()
