@@ -62,13 +62,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = EXAMPLES
     parser.add_argument(
-        "input", type=Path, nargs="+", metavar="INPUT", help="a video, or a folder of videos"
+        "input",
+        type=Path,
+        nargs="+",
+        metavar="INPUT",
+        help="a video, a folder of videos, or numbered pictures: 'shot_%%04d.png'",
     )
     parser.add_argument(
         "output",
         type=Path,
         metavar="OUTPUT",
-        help="the file to make, whose ending names its container (.mp4, .mov, .mkv, .webm, .ts); "
+        help="the file to make, whose ending names its container: .mp4, .mov, .mkv, .webm, ...; "
         "for several videos a folder, which gets the same tree",
     )
     _add_view(parser.add_argument_group("what to see"))
