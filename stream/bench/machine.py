@@ -32,7 +32,7 @@ def machine_facts() -> dict[str, Any]:
         "features": [flag for flag in FLAGS if flag in known],
         "memory_gib": round(int(memory[1]) / 2**20, 1) if memory else None,
         "gpus": gpus,
-        "system": platform.platform(),
+        "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         "versions": {package: version(package) for package in PACKAGES},
         "load_average": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,

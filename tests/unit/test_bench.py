@@ -136,12 +136,16 @@ def test_peers_are_scored_on_pairs(deblurrer, tmp_path):
         cv2.imwrite(str(tmp_path / name / "a.png"), picture)
     clips = [find_clips(tmp_path / name, stills=True) for name in ("blur", "sharp")]
     rows = measure_peers(deblurrer.engine, pair_clips(*clips))
-    assert [row["name"] for row in rows][1:] == ["unsharp mask", "Wiener", "Richardson-Lucy"]
+    assert [row["name"] for row in rows][1:] == [
+        "unsharp mask",
+        "Wiener, kernel given",
+        "Richardson-Lucy, kernel given",
+    ]
     gains = {row["name"]: row["gain"] for row in rows}
-    assert gains["Wiener"] > 0.5  # it is given the very kernel, but for the chroma
+    assert gains["Wiener, kernel given"] > 0.5  # it is given the very kernel, but for the chroma
     picture = speed_quality(rows, "a < b")
     texts = [node.text for node in ET.fromstring(picture).iter() if node.text]
-    assert {"Wiener", "a < b", "gain, dB"} <= set(texts)
+    assert {"Wiener, kernel given", "a < b", "gain, dB"} <= set(texts)
 
 
 class Reddening:
