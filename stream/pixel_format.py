@@ -183,7 +183,8 @@ def _rounded(planes: Planes, depth: int) -> Planes:
 def _fewer_bits(array: Plane, before: int, after: int) -> Plane:
     cut = before - after
     rounded = (array.astype(np.uint32) + (1 << cut >> 1)) >> cut
-    return cast(Plane, np.minimum(rounded, (1 << after) - 1).astype(array.dtype))
+    narrow = np.uint8 if after == 8 else np.uint16
+    return cast(Plane, np.minimum(rounded, (1 << after) - 1).astype(narrow))
 
 
 def _with_neutral_chroma(planes: Planes, subsampling: tuple[int, int]) -> Planes:

@@ -38,6 +38,7 @@ _STALE_TAGS = (
     *("BPS", "DURATION", "NUMBER_OF_FRAMES", "NUMBER_OF_BYTES", "_STATISTICS_"),
 )
 _IMAGES = {"png": "png", "mjpeg": "jpeg", "gif": "gif", "bmp": "bmp", "webp": "webp"}
+_GIF_HEADER = 13  # bytes, without a palette for all pictures, which is not written
 _PAUSE = bytes(2)  # an empty text in MP4: nothing to show until the next
 
 
@@ -183,11 +184,26 @@ def _video_shift(target: OutputContainer, info: StreamInfo, shift: Fraction) -> 
     return min(shift, Fraction(0)) - (moved if info.start_pts > 0 else 0)
 
 
+def _one_gif(packets: Iterator[Packet[Stream]]) -> Iterator[Packet[Stream]]:
+    """FFmpeg puts the file's header into the first packet; a file of many segments has one."""
+    for number, packet in enumerate(packets):
+        data = bytes(packet)
+        if number and data.startswith(b"GIF8"):
+            bare: Packet[Stream] = Packet(data[_GIF_HEADER:])
+            bare.stream, bare.time_base = packet.stream, packet.time_base
+            bare.pts, bare.dts, bare.duration = packet.pts, packet.dts, packet.duration
+            bare.is_keyframe = packet.is_keyframe
+            packet = bare
+        yield packet
+
+
 def _video(reel: Reel, target: Stream, shift: Fraction) -> Iterator[Packet[Stream]]:
     clock = Clock(target, shift)
     packets = reel.packets()
     if target.container.format.name == "avi" and (annex_b := _annex_b(reel.template)):
         packets = (part for packet in packets for part in annex_b.filter(packet))
+    if target.container.format.name == "gif":
+        packets = _one_gif(packets)
     for packet in packets:
         yield clock.retime(packet)
 

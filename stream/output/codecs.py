@@ -58,6 +58,8 @@ KNOWN = (
     Known("mjpeg", "mjpeg", flags=_QSCALE),
     Known("png", "png"),
     Known("tiff", "tiff"),
+    # with the default a segment's first picture would be shown in the first segment's colours
+    Known("gif", "gif", flags={"global_palette": "0"}),
     Known("qtrle", "qtrle"),
     Known("v210", "v210"),
     Known("magicyuv", "magicyuv"),

@@ -36,7 +36,7 @@ from stream.output.codecs import (
     is_hardware,
     of_codec,
 )
-from stream.output.layout import Layout, as_rgb, as_yuv, exact, opaque, rounded
+from stream.output.layout import Layout, as_palette, as_rgb, as_yuv, exact, opaque, rounded
 from stream.output.muxer import STILLS, hides, open_muxer
 from stream.pixel_format import has_alpha, is_rgb, is_yuv
 
@@ -166,7 +166,7 @@ def _attempts(
         missing = [one.codec for one in wanted if is_hardware(one.encoder)]
         own = others = wanted + [known for codec in missing for known in of_codec(codec)]
     else:
-        own = of_codec(info.codec)
+        own = of_codec("gif" if format_name == "gif" else info.codec)
         lossless = info.codec in LOSSLESS and format_name in _HOLDS_FFV1
         names = (*(("ffv1",) if lossless else ()), *FALLBACKS)
         others = own + [_named(name) for name in names if _named(name) not in own]
@@ -180,6 +180,7 @@ def _attempts(
         (others, opaque(flowing)),
         (others, as_yuv(flowing)),
         (own if options.codec is not None else [], as_rgb(flowing)),
+        ([known for known in own if known.codec == "gif"], as_palette(flowing)),
     ):
         for known, layout in itertools.product(candidates, layouts):
             # TIFF would hold luma and chroma, but not by which formula
@@ -258,7 +259,7 @@ def _surprises(
     format_name: str,
 ) -> list[str]:
     surprises = []
-    if options.codec is None and info.codec not in (chosen.codec, ""):
+    if options.codec is None and info.codec not in (chosen.codec, "") and format_name != "gif":
         reason = refused.get(info.codec, f"{info.codec} is not a codec we write")
         surprises.append(f"{reason}; {chosen.codec} is used instead")
     elif options.codec is not None and chosen not in find(options.codec, info.codec):

@@ -15,6 +15,7 @@ from stream.errors import SinkError
 from stream.frame import Frame, StreamInfo
 from stream.output.encoder import EncoderOptions, Encoding, add_video_stream, choose_encoding
 from stream.output.muxer import container_format, open_muxer, write_error
+from stream.output.palette import with_palette
 from stream.output.partial import PartialFile
 from stream.pixel_format import format_of, write_picture
 
@@ -89,7 +90,7 @@ class VideoWriter:
             SinkError: The encoder or the disk failed, or the frame does not follow the last one.
         """
         self._require_fitting(frame)
-        picture = write_picture(frame, self._opened(self._encoding).pixel_format)
+        picture = _picture(frame, self._opened(self._encoding).pixel_format)
         picture.pts = frame.pts + self._shift
         picture.time_base = frame.time_base
         picture.duration = frame.duration
@@ -144,6 +145,12 @@ class VideoWriter:
         if part is None:
             raise RuntimeError("a VideoWriter is written to between open() and finish()")
         return part
+
+
+def _picture(frame: Frame, pixel_format: str) -> av.VideoFrame:
+    if pixel_format != "pal8":
+        return write_picture(frame, pixel_format)
+    return with_palette(write_picture(frame, "rgb24" if frame.alpha is None else "rgba"))
 
 
 def _set_decode_times(packets: list[Packet[VideoStream]]) -> None:

@@ -76,3 +76,9 @@ def as_rgb(flowing: str) -> list[Layout]:
     deep = flowing.endswith("le")
     names = ("rgb48le", "rgb48be") if deep else ("rgb24",)
     return [Layout(name, "YUV becomes RGB" + ", opaque" * has_alpha(flowing)) for name in names]
+
+
+def as_palette(flowing: str) -> list[Layout]:
+    """The layout of GIF, for anything."""
+    lost = "a picture keeps 256 colours" + " and whole transparency" * has_alpha(flowing)
+    return [Layout("pal8", lost)]

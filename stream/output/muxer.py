@@ -27,6 +27,7 @@ _FORMATS = {
     ".mts": "mpegts",
     ".m2ts": "mpegts",
     ".avi": "avi",
+    ".gif": "gif",
 }
 
 

@@ -10,7 +10,7 @@ from fakes import FakeProcessor
 
 from stream.capture.file import FileSource
 from stream.errors import OpenError
-from stream.jobs import clean_file
+from stream.jobs import CleanOptions, clean_file
 
 QUALITY = {"flags": "+qscale", "global_quality": "236"}
 INPUTS = {
@@ -79,13 +79,10 @@ def test_any_input_keeps_count_times_and_sound(case, tmp_path):
             assert abs(other - one - moved[0]) <= Fraction(1, 500)
 
 
-@pytest.mark.parametrize(
-    ("suffix", "codec"), [(".mkv", "ffv1"), (".mov", "qtrle"), (".mp4", "h264")]
-)
-def test_an_animated_gif_keeps_every_picture_its_time_and_its_holes(suffix, codec, tmp_path):
-    source, target = tmp_path / "in.gif", tmp_path / f"out{suffix}"
+def make_gif(path):
+    """Few colours, a bar that moves, and pauses of many lengths."""
     pauses = (4, 7, 2, 30)
-    with av.open(str(source), "w") as container:
+    with av.open(str(path), "w") as container:
         video = container.add_stream("gif", rate=100)
         video.width, video.height, video.pix_fmt = 34, 22, "bgr8"
         video.codec_context.time_base = Fraction(1, 100)
@@ -98,6 +95,47 @@ def test_an_animated_gif_keeps_every_picture_its_time_and_its_holes(suffix, code
             container.mux(video.encode(shot))
             time += pauses[index % len(pauses)]
         container.mux(video.encode(None))
+
+
+def test_a_gif_of_few_colours_comes_back_exactly_whatever_the_segments(tmp_path):
+    source, target = tmp_path / "in.gif", tmp_path / "out.gif"
+    make_gif(source)
+    options = CleanOptions(segment_s=Fraction(1, 5))
+    result = clean_file(source, target, FakeProcessor(), options)
+    lost = "a picture keeps 256 colours and whole transparency (gif in gif)"
+    assert result.warnings == (f"{source}: {lost}",)
+    assert target.read_bytes().count(b"GIF89a") == 1
+    shown = []
+    for path in (source, target):
+        with av.open(str(path)) as container:
+            pictures = list(container.decode(video=0))
+            shown.append([(shot.pts, shot.to_ndarray(format="rgba")) for shot in pictures])
+    for (one, before), (other, after) in zip(*shown, strict=True):
+        assert one == other
+        np.testing.assert_array_equal(after, before)
+
+
+@pytest.mark.parametrize(("spec", "error"), [(Clip(), 8), (Clip(pixel_format="yuv422p10le"), 8)])
+def test_a_video_becomes_a_gif_of_its_nearest_colours(spec, error, clip, tmp_path):
+    target = tmp_path / "out.gif"
+    result = clean_file(clip(spec), target, FakeProcessor())
+    assert [text.split(": ")[1] for text in result.warnings] == [
+        "a picture keeps 256 colours (gif in gif)"
+    ]
+    assert times(target) == times(clip(spec))
+    shown = []
+    for path in (clip(spec), target):
+        with av.open(str(path)) as container:
+            shown.append([s.to_ndarray(format="rgb24") for s in container.decode(video=0)])
+    assert np.abs(np.array(shown[0], int) - np.array(shown[1])).mean() < error
+
+
+@pytest.mark.parametrize(
+    ("suffix", "codec"), [(".mkv", "ffv1"), (".mov", "qtrle"), (".mp4", "h264")]
+)
+def test_an_animated_gif_keeps_every_picture_its_time_and_its_holes(suffix, codec, tmp_path):
+    source, target = tmp_path / "in.gif", tmp_path / f"out{suffix}"
+    make_gif(source)
     result = clean_file(source, target, FakeProcessor())
     assert times(target) == times(source)
     assert len(times(source)) == 9
