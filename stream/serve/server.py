@@ -24,6 +24,7 @@ from stream.serve.limits import Limits
 _MAX_BATCH = {"cpu": 1, "gpu": 8}
 """On a CPU a frame costs no less in a batch, and the first one waits for the last."""
 
+_LINGER_S = 2.0  # for the rest of an upload that was refused, so that the refusal is read
 _SHUTDOWN_S = 3.0  # for requests under way
 
 
@@ -77,7 +78,12 @@ async def _serve(
         server = Server(
             shared, deblurrer.name, deblurrer.compute, limits, Guard(address.host, token)
         )
-        runner = web.AppRunner(server.application(), access_log=None, shutdown_timeout=_SHUTDOWN_S)
+        runner = web.AppRunner(
+            server.application(),
+            access_log=None,
+            shutdown_timeout=_SHUTDOWN_S,
+            lingering_time=_LINGER_S,
+        )
         await runner.setup()
         try:
             site = web.TCPSite(runner, address.host, address.port, ssl_context=tls)

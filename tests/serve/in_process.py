@@ -91,7 +91,9 @@ async def serving(tmp_path: Path, limits: Limits | None = None, token: str | Non
         )
     finally:
         tempfile.tempdir = before
-    runner = web.AppRunner(server.application(), access_log=None, shutdown_timeout=1)
+    runner = web.AppRunner(
+        server.application(), access_log=None, shutdown_timeout=1, lingering_time=1
+    )
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()
