@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 
 import pytest
@@ -108,3 +109,67 @@ def test_a_source_that_is_none_is_one_clear_line(argv, says, capsys):
     error = capsys.readouterr().err
     assert says in error
     assert error.count("\n") == 1
+
+
+def test_several_outputs_at_once(live, tmp_path):
+    import av
+
+    a, b = tmp_path / "a.mkv", tmp_path / "hls" / "b.m3u8"
+    code, report, _ = live(
+        *("test:160x120@20", "--out", str(a), "--out", str(b), "--duration", "2")
+    )
+    assert code == 0
+    for output, path in zip(report["outputs"], (a, b), strict=True):
+        assert output["name"] == str(path)
+        assert output["error"] is None
+        with av.open(str(path)) as container:
+            count = sum(1 for _ in container.decode(video=0))
+        assert count == output["frames_written"]
+        assert report["frames_out"] == output["frames_written"] + output["frames_dropped"]
+    assert report["overload"]["frames"]
+
+
+def test_an_output_that_fails_midway_is_reported_and_the_rest_goes_on(live, tmp_path, monkeypatch):
+    from stream.errors import SinkError
+    from stream.output.live_video import LiveVideo
+
+    write = LiveVideo.write
+
+    def failing(self, frame):
+        if self._target.name.endswith("a.ts") and frame.index > 5:
+            raise SinkError("no space left")
+        write(self, frame)
+
+    monkeypatch.setattr(LiveVideo, "write", failing)
+    paths = [str(tmp_path / name) for name in ("a.ts", "b.ts")]
+    code, report, said = live(
+        *("test:160x120@20", "--out", paths[0], "--out", paths[1], "--duration", "1")
+    )
+    assert code == 1
+    assert [output["error"] for output in report["outputs"]] == ["no space left", None]
+    assert "a.ts has failed, the rest goes on: no space left" in said.err
+
+
+@pytest.mark.parametrize(
+    ("argv", "says"),
+    [
+        (["--out", "a.avi"], "a live recording ends in one of"),
+        (["--out", "ftp://host/x"], "nothing is sent by ftp"),
+        (["--window"], "no display|hang"),
+    ],
+)
+def test_an_output_that_is_none_is_said_before_anything_is_loaded(argv, says, capsys, monkeypatch):
+    monkeypatch.setenv("DISPLAY", "")
+    monkeypatch.setattr("stream.cli.live.load_tensorflow", lambda: pytest.fail("loaded"))
+    assert main(["live", "test:", *argv]) == 1
+    error = capsys.readouterr().err
+    assert re.search(says, error)
+    assert error.count("\n") == 1
+
+
+def test_a_recording_that_exists_is_not_replaced(live, tmp_path):
+    path = tmp_path / "a.mkv"
+    path.write_text("mine")
+    with pytest.raises(FileNotFoundError):  # no report, for nothing was run
+        live("test:160x120@20", "--out", str(path))
+    assert path.read_text() == "mine"
