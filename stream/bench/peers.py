@@ -9,6 +9,7 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import product
 from typing import Any
 
@@ -42,21 +43,28 @@ class Score:
     """What one method did on all pairs."""
 
     milliseconds: list[float] = field(default_factory=list)
+    per_megapixel: list[float] = field(default_factory=list)
     decibels: list[float] = field(default_factory=list)
 
-    def add(self, seconds: float, decibels: float) -> None:
+    def add(self, seconds: float, decibels: float, pixels: int) -> None:
         """Count one frame."""
         self.milliseconds.append(1e3 * seconds)
+        self.per_megapixel.append(1e9 * seconds / pixels)
         self.decibels.append(decibels)
 
 
-def measure_peers(engine: Engine, pairs: Sequence[tuple[Clip, Clip]]) -> list[dict[str, Any]]:
-    """Score and time the engine and each classical method on pairs of stills, state fresh.
+def measure_peers(
+    engines: Sequence[Engine], pairs: Sequence[tuple[Clip, Clip]]
+) -> list[dict[str, Any]]:
+    """Score and time engines and each classical method on pairs of stills, state fresh.
 
-    Rows of `name`, `ms_per_frame`, `psnr`, `gain` over doing nothing; the engine is first.
+    Rows of `name`, `ms_per_frame`, `ms_per_megapixel`, `psnr`, `gain` over doing nothing, the
+    engines first.
     """
     methods: dict[str, Callable[[Picture, Picture], tuple[float, float]]] = {
-        engine.name: lambda blurry, sharp: _timed(lambda: with_engine(engine, blurry), sharp),
+        engine.name: partial(_engine_timed, engine) for engine in engines
+    }
+    methods |= {
         "unsharp mask": lambda blurry, sharp: _timed(lambda: unsharp(blurry), sharp),
         "Wiener, kernel given": lambda blurry, sharp: _best_kernel(wiener, blurry, sharp),
         "Richardson-Lucy, kernel given": lambda blurry, sharp: _best_kernel(
@@ -64,23 +72,32 @@ def measure_peers(engine: Engine, pairs: Sequence[tuple[Clip, Clip]]) -> list[di
         ),
     }
     scores = {name: Score() for name in methods}
-    untouched = []
+    untouched: list[float] = []
+    sizes: set[tuple[int, ...]] = set()
     for blurry_clip, sharp_clip in pairs:
         for blurry, sharp in zip(blurry_clip.frames(), sharp_clip.frames(), strict=True):
-            with_engine(engine, blurry)  # compiles for a new size
+            if blurry.shape not in sizes:
+                sizes.add(blurry.shape)
+                for engine in engines:
+                    with_engine(engine, blurry)  # compiles for a new size
             untouched.append(psnr(sharp, blurry))
             for name, method in methods.items():
-                scores[name].add(*method(blurry, sharp))
+                scores[name].add(*method(blurry, sharp), blurry.shape[0] * blurry.shape[1])
     before = statistics.fmean(untouched)
     return [
         {
             "name": name,
             "ms_per_frame": round(statistics.median(score.milliseconds), 3),
+            "ms_per_megapixel": round(statistics.median(score.per_megapixel), 3),
             "psnr": round(statistics.fmean(score.decibels), 3),
             "gain": round(statistics.fmean(score.decibels) - before, 3),
         }
         for name, score in scores.items()
     ]
+
+
+def _engine_timed(engine: Engine, blurry: Picture, sharp: Picture) -> tuple[float, float]:
+    return _timed(lambda: with_engine(engine, blurry), sharp)
 
 
 def with_engine(engine: Engine, rgb: Picture) -> Picture:

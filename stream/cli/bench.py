@@ -32,6 +32,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar=("BLUR", "SHARP"),
         help="folders of stills: score the model and classical methods on them",
     )
+    parser.add_argument(
+        "--peer",
+        action="append",
+        default=[],
+        metavar="PATH",
+        help="another model to score and time on the pairs; may be given again",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures")
     parser.add_argument(
         "--plot", type=Path, metavar="OUT.svg", help="draw time against quality; needs --pairs"
@@ -47,6 +54,8 @@ def run(options: argparse.Namespace) -> int:
     """Measure, print, write and compare the figures; 1 if something became slower."""
     if options.plot and not options.pairs:
         raise SinkError("--plot needs --pairs: quality is one of its axes")
+    if options.peer and not options.pairs:
+        raise SinkError("--peer needs --pairs to score the other model on")
     if options.baseline and not options.baseline.is_file():
         raise OpenError(f"{options.baseline} does not exist")
     load_tensorflow()
@@ -102,8 +111,10 @@ def _measured(options: argparse.Namespace) -> dict[str, Any]:
         report["length"] = measure_length(deblurrer, 320, 192, LENGTHS)
     if pairs:
         from stream.bench.peers import measure_peers
+        from stream.inference.engine import open_engine
 
-        report["peers"] = measure_peers(deblurrer.engine, pairs)
+        others = [open_engine(path, device=options.device) for path in options.peer]
+        report["peers"] = measure_peers([deblurrer.engine, *others], pairs)
     return report
 
 

@@ -135,7 +135,7 @@ def test_peers_are_scored_on_pairs(deblurrer, tmp_path):
         (tmp_path / name).mkdir()
         cv2.imwrite(str(tmp_path / name / "a.png"), picture)
     clips = [find_clips(tmp_path / name, stills=True) for name in ("blur", "sharp")]
-    rows = measure_peers(deblurrer.engine, pair_clips(*clips))
+    rows = measure_peers([deblurrer.engine], pair_clips(*clips))
     assert [row["name"] for row in rows][1:] == [
         "unsharp mask",
         "Wiener, kernel given",
