@@ -1,0 +1,57 @@
+"""Time one model on every runtime, in turn, in one run.
+
+    python benchmarks/runtimes.py [--model tiny] [--frames 20] [--size 640x360 --size 1280x720]
+
+A frame goes through the whole engine: planes in, corrected planes out. Rounds alternate between the
+runtimes, so that other load on the machine meets each alike; only the ratios mean something. CPU
+time, of all threads, is measured apart: on a busy machine it says more than the clock on the wall.
+"""
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+
+from stream.bench.model import Runner
+from stream.bench.timing import median_ratio, rounds
+from stream.cli.arguments import positive_int, size
+from stream.cli.quiet import load_tensorflow, native_errors_aside
+from stream.inference.engine import open_engine
+
+RUNTIMES = ("tensorflow", "litert", "onnx", "openvino")
+
+
+def main() -> None:
+    """Print a row per size and runtime."""
+    parser = argparse.ArgumentParser(description="Time one model on every runtime.")
+    parser.add_argument("--model", default="tiny")
+    parser.add_argument("--frames", type=positive_int, default=20)
+    parser.add_argument("--size", type=size, action="append")
+    options = parser.parse_args()
+    load_tensorflow()
+    engines = {
+        runtime: open_engine(options.model, device="cpu", precision="float32", runtime=runtime)
+        for runtime in RUNTIMES
+    }
+    print(f"{'size':<12}{'runtime':<12}{'ms a frame':>12}{'of tensorflow':>15}{'CPU ms':>9}")
+    for width, height in options.size or [(640, 360), (1280, 720)]:
+        with native_errors_aside():
+            runs = {name: Runner(engine, width, height) for name, engine in engines.items()}
+            times = rounds(runs, options.frames)
+            cpu = {name: _cpu_ms(run, options.frames) for name, run in runs.items()}
+        for name in RUNTIMES:
+            ratio = median_ratio(times[name], times["tensorflow"])
+            median = statistics.median(times[name])
+            row = f"{f'{width}x{height}':<12}{name:<12}{median:>12.1f}{ratio:>15.2f}"
+            print(f"{row}{cpu[name]:>9.1f}", flush=True)
+
+
+def _cpu_ms(run: Callable[[], None], frames: int) -> float:
+    began = time.process_time()
+    for _ in range(frames):
+        run()
+    return 1e3 * (time.process_time() - began) / frames
+
+
+if __name__ == "__main__":
+    main()

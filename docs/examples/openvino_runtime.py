@@ -1,0 +1,26 @@
+"""Deblur a video with OpenVINO alone.
+
+deblur export --format openvino --size 1280x720 tiny.xml
+python openvino_runtime.py tiny.xml blurred.mp4 sharp.mkv
+"""
+
+import sys
+
+import numpy as np
+import openvino
+from video import deblur
+
+model, source, target = sys.argv[1:]
+compiled = openvino.Core().compile_model(model, "CPU")
+names = [output.any_name for output in compiled.outputs]
+shapes = {given.any_name: list(given.shape) for given in compiled.inputs}
+state = {name: np.zeros(shapes[name], np.float32) for name in ("previous", "hidden")}
+
+
+def step(inputs):
+    """The names of inputs and outputs are the same for every runtime."""
+    outputs = compiled(inputs)
+    return {name: outputs[name] for name in names}
+
+
+deblur(step, state, source, target)

@@ -1,0 +1,25 @@
+"""Deblur a video with TensorFlow alone: no Keras, none of this project's code.
+
+deblur export --format saved_model --size 1280x720 tiny
+python saved_model.py tiny blurred.mp4 sharp.mkv
+"""
+
+import sys
+
+import numpy as np
+import tensorflow as tf
+from video import deblur
+
+model, source, target = sys.argv[1:]
+signature = tf.saved_model.load(model).signatures["serving_default"]
+specs = signature.structured_input_signature[1]
+state = {name: np.zeros(specs[name].shape, np.float32) for name in ("previous", "hidden")}
+
+
+def step(inputs):
+    """The names of inputs and outputs are the same for every runtime."""
+    outputs = signature(**{name: tf.constant(value) for name, value in inputs.items()})
+    return {name: value.numpy() for name, value in outputs.items()}
+
+
+deblur(step, state, source, target)
