@@ -6,42 +6,15 @@ import argparse
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import ExitStack, closing
-from fractions import Fraction
-from functools import cached_property, partial
+from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 from stream.cli.arguments import Options, add_compute, add_model, share, strength, time
+from stream.cli.cleaner import PREVIEW_S, Cleaner
 from stream.cli.dry_run import dry_run
-from stream.cli.quiet import load_tensorflow
-from stream.cli.report import ProgressLine, duration_text, size_text, write_json
-from stream.errors import JobError
-from stream.jobs import (
-    CleanOptions,
-    CleanResult,
-    Cluster,
-    Excerpt,
-    Forecast,
-    Made,
-    Outcome,
-    Task,
-    View,
-    check,
-    clean_all,
-    clean_file,
-    forecast,
-    is_batch,
-    middle_of,
-    tasks_of,
-)
-from stream.output.encoder import EncoderOptions
-from stream.stages import Processor
+from stream.cli.report import duration_text, size_text, write_json
+from stream.jobs import CleanResult, Outcome, Task, View, clean_all, is_batch, tasks_of
 from stream.stills import is_there, size_of
-
-PREVIEW_S = Fraction(5)
-"""Seconds that a preview shows."""
-
 
 EXAMPLES = """\
 examples:
@@ -172,13 +145,13 @@ def _add_cluster(group: Options) -> None:
 def run(options: argparse.Namespace) -> int:
     """Clean one video, or several; report counts and timings if asked."""
     tasks = tasks_of(options.input, options.output, options.pattern)
-    with closing(_Cleaner(options, tasks)) as cleaner:
+    with closing(Cleaner(options, tasks)) as cleaner:
         if not is_batch(options.input):
             cleaner.check(tasks[0])
         return _run(tasks, cleaner, options)
 
 
-def _run(tasks: Sequence[Task], cleaner: _Cleaner, options: argparse.Namespace) -> int:
+def _run(tasks: Sequence[Task], cleaner: Cleaner, options: argparse.Namespace) -> int:
     if options.dry_run:
         good, entries = dry_run(
             tasks,
@@ -199,7 +172,7 @@ def _run(tasks: Sequence[Task], cleaner: _Cleaner, options: argparse.Namespace) 
     return 0
 
 
-def _run_all(tasks: Sequence[Task], cleaner: _Cleaner, options: argparse.Namespace) -> int:
+def _run_all(tasks: Sequence[Task], cleaner: Cleaner, options: argparse.Namespace) -> int:
     if options.overwrite or not all(is_there(task.target) for task in tasks):
         cleaner.load()
     outcomes, entries = [], []
@@ -251,140 +224,3 @@ def _table(outcomes: Sequence[Outcome], planned: int) -> str:
     words = ("done", "skipped", "failed", "not begun")
     parts = [f"{counts[word]} {word}" for word in words if counts[word]]
     return "\n".join([*lines, f"{planned} videos: {', '.join(parts)}"])
-
-
-class _Cleaner:
-    """Cleans videos with one model, which is loaded once.
-
-    Raises:
-        DeblurError: The options do not go together.
-    """
-
-    def __init__(self, options: argparse.Namespace, tasks: Sequence[Task]) -> None:
-        self._options = options
-        self._tasks = tasks
-        self._encoder = EncoderOptions(options.codec, options.crf, options.preset)
-        self._excerpt = Excerpt(options.start, options.end)
-        self._resets: Counter[Any] = Counter()
-        self._stack = ExitStack()
-        file = Path(options.model)
-        self._make = partial(
-            _deblurrer,
-            str(file.absolute()) if file.is_file() else options.model,
-            device=options.device,
-            precision=options.precision,
-            runtime=options.runtime,
-            strength=options.strength,
-        )
-        if options.cluster and options.dry_run:
-            raise JobError("--dry-run tells of this machine; leave out --cluster")
-
-    def close(self) -> None:
-        """Let go of the cluster, if there is one."""
-        self._stack.close()
-
-    def load(self) -> None:
-        """Load the model now."""
-        _ = self._worker
-
-    @cached_property
-    def _made(self) -> Made:
-        """The model, here."""
-        with closing(ProgressLine(self._options.model)) as line:
-            line.say("loading")
-            return self._make()
-
-    @cached_property
-    def _worker(self) -> tuple[Processor | Cluster, str, dict[str, str]]:
-        """What cleans, its identity, and what to report of it."""
-        options = self._options
-        if not options.cluster:
-            return self._made
-        with closing(ProgressLine(options.model)) as line:
-            line.say("loading on the cluster")
-            gpu_share = 0.0 if options.device == "cpu" else options.gpu_share
-            cluster = Cluster(options.cluster, self._make, gpu_share=gpu_share)
-            return (self._stack.enter_context(cluster), *cluster.made)
-
-    def check(self, task: Task) -> None:
-        """Let what cannot be done fail now, not after TensorFlow's seconds of loading."""
-        check(task.source, task.target, self._choice(task))
-
-    def clean(self, task: Task) -> CleanResult:
-        """Clean one video, and say what is to be known of it."""
-        choice = self._choice(task)
-        worker, identity, _ = self._worker
-        self._resets = self._resets_so_far()
-        with closing(ProgressLine(self._name(task))) as progress:
-            progress.say("warming up")
-            result = clean_file(
-                task.source,
-                task.target,
-                worker,
-                choice,
-                on_progress=progress,
-                model=identity,
-                on_message=lambda message: progress.note(f"deblur: {message}"),
-            )
-        for warning in result.warnings:
-            print(f"deblur: warning: {warning}", file=sys.stderr)
-        return result
-
-    def _resets_so_far(self) -> Counter[Any]:
-        """Of the model's state; a cluster does not tell."""
-        return Counter(getattr(self._worker[0], "resets", {}))
-
-    def forecast(self, task: Task) -> Forecast:
-        """Find out what `clean` would do."""
-        choice = self._choice(task)
-        made = self._made
-        with closing(ProgressLine(self._name(task))) as progress:
-            progress.say("trying a few frames")
-            return forecast(task.source, task.target, made.processor, choice, model=made.identity)
-
-    def _choice(self, task: Task) -> CleanOptions:
-        options = self._options
-        view = options.compare or (View.SIDE if options.preview else None)
-        return CleanOptions(
-            self._encoder,
-            overwrite=options.overwrite,
-            resume=not options.no_resume,
-            excerpt=self._previewed(task.source) if options.preview else self._excerpt,
-            view=None if view is None else View(view),
-        )
-
-    def _previewed(self, source: Path) -> Excerpt:
-        start, end = self._excerpt.start, self._excerpt.end
-        if start is None and end is None:
-            return middle_of(source, PREVIEW_S)
-        if start is None:
-            start = max(Fraction(0), (end or 0) - PREVIEW_S)
-        return Excerpt(start, start + PREVIEW_S if end is None else end)
-
-    def _name(self, task: Task) -> str:
-        """What is worked on, and how far it is among the others."""
-        name, count = task.source.name, len(self._tasks)
-        return name if count == 1 else f"{self._tasks.index(task) + 1}/{count} {name}"
-
-    def report(self, result: CleanResult) -> dict[str, Any]:
-        """JSON-ready, of the video that was just cleaned."""
-        resets = self._resets_so_far() - self._resets
-        return (
-            result.stats.report()
-            | self._worker[2]
-            | {"resets": {reason.value: count for reason, count in resets.items()}}
-        )
-
-
-def _deblurrer(model: str, **choices: Any) -> Made:
-    """Load a model, here or on a worker of a cluster."""
-    load_tensorflow()
-    from stream.inference.deblurrer import Deblurrer
-
-    deblurrer = Deblurrer(model, **choices)
-    report = {
-        "model": deblurrer.name,
-        "precision": deblurrer.compute.precision,
-        "device": deblurrer.compute.device,
-    }
-    return Made(deblurrer, deblurrer.identity, report)

@@ -180,18 +180,18 @@ def test_a_folder_is_cleaned_with_one_model(clip, random_model, tmp_path, capsys
 def test_a_batch_that_is_interrupted_tells_what_it_has_done(
     clip, random_model, tmp_path, capsys, monkeypatch
 ):
-    from stream.cli import clean
+    from stream.cli import cleaner
 
     videos = [tmp_path / name for name in ("a.mp4", "b.mp4", "c.mp4")]
     for video in videos:
         video.write_bytes(clip(SMALL).read_bytes())
 
-    class Interrupting(clean.ProgressLine):
+    class Interrupting(cleaner.ProgressLine):
         def __call__(self, stats):
             if self._name == "2/3 b.mp4":
                 raise KeyboardInterrupt
 
-    monkeypatch.setattr(clean, "ProgressLine", Interrupting)
+    monkeypatch.setattr(cleaner, "ProgressLine", Interrupting)
     argv = ["clean", *map(str, videos), str(tmp_path / "out"), "--model", random_model]
     assert main(argv) == 130
     said = capsys.readouterr()
