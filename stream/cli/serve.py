@@ -19,6 +19,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cert", type=Path, metavar="FILE.pem", help="serve https with this")
     parser.add_argument("--key", type=Path, metavar="FILE.pem", help="its key, if in another file")
     parser.add_argument(
+        "--name",
+        action="append",
+        default=[],
+        help="a name by which the page is reached, if it is not this machine's; may be repeated",
+    )
+    parser.add_argument(
         "--max-sessions",
         type=positive_int,
         default=4,
@@ -79,7 +85,7 @@ def run(options: argparse.Namespace) -> int:
         runtime=options.runtime,
         strength=options.strength,
     )
-    address = Address(options.host, options.port, options.cert, options.key)
+    address = Address(options.host, options.port, options.cert, options.key, tuple(options.name))
     serve(deblurrer, address, limits, _tell)
     return 0
 

@@ -11,7 +11,7 @@ import hmac
 import ipaddress
 import secrets
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from urllib.parse import urlsplit
 
 from aiohttp import web
@@ -57,11 +57,12 @@ class Guard:
         host: What the server binds to, as the user gave it.
         token: What every request must bring, in the cookie, as a bearer or once in the query; None
             where only this machine reaches the server.
+        names: Further ones by which the server is reached.
     """
 
-    def __init__(self, host: str, token: str | None) -> None:
+    def __init__(self, host: str, token: str | None, names: Sequence[str] = ()) -> None:
         self._token = token
-        self._hosts = {"localhost", host.lower()}
+        self._hosts = {"localhost", host.lower(), *(name.lower() for name in names)}
         if token is not None:
             name = socket.gethostname().lower()
             self._hosts |= {name, f"{name}.local"}

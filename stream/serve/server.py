@@ -37,12 +37,14 @@ class Address:
         port: 0 for any that is free.
         certificate: A PEM file, for https.
         key: Its key, where that is not in the same file.
+        names: Further names by which the server is reached, behind a proxy or by DNS.
     """
 
     host: str = "127.0.0.1"
     port: int = 8080
     certificate: Path | None = None
     key: Path | None = None
+    names: tuple[str, ...] = ()
 
 
 def serve(
@@ -76,7 +78,11 @@ async def _serve(
     shared = SharedDeblurrer(deblurrer, max_batch=_MAX_BATCH[deblurrer.compute.device])
     try:
         server = Server(
-            shared, deblurrer.name, deblurrer.compute, limits, Guard(address.host, token)
+            shared,
+            deblurrer.name,
+            deblurrer.compute,
+            limits,
+            Guard(address.host, token, address.names),
         )
         runner = web.AppRunner(
             server.application(),

@@ -74,7 +74,7 @@ class Running:
 
 
 @contextlib.asynccontextmanager
-async def serving(tmp_path: Path, limits: Limits | None = None, token: str | None = None):
+async def serving(tmp_path: Path, limits: Limits | None = None, token=None, names=()):
     """Ends with the check that nothing stays behind."""
     engine = Brightener()
     shared = SharedDeblurrer(engine)
@@ -87,7 +87,7 @@ async def serving(tmp_path: Path, limits: Limits | None = None, token: str | Non
             "stand-in",
             Compute("cpu", "float32"),
             limits or Limits(),
-            Guard("127.0.0.1", token),
+            Guard("127.0.0.1", token, names),
         )
     finally:
         tempfile.tempdir = before

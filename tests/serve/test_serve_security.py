@@ -128,6 +128,15 @@ def test_a_name_that_somebody_points_at_us_is_refused(tmp_path, host, status):
     bounded(scenario())
 
 
+def test_further_names_can_be_given(tmp_path):
+    async def scenario():
+        async with serving(tmp_path, names=["Deblur.example"]) as running:
+            for host, status in (("deblur.example:443", 200), ("x.deblur.example", 421)):
+                assert await running.status("GET", "/stats", headers={"Host": host}) == status
+
+    bounded(scenario())
+
+
 def test_with_a_token_any_address_and_our_own_name_will_do(tmp_path):
     async def scenario():
         async with serving(tmp_path, token=TOKEN) as running:
