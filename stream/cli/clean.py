@@ -99,7 +99,9 @@ def _add_cleaning(group: Options) -> None:
 
 def _add_encoding(group: Options) -> None:
     group.add_argument(
-        "--codec", metavar="NAME", help="h264, hevc, vp9, ... (default: the input's codec)"
+        "--codec",
+        metavar="NAME",
+        help="h264, hevc, vp9, ..., h264_nvenc, ... (default: the input's codec)",
     )
     group.add_argument(
         "--crf",
