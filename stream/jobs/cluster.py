@@ -292,7 +292,7 @@ def _connected(address: str) -> Any:
     logging.getLogger("ray").setLevel(logging.ERROR)
     try:
         ray.init(**options)
-    except (OSError, RuntimeError, ValueError, TimeoutError, ray.exceptions.RayError) as error:
+    except Exception as error:  # that very class, where starting takes more than its 30 s
         raise JobError(f"Ray at {address} does not take us in ({_first_line(error)})") from error
     finally:
         with suppress(ValueError):  # only the main thread may, and only there has Ray replaced it

@@ -41,7 +41,7 @@ class Workspace:
         require_promising(target, overwrite=overwrite)
         try:
             self._lock = self._locked()
-            self.journal = Journal(self.folder / _JOURNAL, self._whole)
+            self.journal = Journal(self.folder / _JOURNAL)
         except OSError as error:
             raise JobError(f"{self.folder} cannot be written ({error.strerror})") from error
 
@@ -73,14 +73,15 @@ class Workspace:
         return joined.file == file_id(self.target)
 
     def adopt(self, identity: Identity) -> str | None:
-        """Keep the finished segments if they are of this job.
+        """Keep the finished segments if they are of this job, and as they were written.
 
         Returns:
             What was removed and why, if it was work.
         """
         before, finished = self.journal.identity, self.journal.segments
         if before == identity:
-            self.keep_only(finished)
+            self.journal = Journal(self.folder / _JOURNAL, self._whole)
+            self.keep_only(self.journal.segments)
             return None
         self.begin(identity)
         if before is None or not finished:

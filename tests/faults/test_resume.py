@@ -287,12 +287,15 @@ def test_a_lock_on_a_removed_file_is_no_lock(tmp_path, monkeypatch):
         Lock(path)
 
 
-def test_killed_while_tidying_the_job_is_done(clip, expected, tmp_path, monkeypatch):
+@pytest.mark.parametrize("removed", [(), ("000000.mp4", "000002.mp4")])
+def test_killed_while_tidying_the_job_is_done(removed, clip, expected, tmp_path, monkeypatch):
     target = tmp_path / "out.mkv"
     with monkeypatch.context() as patch:
         patch.setattr(Workspace, "_remove", lambda self: None)
         resume(clip, target)
     assert names(tmp_path) == [KEPT, "out.mkv"]
+    for name in removed:
+        (tmp_path / KEPT / name).unlink()
     before = target.stat()
     processor = Averaging()
     result, _ = resume(clip, target, processor=processor)
