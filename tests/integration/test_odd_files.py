@@ -5,7 +5,7 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
-from clips import Clip, make_clip, packets, picture, png, times
+from clips import Clip, make_clip, packet, packets, picture, png, times
 from fakes import FakeProcessor
 
 from stream.capture.file import FileSource
@@ -170,3 +170,26 @@ def test_a_file_with_nothing_but_cover_art_is_no_video(tmp_path):
         container.mux(made)
     with pytest.raises(OpenError, match="holds no video"):
         clean_file(path, tmp_path / "out.mp4", FakeProcessor())
+
+
+@pytest.mark.parametrize("suffix", [".ts", ".mkv"])
+def test_data_streams_are_kept_or_named(suffix, tmp_path):
+    source, target = tmp_path / "in.ts", tmp_path / f"out{suffix}"
+    with av.open(str(source), "w", format="mpegts") as container:
+        video = container.add_stream("libx264", rate=25, options={"preset": "ultrafast"})
+        video.width, video.height, video.pix_fmt = 160, 120, "yuv420p"
+        data = container.add_data_stream("klv")
+        spec = Clip(time_base=Fraction(1, 25), gaps=(1,))
+        for index in range(12):
+            container.mux(video.encode(picture(spec, index, index)))
+            container.mux(packet(data, b"\x06\x0e\x2b\x34" + bytes([index] * 12), 40 * index, 0))
+        container.mux(video.encode(None))
+    result = clean_file(source, target, FakeProcessor())
+    if suffix == ".ts":
+        assert result.warnings == ()
+        read = [[raw for _, raw in packets(path, "data")] for path in (source, target)]
+        assert read[0] == read[1]
+        assert len(read[0]) == 12
+    else:
+        named = "data stream 1 (klv) cannot be kept in matroska, left out"
+        assert result.warnings == (named,)
