@@ -36,6 +36,11 @@ class _Request:
     frame: Frame
     result: Future[Frame]
 
+    def cancel(self) -> None:
+        """Tell those who wait, too."""
+        self.result.cancel()
+        self.result.set_running_or_notify_cancel()
+
 
 class SharedDeblurrer:
     """Runs a deblurrer on a thread of its own for as many streams as are opened.
@@ -93,7 +98,7 @@ class SharedDeblurrer:
                 raise ModelError("the engine has been closed")
             before = self._waiting.get(stream)
             if before:
-                before.result.cancel()
+                before.cancel()
                 frame = frame.replace(gap=frame.gap + before.frame.gap + 1)
             request = _Request(frame.replace(stream_id=stream.stream_id), Future())
             self._waiting[stream] = request
@@ -104,7 +109,7 @@ class SharedDeblurrer:
         """See `SharedStream.close`."""
         with self._changed:
             if request := self._waiting.pop(stream, None):
-                request.result.cancel()
+                request.cancel()
             self._gone.append(stream.stream_id)
             self._changed.notify_all()
 
@@ -119,7 +124,8 @@ class SharedDeblurrer:
         finally:
             self._deblurrer.close()
             for request in self._waiting.values():
-                request.result.set_exception(ModelError("the engine has been closed"))
+                if request.result.set_running_or_notify_cancel():
+                    request.result.set_exception(ModelError("the engine has been closed"))
             self._waiting.clear()
 
     def _take(self) -> tuple[list[_Request], list[int]]:
