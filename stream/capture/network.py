@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from stream.capture.feed import Place
+from stream.url import without_password
 
 # What FFmpeg may open for each kind of address, and nothing else: a playlist from the network
 # must not name files of this machine.
@@ -46,12 +47,3 @@ def network_place(url: str, timeout_s: float) -> Place:
         },
         timeout_s=timeout_s,
     )
-
-
-def without_password(url: str) -> str:
-    """The address as messages and reports may show it."""
-    parts = urlsplit(url)
-    credentials, at, host = parts.netloc.rpartition("@")
-    user = credentials.partition(":")[0]
-    shown = f"{user}:***@{host}" if at and ":" in credentials else parts.netloc
-    return urlunsplit((parts.scheme, shown, parts.path, "***" if parts.query else "", ""))

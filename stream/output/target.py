@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from stream.capture.network import without_password
 from stream.errors import SinkError
+from stream.url import without_password
 
 PUSH_TIMEOUT_S = 5.0
 """How long a receiver may take nothing before it counts as lost."""

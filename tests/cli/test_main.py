@@ -140,6 +140,14 @@ ARROWS = {
     "stream.pipeline": {"av", "cv2", "tensorflow", "keras", "models"},
     "stream.capture.file": {"cv2", "tensorflow", "keras", "models", "stream.output"},
     "stream.output.file": {"cv2", "tensorflow", "keras", "models", "stream.capture"},
+    "stream.capture.address, stream.capture.feed, stream.capture.camera": {
+        *("tensorflow", "keras", "models", "stream.output", "stream.inference"),
+    },
+    "stream.output.tee, stream.output.live_video, stream.output.window": {
+        *("tensorflow", "keras", "models", "stream.capture", "stream.inference"),
+    },
+    "stream.inference.overload": {"tensorflow", "keras", "models", "stream.capture"},
+    "stream.live": {"av", "cv2", "tensorflow", "keras", "models"},
     "stream.jobs.clean": {"cv2", "tensorflow", "keras", "models", "stream.inference"},
     "stream.inference.shared": {"av", "cv2", "tensorflow", "keras", "models"},
     "stream.serve.app": {"tensorflow", "keras", "models"},

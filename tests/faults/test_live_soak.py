@@ -20,6 +20,7 @@ PARTS = 6
 def test_latency_stays_flat_for_minutes_and_over_a_reconnection(sender):  # noqa: F811
     from stream.inference.deblurrer import Deblurrer
 
+    deblurrer = Deblurrer("tiny")  # first: what comes while it loads would queue up
     far = sender("http")
     far.start()
     far.wait()
@@ -51,7 +52,7 @@ def test_latency_stays_flat_for_minutes_and_over_a_reconnection(sender):  # noqa
             far.start()
 
     source = open_source(far.address, SourceOptions(timeout_s=2), on_message=on_message)
-    control = OverloadControl(levels_of(["tiny"], Deblurrer))
+    control = OverloadControl(levels_of(["tiny"], lambda name: deblurrer))
     sink = Measured()
     pipeline = Pipeline(source, control, sink, capacity=1)
     stats = pipeline.run()

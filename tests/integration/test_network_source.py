@@ -10,10 +10,11 @@ from fakes import FakeProcessor, FakeSink
 from network import free_port, sender  # noqa: F401 - a fixture
 
 from stream.capture.address import SourceOptions, open_source
-from stream.capture.network import is_url, network_place, without_password
-from stream.errors import OpenError, SourceError
+from stream.capture.network import is_url, network_place
+from stream.errors import OpenError
 from stream.frame import Discontinuity
 from stream.pipeline import Pipeline
+from stream.url import without_password
 
 PATIENT = SourceOptions(timeout_s=1.0)
 ENOUGH = 15
@@ -65,21 +66,6 @@ def test_a_sender_that_is_killed_and_started_again(kind, sender):  # noqa: F811
     before, first = sink.frames[bridge - 1], sink.frames[bridge]
     passed = first.captured_at - before.captured_at
     assert float((first.pts - before.pts) * first.time_base) == pytest.approx(passed, abs=0.3)
-
-
-def test_a_source_that_stays_away_is_given_up(sender):  # noqa: F811
-    far, said = sender("tcp"), []
-    far.start()
-    source = opened(far.address, SourceOptions(timeout_s=1, give_up_s=0.2), said.append)
-    frames = source.frames()
-    try:
-        assert next(frames).index == 0
-        far.kill()
-        with pytest.raises(SourceError, match=r"no connection for 0 s .*refused"):
-            list(frames)
-    finally:
-        source.close()
-    assert len(said) == 2
 
 
 def test_nothing_there_is_one_clear_line_in_bounded_time():
