@@ -99,8 +99,10 @@ class _Port:
 
 def is_image_model(name: str) -> bool:
     """Whether a model's name means a file of this kind rather than one of our own."""
+    from models.registry import CONFIGS  # loads Keras, which a glance at a name should not
+
     path = Path(name)
-    return path.suffix.lower() == ".onnx" or path.is_dir()
+    return name not in CONFIGS and (path.suffix.lower() == ".onnx" or path.is_dir())
 
 
 def load_image_model(name: str) -> ImageModel:

@@ -18,7 +18,8 @@ def add_model(options: Options) -> None:
         "--model",
         default="tiny",
         metavar="NAME",
-        help="one that `deblur models` lists, or a weights file (default: tiny)",
+        help="one that `deblur models` lists, a weights file, or a SavedModel or ONNX file of RGB "
+        "frames (default: tiny)",
     )
 
 

@@ -3,14 +3,16 @@
 import argparse
 from pathlib import Path
 
-from stream.cli.arguments import add_model, size
+from stream.cli.arguments import size
 from stream.cli.quiet import load_tensorflow, native_errors_aside
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
     parser.epilog = "docs/export.md says what such a file takes and gives."
-    add_model(parser)
+    parser.add_argument(
+        "--model", default="tiny", metavar="NAME", help="of `deblur models`, or a weights file"
+    )
     parser.add_argument(
         "--format", required=True, choices=("saved_model", "litert", "onnx", "openvino")
     )

@@ -9,7 +9,7 @@ import tensorflow as tf
 from onnx import TensorProto, helper, numpy_helper
 
 from models.errors import WeightsError
-from models.image_model import load_image_model
+from models.image_model import is_image_model, load_image_model
 from stream.errors import ModelError
 from stream.frame import ColorTags, Frame, Planes, chroma_size
 from stream.inference.deblurrer import Deblurrer
@@ -155,6 +155,13 @@ def test_a_change_comes_back_through_the_source_s_own_matrix(tmp_path, color, gr
     out = Deblurrer(path, device="cpu").process(frame)[0]
     assert np.unique(out.planes.arrays[0]).tolist() == [round(128 + 0.1 * green * 219)]
     assert out.planes.arrays[1].max() < 128 > out.planes.arrays[2].max()
+
+
+def test_a_folder_of_a_shipped_model_s_name_is_not_meant(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tiny").mkdir()
+    assert not is_image_model("tiny")
+    assert is_image_model("./tiny")
 
 
 def test_what_does_not_fit_such_a_model_is_said(identity):
