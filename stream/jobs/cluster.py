@@ -154,17 +154,18 @@ class Cluster:
         self, work: Callable[..., Any], orders: Iterator[tuple[Any, ...]]
     ) -> Iterator[Any]:
         """What ``work`` gives for each of ``orders``, as it comes; few are waiting at any time."""
-        task = self._task(work)
+        takes = demand(self._machines(), self._gpu_share)
+        task = self._task(work, takes)
         waiting: list[Any] = []
         try:
             while True:
-                while len(waiting) < 2 * self._slots() and (order := next(orders, None)):
+                while len(waiting) < 2 * self._slots(takes) and (order := next(orders, None)):
                     waiting.append(task.remote(*order))
                 if not waiting:
                     return
                 done, waiting = self._ray.wait(waiting, timeout=_PATIENCE_S)
                 if not done:
-                    self._slots()  # whether anybody is left to do it
+                    self._slots(takes)  # whether anybody is left to do it
                 for reference in done:
                     yield self._result(reference)
         finally:
@@ -183,43 +184,38 @@ class Cluster:
                 "is finished is kept, look to its machines and run again"
             ) from error
 
-    def _task(self, work: Callable[..., Any]) -> Any:
+    def _task(self, work: Callable[..., Any], takes: dict[str, float]) -> Any:
         """A process with several GPUs in sight stays on its first, so there it is used once."""
-        nodes = self._nodes()
-        crowded = any(node.get("GPU", 0) > 1 for node in nodes)
-        return self._ray.remote(
-            **_demand(nodes, self._gpu_share), max_calls=int(crowded), max_retries=_RETRIES
-        )(work)
+        crowded = any(machine.get("GPU", 0) > 1 for machine in self._machines())
+        return self._ray.remote(**takes, max_calls=int(crowded), max_retries=_RETRIES)(work)
 
-    def _slots(self) -> int:
+    def _slots(self, takes: dict[str, float]) -> int:
         """How many segments can be in work at a time.
 
         Raises:
             JobError: None.
         """
-        nodes = self._nodes()
-        demand = _demand(nodes, self._gpu_share)
         kind, share = (
-            ("GPU", demand["num_gpus"]) if demand["num_gpus"] else ("CPU", demand["num_cpus"])
+            ("GPU", takes["num_gpus"]) if takes["num_gpus"] else ("CPU", takes["num_cpus"])
         )
-        slots = sum(int(node.get(kind, 0) / share) for node in nodes)
+        slots = sum(int(machine.get(kind, 0) / share) for machine in self._machines())
         if slots < 1:
             raise JobError("no machine of the cluster is left to work; start some and run again")
         return slots
 
-    def _nodes(self) -> list[dict[str, float]]:
+    def _machines(self) -> list[dict[str, float]]:
         """Resources of the machines that are alive."""
         return [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
 
 
-def _demand(nodes: list[dict[str, float]], gpu_share: float) -> dict[str, float]:
+def demand(machines: list[dict[str, float]], gpu_share: float) -> dict[str, float]:
     """What a segment takes: a share of a GPU, or else all the cores of the smallest machine.
 
     Never GPUs here and cores there: they compute different bits.
     """
-    if gpu_share and any(node.get("GPU") for node in nodes):
+    if gpu_share and any(machine.get("GPU") for machine in machines):
         return {"num_cpus": 1, "num_gpus": gpu_share}
-    cores = [node["CPU"] for node in nodes if node.get("CPU")]
+    cores = [machine["CPU"] for machine in machines if machine.get("CPU")]
     return {"num_cpus": min(cores, default=1), "num_gpus": 0}
 
 

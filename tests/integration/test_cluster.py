@@ -17,7 +17,7 @@ from fakes import Averaging
 from stream.cli import main
 from stream.errors import JobError
 from stream.jobs import CleanOptions, clean_file
-from stream.jobs.cluster import Cluster
+from stream.jobs.cluster import Cluster, demand
 from stream.output.encoder import EncoderOptions
 
 TESTS = Path(__file__).parents[1]
@@ -137,6 +137,19 @@ def test_a_machine_killed_in_the_middle_of_a_job_costs_nothing(clip, alone, tmp_
     assert ours == ["failed: there is no such model", "killed after True", "frames 40 40"]
     assert (tmp_path / "stuck").exists()
     assert (tmp_path / "out.mkv").read_bytes() == alone
+
+
+@pytest.mark.parametrize(
+    ("share", "machines", "takes"),
+    [
+        (1.0, [{"CPU": 8.0}, {"CPU": 4.0, "GPU": 2.0}], {"num_cpus": 1, "num_gpus": 1.0}),
+        (0.5, [{"CPU": 4.0, "GPU": 1.0}], {"num_cpus": 1, "num_gpus": 0.5}),
+        (0.0, [{"CPU": 8.0}, {"CPU": 4.0, "GPU": 2.0}], {"num_cpus": 4.0, "num_gpus": 0}),
+        (1.0, [{"CPU": 8.0}, {"CPU": 4.0}, {}], {"num_cpus": 4.0, "num_gpus": 0}),
+    ],
+)
+def test_a_segment_takes_a_gpu_where_there_is_one_and_else_a_small_machine(share, machines, takes):
+    assert demand(machines, share) == takes
 
 
 def test_without_ray_it_says_how_to_install_it(monkeypatch):
