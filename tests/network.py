@@ -31,6 +31,7 @@ class Sender:
         self._process = None
 
     def start(self, *size):
+        self.kill()  # on a busy machine a receiver may miss one that is still there
         script = Path(__file__).with_name("sender.py")
         argv = [sys.executable, str(script), self._url, *map(str, size)]
         self._process = subprocess.Popen(argv, stderr=subprocess.DEVNULL)
