@@ -120,6 +120,7 @@ def alone(clip, tmp_path_factory):
     return target.read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_a_ray_of_our_own_makes_the_same_bytes_and_goes_on_after_ctrl_c(clip, alone, tmp_path):
     said = run_driver(OWN, clip(SPEC), tmp_path / "out.mkv")
