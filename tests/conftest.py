@@ -7,6 +7,8 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+with contextlib.suppress(ModuleNotFoundError):
+    import aiortc  # noqa: F401  # before TensorFlow, behind which its libsrtp crashes
 import pytest
 from clips import Clip, make_clip
 

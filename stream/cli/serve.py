@@ -60,7 +60,7 @@ def run(options: argparse.Namespace) -> int:
     """Serve until Ctrl-C or SIGTERM, which is how it is meant to end: exit code 0."""
     try:
         import aiohttp  # noqa: F401
-        import aiortc  # noqa: F401
+        import aiortc  # noqa: F401  # before TensorFlow, behind which its libsrtp crashes
     except ModuleNotFoundError as error:
         raise DeblurError(
             f'deblur serve needs {error.name}: pip install "deblurstream[web]"'
