@@ -80,8 +80,8 @@ def as_flowing(picture: av.VideoFrame) -> av.VideoFrame:
         return picture
     if is_rgb(name) and _depth(picture.format) == 8 and picture.format.name not in _EXACT_RGB:
         # swscale goes from packed 5:6:5 and the like to planes by way of YUV
-        picture = picture.reformat(format="rgba" if has_alpha(name) else "rgb24")
-    return picture.reformat(format=name)
+        picture = _reformat(picture, format="rgba" if has_alpha(name) else "rgb24")
+    return _reformat(picture, format=name)
 
 
 def read_planes(picture: av.VideoFrame) -> Planes:
@@ -121,19 +121,29 @@ def write_planes(planes: Planes, *, rgb: bool = False, alpha: Plane | None = Non
 
 def converted(planes: Planes, width: int, height: int, pixel_format: str) -> Planes:
     """The same picture in another size and planar format, its range and matrix kept."""
-    return read_planes(write_planes(planes).reformat(width, height, pixel_format))
+    picture = write_planes(planes)
+    return read_planes(_reformat(picture, width=width, height=height, format=pixel_format))
 
 
 def without_rgb(picture: av.VideoFrame) -> av.VideoFrame:
     """The picture as YUV 4:4:4, BT.709, limited range and opaque; itself where it is no RGB."""
     if not _rgb(picture.format):
         return picture
-    return picture.reformat(
+    return _reformat(
+        picture,
         format=_with_depth("yuv444p", _depth(picture.format)),
         dst_colorspace=Colorspace.ITU709,
         src_color_range=ColorRange.JPEG,
         dst_color_range=ColorRange.MPEG,
     )
+
+
+def _reformat(picture: av.VideoFrame, **wanted: Any) -> av.VideoFrame:
+    """Convert on one thread: on several, swscale (PyAV 18.1) now and then writes over samples.
+
+    Seen where rows are no multiple of 16 samples, at the first ones of another thread's strip.
+    """
+    return picture.reformat(threads=1, **wanted)
 
 
 def write_picture(frame: Frame, name: str) -> av.VideoFrame:
@@ -158,8 +168,9 @@ def write_picture(frame: Frame, name: str) -> av.VideoFrame:
     if rgb and not is_rgb(name):
         return without_rgb(picture)
     if rgb or not is_rgb(name):
-        return picture.reformat(format=name)
-    return picture.reformat(
+        return _reformat(picture, format=name)
+    return _reformat(
+        picture,
         format=name,
         src_colorspace=_formula(frame),
         src_color_range=ColorRange.JPEG if frame.color.full_range else ColorRange.MPEG,

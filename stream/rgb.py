@@ -32,4 +32,4 @@ def to_rgb(frame: Frame) -> NDArray[np.uint8]:
     picture = write_planes(frame.planes)
     picture.color_range = frame.color.range
     picture.colorspace = frame.color.matrix
-    return picture.to_ndarray(format="rgb24").astype(np.uint8, copy=False)
+    return picture.to_ndarray(format="rgb24", threads=1).astype(np.uint8, copy=False)

@@ -103,6 +103,6 @@ def _read_video(path: Path) -> Iterator[np.ndarray]:
     try:
         with av.open(str(path)) as container:
             for frame in container.decode(video=0):
-                yield frame.to_ndarray(format="rgb24")
+                yield frame.to_ndarray(format="rgb24", threads=1)
     except (av.FFmpegError, IndexError) as error:
         raise ClipError(f"{path} can't be decoded as a video: {error}") from error

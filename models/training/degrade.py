@@ -52,4 +52,4 @@ def compress_video(frames: NDArray[np.uint8], crf: int) -> NDArray[np.uint8]:
         picture.pts = index
     packets = [packet for picture in [*pictures, None] for packet in encoder.encode(picture)]
     decoded = [picture for packet in [*packets, None] for picture in decoder.decode(packet)]
-    return np.stack([picture.to_ndarray(format="rgb24") for picture in decoded])
+    return np.stack([picture.to_ndarray(format="rgb24", threads=1) for picture in decoded])

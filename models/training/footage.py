@@ -109,7 +109,7 @@ def _read(video: Path, limit: int) -> Iterator[tuple[bool, NDArray[np.uint8]]]:
                         break
                     yield (
                         index == 0,
-                        _shrink(np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)),
+                        _shrink(np.asarray(frame.to_ndarray(format="rgb24", threads=1), np.uint8)),
                     )
     except (av.FFmpegError, IndexError) as error:
         raise ValueError(f"{video}: not a readable video ({error})") from error

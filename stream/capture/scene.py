@@ -166,5 +166,6 @@ def _planes(rgb: np.ndarray) -> tuple[Plane, ...]:
             dst_colorspace="ITU709",
             src_color_range="JPEG",
             dst_color_range="MPEG",
+            threads=1,
         )
     ).arrays

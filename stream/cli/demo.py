@@ -142,7 +142,7 @@ def write_video(path: Path, frames: Iterable[np.ndarray], *, sound: bool = False
             if count == 1:
                 video.height, video.width = rgb.shape[:2]
             frame = av.VideoFrame.from_ndarray(rgb, format="rgb24").reformat(
-                format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG"
+                format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG", threads=1
             )
             frame.pts, frame.time_base = count - 1, Fraction(1, RATE)
             container.mux(video.encode(frame))

@@ -81,7 +81,7 @@ class LiveVideo:
         if (picture.width, picture.height, picture.format.name) != (
             (context.width, context.height, context.pix_fmt)
         ):
-            picture = picture.reformat(context.width, context.height, context.pix_fmt)
+            picture = picture.reformat(context.width, context.height, context.pix_fmt, threads=1)
         picture.pts = self._due(frame)
         picture.time_base = context.time_base
         self._encode(picture)

@@ -51,7 +51,7 @@ def bgr_of(frame: Frame, planes: Planes) -> np.ndarray:
     picture = write_planes(planes)
     picture.color_range = frame.color.range
     picture.colorspace = frame.color.matrix
-    return picture.to_ndarray(format="bgr24")
+    return picture.to_ndarray(format="bgr24", threads=1)
 
 
 def label(picture: np.ndarray, view: View, divider: float) -> None:

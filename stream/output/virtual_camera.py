@@ -52,7 +52,7 @@ class VirtualCamera:
         Raises:
             SinkError: The driver has gone.
         """
-        picture = write_planes(frame.planes).reformat(*self._size, "yuv420p")
+        picture = write_planes(frame.planes).reformat(*self._size, "yuv420p", threads=1)
         try:
             self._camera.send(np.ascontiguousarray(picture.to_ndarray()))
         except (RuntimeError, OSError) as error:

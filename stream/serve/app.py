@@ -155,7 +155,7 @@ class Server:
         return web.json_response(self._session(request).report())
 
     async def _remove_session(self, request: web.Request) -> web.Response:
-        await self._sessions.stop(self._session(request).name)
+        await self._sessions.stop(request.match_info["name"])  # the peer may have ended it already
         return web.Response(status=204)
 
     def _session(self, request: web.Request) -> Session:

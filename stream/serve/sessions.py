@@ -178,7 +178,9 @@ class Sessions:
         return dict(self._reasons).get(name)
 
     async def stop(self, name: str) -> None:
-        """End a session; returns when its stream is free."""
+        """End a session, if it is still there; returns when its stream is free."""
+        if name not in self._open:
+            return
         session, task = self._open[name], self._tasks[name]
         task.cancel()
         await asyncio.wait([task])

@@ -125,8 +125,9 @@ def test_the_example_that_records(here, capsys):
 
 
 def test_there_is_a_test_for_every_example():
-    names = sorted(path.name for path in EXAMPLES.glob("*.py"))
-    assert names == ["camera.py", "pictures.py", "record.py"]
+    tested = "".join(path.read_text() for path in Path(__file__).parent.glob("test_*.py"))
+    examples = {path.name for path in EXAMPLES.glob("*.py")} - {"video.py"}  # the runtimes' helper
+    assert [name for name in examples if f'"{name}"' not in tested] == []
 
 
 def test_pictures_one_by_one_are_a_stream_of_their_own():

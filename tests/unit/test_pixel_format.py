@@ -160,6 +160,14 @@ def test_what_an_encoder_is_given_instead_has_the_same_samples(flowing):
             np.testing.assert_array_equal(read_alpha(again), frame.alpha)
 
 
+def test_rearranging_never_writes_over_samples():
+    """With several threads, one conversion in twenty did."""
+    frame = framed(noise("gray10le", 34, 18))
+    for _ in range(200):
+        again = read_planes(write_picture(frame, "yuv422p10le"))
+        np.testing.assert_array_equal(again.arrays[0], frame.planes.arrays[0])
+
+
 def test_twelve_bits_are_rounded_to_ten():
     luma = np.array([[0, 1, 2, 3, 5, 6, 4093, 4094, 4095]], np.uint16)
     frame = Frame(planes=Planes((luma,) * 3, (0, 0), 12), pts=0, time_base=Fraction(1), alpha=luma)

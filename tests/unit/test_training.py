@@ -241,7 +241,7 @@ def test_the_smoothed_absolute_error_of_a_constant_error_is_that_error():
 def options(out="run", stills="none", **changes):
     settings = TrainOptions(
         Path(out),
-        "tiny",
+        None,
         PoolSettings((str(stills),), size=48, frames=3, first=4, capacity=8),
         BatchShape(clips=2, frames=2, crop=32),
         ValidationShape(clips=1, frames=2, height=32, width=48),

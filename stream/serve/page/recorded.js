@@ -133,9 +133,14 @@ function follow(time) {
 cleaned.addEventListener("play", () => original.play().catch(() => {}));
 cleaned.addEventListener("pause", () => {
   original.pause();
-  original.currentTime = cleaned.currentTime;
+  align();
 });
-cleaned.addEventListener("seeking", () => { original.currentTime = cleaned.currentTime; });
+original.addEventListener("pause", () => cleaned.paused && align()); // it may stop late
+cleaned.addEventListener("seeking", align);
+
+function align() {
+  original.currentTime = cleaned.currentTime;
+}
 for (const video of [original, cleaned]) {
   video.addEventListener("seeked", () => requestAnimationFrame(paint));
   video.addEventListener("loadeddata", paint);
