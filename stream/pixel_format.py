@@ -20,6 +20,9 @@ from stream.frame import ColorTags, Frame, Plane, Planes, chroma_size
 _LAYOUTS = {(1, 1): "420", (1, 0): "422", (0, 0): "444"}
 _DEPTHS = (8, 9, 10, 12, 14, 16)
 
+_SEMI_PLANAR = {"nv12": 0, "nv16": 0, "nv24": 0, "p010le": 6, "p210le": 6}
+"""Formats of a luma plane and one of U and V by turns, and how many bits lie below a sample."""
+
 
 def flowing_format(name: str) -> str:
     """The pixel format that frames decoded as ``name`` have in the pipeline."""
@@ -75,6 +78,8 @@ def color_tags(picture: av.VideoFrame) -> ColorTags:
 
 def as_flowing(picture: av.VideoFrame) -> av.VideoFrame:
     """The picture in its `flowing_format`; itself where it has that already."""
+    if picture.format.name in _SEMI_PLANAR:
+        return write_planes(_separated(picture))
     name = flowing_format(picture.format.name)
     if picture.format.name in (name, name.replace("yuv", "yuvj")):
         return picture
@@ -138,6 +143,39 @@ def without_rgb(picture: av.VideoFrame) -> av.VideoFrame:
     )
 
 
+def _interleaved(planes: Planes, name: str) -> av.VideoFrame:
+    """Planes as a semi-planar picture: swscale writes over samples of p010 now and then."""
+    picture = av.VideoFrame(planes.width, planes.height, name)
+    luma: Any
+    luma, *chroma = planes.arrays
+    both: Any = np.stack(chroma, axis=-1).reshape(chroma[0].shape[0], -1)
+    for plane, samples in zip(picture.planes, (luma, both), strict=True):
+        _samples(plane, samples.shape, planes.dtype)[:] = samples << _SEMI_PLANAR[name]
+    return picture
+
+
+def _separated(picture: av.VideoFrame) -> Planes:
+    """The inverse of `_interleaved`."""
+    name, layout = picture.format.name, picture.format
+    subsampling, dtype = (
+        _nearest_subsampling(layout),
+        np.uint8 if _depth(layout) == 8 else np.uint16,
+    )
+    columns, rows = chroma_size(picture.width, picture.height, subsampling)
+    shapes = (picture.height, picture.width), (rows, 2 * columns)
+    luma, both = (
+        _samples(plane, shape, dtype) >> _SEMI_PLANAR[name]
+        for plane, shape in zip(picture.planes, shapes, strict=True)
+    )
+    parts = (luma, both[:, 0::2], both[:, 1::2])
+    return Planes(tuple(_copied(part) for part in parts), subsampling, _depth(layout))
+
+
+def _samples(plane: Any, shape: tuple[int, int], dtype: Any) -> Any:
+    """A view of the first ``shape`` samples of a plane whose rows may be longer."""
+    return np.frombuffer(plane, dtype).reshape(shape[0], -1)[:, : shape[1]]
+
+
 def _reformat(picture: av.VideoFrame, **wanted: Any) -> av.VideoFrame:
     """Convert on one thread: on several, swscale (PyAV 18.1) now and then writes over samples.
 
@@ -162,6 +200,8 @@ def write_picture(frame: Frame, name: str) -> av.VideoFrame:
     alpha = frame.alpha if has_alpha(name) else None
     if alpha is not None and planes.bit_depth < frame.planes.bit_depth:
         alpha = _fewer_bits(alpha, frame.planes.bit_depth, planes.bit_depth)
+    if name in _SEMI_PLANAR:
+        return _interleaved(planes, name)
     picture = write_planes(planes, rgb=rgb, alpha=alpha)
     if picture.format.name == name:
         return picture

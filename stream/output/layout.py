@@ -13,7 +13,6 @@ _REARRANGED = {
     "yuv422p": ("nv16",),
     "yuv422p10le": ("p210le",),
     "yuv444p": ("nv24", "vuyx"),
-    "yuv444p10le": ("xv30le",),
     "gbrp": ("bgr0", "rgb24"),
     "gbrp16le": ("rgb48le", "rgb48be"),
     "gbrap": ("bgra", "rgba", "argb"),
