@@ -32,7 +32,7 @@ class Format:
         precisions: those it can be written in.
         channels_first: whether its state has the channels before rows and columns.
         default_size: height and width where the file must have one size and none is asked for.
-        packages: what writing and running it needs beside TensorFlow.
+        packages: what writing and running it needs that is not always installed.
         distribution: the one of the registry that runs it.
     """
 
@@ -70,7 +70,7 @@ FORMATS: dict[str, Format] = {
         precisions=("float32",),
         channels_first=True,
         default_size=None,
-        packages=("onnx", "onnxruntime"),
+        packages=(),
         distribution="onnxruntime",
     ),
     "openvino": Format(
@@ -79,7 +79,7 @@ FORMATS: dict[str, Format] = {
         precisions=("float32", "float16"),
         channels_first=True,
         default_size=None,
-        packages=("onnx", "openvino"),
+        packages=("openvino",),
         distribution="openvino",
     ),
 }

@@ -41,7 +41,7 @@ def add_compute(options: Options) -> None:
         "--runtime",
         choices=("auto", "tensorflow", "litert", "onnx", "openvino"),
         default="auto",
-        help="what computes (default: tensorflow)",
+        help="what computes (default: onnx for float32 on a CPU, otherwise tensorflow)",
     )
 
 

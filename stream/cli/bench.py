@@ -1,6 +1,7 @@
 """`deblur bench`: how fast a model and the pipeline run on this machine."""
 
 import argparse
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -99,8 +100,7 @@ def _measured(options: argparse.Namespace) -> dict[str, Any]:
         "pipelines": pipelines,
         "live": measure_live(deblurrer, width, height, frames, stats.fps),
         "size": f"{width}x{height}",
-        "precision": deblurrer.compute.precision,
-        "device": deblurrer.compute.device,
+        **asdict(deblurrer.compute),
         "machine": facts,
         "peers": [],
     }

@@ -7,6 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
+from dataclasses import asdict
 from fractions import Fraction
 from functools import cached_property, partial
 from pathlib import Path
@@ -165,9 +166,5 @@ def _deblurrer(model: str, **choices: Any) -> Made:
     from stream.inference.deblurrer import Deblurrer
 
     deblurrer = Deblurrer(model, **choices)
-    report = {
-        "model": deblurrer.name,
-        "precision": deblurrer.compute.precision,
-        "device": deblurrer.compute.device,
-    }
+    report = {"model": deblurrer.name, **asdict(deblurrer.compute)}
     return Made(deblurrer, deblurrer.identity, report)

@@ -11,6 +11,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -202,11 +203,9 @@ class _Models:
     def report(self) -> dict[str, Any]:
         """JSON-ready."""
         resets = sum((deblurrer.resets for deblurrer in self._opened), Counter[Discontinuity]())
-        compute = self._opened[0].compute
         return {
             "model": self._options.model,
-            "precision": compute.precision,
-            "device": compute.device,
+            **asdict(self._opened[0].compute),
             "resets": {reason.value: count for reason, count in resets.items()},
         }
 

@@ -12,10 +12,11 @@ Precision = Literal["auto", "float32", "bfloat16", "float16"]
 
 @dataclass(frozen=True, slots=True)
 class Compute:
-    """A device, "cpu" or "gpu", and a precision: a Keras dtype."""
+    """A device, "cpu" or "gpu", and a precision: a Keras dtype; and the runtime that computes."""
 
     device: str
     precision: str
+    runtime: str = "tensorflow"
 
 
 def choose(device: Device = "auto", precision: Precision = "auto") -> Compute:

@@ -123,7 +123,8 @@ def open_engine(
             somebody else's that maps RGB frames.
         device: see `stream.inference.device.choose`; TensorFlow alone has others than the CPU.
         precision: likewise; the others compute in float32.
-        runtime: what computes; "auto" is TensorFlow.
+        runtime: what computes; "auto" is ONNX Runtime for float32 on a CPU, where it is quicker
+            (docs/performance.md), and TensorFlow for all else.
 
     Raises:
         ModelError: there is no such model, or it can't run here.
@@ -137,14 +138,17 @@ def open_engine(
 
         wanted = "float32" if precision == "auto" else precision
         return TiledEngine(ImageEngine(model, choose(device, wanted)))
-    if runtime not in ("auto", "tensorflow"):
-        if device == "gpu" or precision not in ("auto", "float32"):
-            raise ModelError(
-                f"{runtime} computes in float32 on the CPU: use --runtime tensorflow for others"
-            )
-        from stream.inference.runtime_engine import RuntimeEngine
+    if runtime == "auto":
+        simple = choose(device, precision) == Compute("cpu", "float32")
+        runtime = "onnx" if simple else "tensorflow"
+    if runtime == "tensorflow":
+        from stream.inference.keras_engine import KerasEngine
 
-        return TiledEngine(RuntimeEngine(model, runtime))
-    from stream.inference.keras_engine import KerasEngine
+        return TiledEngine(KerasEngine(model, choose(device, precision)))
+    if device == "gpu" or precision not in ("auto", "float32"):
+        raise ModelError(
+            f"{runtime} computes in float32 on the CPU: use --runtime tensorflow for others"
+        )
+    from stream.inference.runtime_engine import RuntimeEngine
 
-    return TiledEngine(KerasEngine(model, choose(device, precision)))
+    return TiledEngine(RuntimeEngine(model, runtime))

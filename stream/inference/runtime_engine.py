@@ -53,7 +53,7 @@ class RuntimeEngine:
             raise ModelError(str(error)) from error
         self._runtime = runtime
         self.name = self._model.name
-        self.compute = Compute("cpu", "float32")
+        self.compute = Compute("cpu", "float32", runtime)
         weights = hashlib.sha256(registry.weights_path(model).read_bytes()).hexdigest()
         package = FORMATS[runtime].distribution
         self.identity = f"{weights} {package} {version(package)}"

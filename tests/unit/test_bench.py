@@ -64,10 +64,12 @@ def test_cases_are_timed_in_turn_after_the_burn_in():
 
 def test_the_ceiling_counts_what_it_computes():
     chains = convolution_chains(CONFIG, Compute("cpu", "float32"), 48, 64)
-    first = chains[f"{DEPTH} x 8 at 1/4"]
-    assert first.gflop == pytest.approx(2e-9 * DEPTH * 12 * 16 * 9 * 8 * 8)
-    assert len(chains) == 3
-    assert np.isfinite(first.call())
+    for runtime in ("TensorFlow", "ONNX Runtime"):
+        first = chains[f"{runtime} {DEPTH} x 8 at 1/4"]
+        assert first.gflop == pytest.approx(2e-9 * DEPTH * 12 * 16 * 9 * 8 * 8)
+        assert np.isfinite(first.call()).all()
+    assert len(chains) == 6
+    assert len(convolution_chains(CONFIG, Compute("cpu", "bfloat16"), 48, 64)) == 3
 
 
 def test_the_model_is_measured_beside_its_ceiling(deblurrer, weights):

@@ -20,6 +20,8 @@ from stream.inference.keras_engine import KerasEngine
 
 TIME_BASE = Fraction(1, 30)
 
+ON_TENSORFLOW = {"device": "cpu", "precision": "float32", "runtime": "tensorflow"}
+
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
@@ -28,7 +30,7 @@ def weights(tmp_path_factory):
 
 @pytest.fixture
 def deblurrer(weights):
-    return Deblurrer(weights, device="cpu", precision="float32")
+    return Deblurrer(weights, **ON_TENSORFLOW)
 
 
 def planes(seed, width=64, height=48, subsampling=(1, 1), depth=8, count=3):
@@ -84,13 +86,13 @@ def test_streaming_equals_the_sequence(deblurrer, weights):
 
 def test_a_batch_of_streams_equals_each_alone(weights):
     clips = [frames(3, seed=10 * i) for i in range(3)]
-    together = Deblurrer(weights, device="cpu", precision="float32")
+    together = Deblurrer(weights, **ON_TENSORFLOW)
     batched = [
         together.process_batch([f.replace(stream_id=i) for i, f in enumerate(moment)])
         for moment in zip(*clips, strict=True)
     ]
     for index, clip in enumerate(clips):
-        alone = Deblurrer(weights, device="cpu", precision="float32")
+        alone = Deblurrer(weights, **ON_TENSORFLOW)
         for moment, frame in enumerate(clip):
             assert_close(alone.process(frame)[0], batched[moment][index])
 
@@ -106,7 +108,7 @@ def test_a_reset_stream_is_as_a_fresh_one(deblurrer, weights):
     continued = (deblurrer.process(first), deblurrer.process(second))[1][0]
     deblurrer.reset(0, Discontinuity.SEEK)
     again = deblurrer.process(second.replace(pts=2))[0]
-    fresh = Deblurrer(weights, device="cpu", precision="float32").process(second)[0]
+    fresh = Deblurrer(weights, **ON_TENSORFLOW).process(second)[0]
     assert not differ(again, fresh)
     assert differ(continued, fresh)
 
@@ -130,7 +132,7 @@ def test_what_does_not_continue_begins_afresh(deblurrer, weights, changes, reaso
     broken = second.replace(**changes)
     result = deblurrer.process(broken)[0]
     assert deblurrer.resets == {Discontinuity.START: 1, reason: 1}
-    fresh = Deblurrer(weights, device="cpu", precision="float32").process(broken)[0]
+    fresh = Deblurrer(weights, **ON_TENSORFLOW).process(broken)[0]
     assert not differ(result, fresh)
 
 
@@ -159,7 +161,7 @@ def test_an_output_that_is_no_number_passes_the_frame_on_and_begins_afresh(deblu
     assert not differ(deblurrer.process(clip[1])[0], clip[1])
     assert deblurrer.resets[Discontinuity.NON_FINITE] == 1
     bias.assign(kept)
-    fresh = Deblurrer(weights, device="cpu", precision="float32").process(clip[2])[0]
+    fresh = Deblurrer(weights, **ON_TENSORFLOW).process(clip[2])[0]
     assert not differ(deblurrer.process(clip[2])[0], fresh)
 
 
@@ -197,7 +199,7 @@ def test_ten_bits_are_eight_bits_scaled(deblurrer, weights):
     eight = planes(0)
     ten = Planes(tuple(a.astype(np.uint16) * 4 for a in eight.arrays), (1, 1), 10)
     low = deblurrer.process(Frame(planes=eight, pts=0, time_base=TIME_BASE))[0]
-    fresh = Deblurrer(weights, device="cpu", precision="float32")
+    fresh = Deblurrer(weights, **ON_TENSORFLOW)
     high = fresh.process(Frame(planes=ten, pts=0, time_base=TIME_BASE))[0]
     for a, b in zip(arrays_of(low), arrays_of(high), strict=True):
         assert np.abs(a.astype(int) * 4 - b).max() <= 2  # rounded to 8 bits: half a code of 4
@@ -208,7 +210,7 @@ def test_chroma_of_444_gets_the_residual_of_its_420_view(deblurrer, weights):
     doubled = [a.repeat(2, 0).repeat(2, 1) for a in small.arrays[1:]]
     large = Planes((small.arrays[0], *doubled), (0, 0))
     low = deblurrer.process(Frame(planes=small, pts=0, time_base=TIME_BASE))[0]
-    fresh = Deblurrer(weights, device="cpu", precision="float32")
+    fresh = Deblurrer(weights, **ON_TENSORFLOW)
     high = fresh.process(Frame(planes=large, pts=0, time_base=TIME_BASE))[0]
     np.testing.assert_array_equal(arrays_of(low)[0], arrays_of(high)[0])
     np.testing.assert_array_equal(arrays_of(low)[1].repeat(2, 0).repeat(2, 1), arrays_of(high)[1])
@@ -218,7 +220,7 @@ def test_full_range_and_rgb_are_told_apart(deblurrer, weights):
     picture = planes(0, subsampling=(0, 0))
     outs = []
     for tags in (ColorTags(), ColorTags(range=2), ColorTags(matrix=0)):
-        fresh = Deblurrer(weights, device="cpu", precision="float32")
+        fresh = Deblurrer(weights, **ON_TENSORFLOW)
         frame = Frame(planes=picture, pts=0, time_base=TIME_BASE, color=tags)
         outs.append(fresh.process(frame)[0])
     assert differ(outs[0], outs[1])
@@ -247,7 +249,7 @@ def test_the_engine_agrees_with_the_evaluation(weights):
     codes = np.rint(16 + 219 * (luma / 255)).astype(np.uint8)
     neutral = np.full((24, 32), 128, np.uint8)
     picture = Planes((codes, neutral, neutral))
-    engine = Deblurrer(weights, device="cpu", precision="float32")
+    engine = Deblurrer(weights, **ON_TENSORFLOW)
     out = engine.process(Frame(planes=picture, pts=0, time_base=TIME_BASE))[0]
     model = registry.load(weights)
     restored = next(restore(model.network, model.config, iter([rgb]))).astype(float)
@@ -265,7 +267,7 @@ def test_strength_scales_the_correction(weights, subsampling, depth, count):
     picture = planes(0, 53, 47, subsampling, depth, count)
     changes = {}
     for strength in (0, 0.5, 1, 1.5):
-        deblurrer = Deblurrer(weights, device="cpu", precision="float32", strength=strength)
+        deblurrer = Deblurrer(weights, **ON_TENSORFLOW, strength=strength)
         out = deblurrer.process(Frame(planes=picture, pts=0, time_base=TIME_BASE))[0]
         pairs = zip(arrays_of(out), picture.arrays, strict=True)
         changes[strength] = [a.astype(int) - b for a, b in pairs]
@@ -280,7 +282,7 @@ def test_an_exaggerated_correction_stays_within_the_code_range(weights):
     rng = np.random.default_rng(0)
     luma = rng.choice(np.array([0, 1023], np.uint16), (48, 64))
     frame = Frame(planes=Planes((luma,), (0, 0), 10), pts=0, time_base=TIME_BASE)
-    out = Deblurrer(weights, device="cpu", precision="float32", strength=1.5).process(frame)[0]
+    out = Deblurrer(weights, **ON_TENSORFLOW, strength=1.5).process(frame)[0]
     assert differ(out, frame)
     assert arrays_of(out)[0].max() == 1023
 
