@@ -23,7 +23,7 @@ class BatchShape:
         crop: side of the square crop, in pixels, a multiple of 16.
     """
 
-    clips: int = 8
+    clips: int = 2
     frames: int = 4
     crop: int = 160
 

@@ -54,8 +54,8 @@ class TrainOptions:
     warmup: int | None = None
     average: float = 0.999
     log_every: int = 50
-    checkpoint_every: int = 200
-    validate_every: int = 1000
+    checkpoint_every: int = 500
+    validate_every: int = 2000
     workers: int = 1
 
     def __post_init__(self) -> None:
