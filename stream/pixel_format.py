@@ -157,10 +157,8 @@ def _interleaved(planes: Planes, name: str) -> av.VideoFrame:
 def _separated(picture: av.VideoFrame) -> Planes:
     """The inverse of `_interleaved`."""
     name, layout = picture.format.name, picture.format
-    subsampling, dtype = (
-        _nearest_subsampling(layout),
-        np.uint8 if _depth(layout) == 8 else np.uint16,
-    )
+    subsampling = _nearest_subsampling(layout)
+    dtype = np.uint8 if _depth(layout) == 8 else np.uint16
     columns, rows = chroma_size(picture.width, picture.height, subsampling)
     shapes = (picture.height, picture.width), (rows, 2 * columns)
     luma, both = (

@@ -23,6 +23,17 @@ def add_model(options: Options) -> None:
     )
 
 
+def add_strength(options: Options) -> None:
+    """How much of the correction to apply; `Deblurrer` says what the numbers mean."""
+    options.add_argument(
+        "--strength",
+        type=_strength,
+        default=1.0,
+        metavar="X",
+        help="how much to correct, 0 to 1.5: 0 changes no pixel (default: 1)",
+    )
+
+
 def add_compute(options: Options) -> None:
     """What to compute on, and how precisely."""
     options.add_argument(
@@ -61,8 +72,7 @@ def positive_float(text: str) -> float:
     return value
 
 
-def strength(text: str) -> float:
-    """How much of the correction to apply; `Deblurrer` says what the numbers mean."""
+def _strength(text: str) -> float:
     value = float(text)
     if not 0 <= value <= 1.5:
         raise argparse.ArgumentTypeError(f"{text} is not a number from 0 to 1.5")

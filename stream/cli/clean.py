@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
-from stream.cli.arguments import Options, add_compute, add_model, share, strength, time
+from stream.cli.arguments import Options, add_compute, add_model, add_strength, share, time
 from stream.cli.cleaner import PREVIEW_S, Cleaner
 from stream.cli.dry_run import dry_run
 from stream.cli.report import duration_text, size_text, write_json
@@ -76,7 +76,6 @@ def _add_view(group: Options) -> None:
         help=f"only {PREVIEW_S} s, from the middle or from --start on; "
         "side by side where --compare says no other",
     )
-
     group.add_argument(
         "--dry-run",
         action="store_true",
@@ -87,13 +86,7 @@ def _add_view(group: Options) -> None:
 
 def _add_cleaning(group: Options) -> None:
     add_model(group)
-    group.add_argument(
-        "--strength",
-        type=strength,
-        default=1.0,
-        metavar="X",
-        help="how much to correct, 0 to 1.5: 0 changes no pixel (default: 1)",
-    )
+    add_strength(group)
     add_compute(group)
 
 

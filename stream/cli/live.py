@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from stream.capture.address import KINDS, SourceOptions, source_of
 from stream.capture.camera import cameras
 from stream.capture.screen import screens
-from stream.cli.arguments import add_compute, positive_float, rate, size, strength
+from stream.cli.arguments import add_compute, add_strength, positive_float, rate, size
 from stream.cli.quiet import load_tensorflow
 from stream.cli.report import ProgressLine, write_json
 from stream.errors import OpenError
@@ -80,13 +80,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="always this one; by default the best of `deblur models` that keeps up",
     )
-    parser.add_argument(
-        "--strength",
-        type=strength,
-        default=1.0,
-        metavar="X",
-        help="how much of the correction to apply: 0 none, 1 all (default), up to 1.5",
-    )
+    add_strength(parser)
     add_compute(parser)
     parser.add_argument("--report", type=Path, metavar="FILE.json", help="write counts and timings")
 

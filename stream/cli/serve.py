@@ -6,7 +6,7 @@ import logging
 import sys
 from pathlib import Path
 
-from stream.cli.arguments import add_compute, add_model, positive_int, strength
+from stream.cli.arguments import add_compute, add_model, add_strength, positive_int
 from stream.cli.quiet import load_tensorflow
 from stream.errors import DeblurError
 
@@ -46,13 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="length of a recorded video (default: %(default)s)",
     )
     add_model(parser)
-    parser.add_argument(
-        "--strength",
-        type=strength,
-        default=1.0,
-        metavar="X",
-        help="how much of the correction to apply: 0 none, 1 all (default), up to 1.5",
-    )
+    add_strength(parser)
     add_compute(parser)
 
 
