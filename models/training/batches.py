@@ -23,9 +23,9 @@ class BatchShape:
         crop: side of the square crop, in pixels, a multiple of 16.
     """
 
-    clips: int = 2
+    clips: int = 3
     frames: int = 4
-    crop: int = 160
+    crop: int = 128
 
     def __post_init__(self) -> None:
         if min(self.clips, self.frames) < 1:

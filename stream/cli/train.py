@@ -38,9 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     length.add_argument("--steps", type=positive_int, default=20_000, metavar="N")
     length.add_argument("--minutes", type=float, metavar="M")
     parser.add_argument("--resume", action="store_true", help="go on with the run in --out")
-    parser.add_argument("--clips", type=positive_int, default=2, help="per batch (default: 2)")
+    parser.add_argument("--clips", type=positive_int, default=3, help="per batch (default: 3)")
     parser.add_argument("--frames", type=positive_int, default=4, help="per clip (default: 4)")
-    parser.add_argument("--crop", type=positive_int, default=160, help="pixels (default: 160)")
+    parser.add_argument("--crop", type=positive_int, default=128, help="pixels (default: 128)")
     parser.add_argument(
         "--learning-rate", type=float, metavar="R", help="(default: 0.003, with --from 0.001)"
     )

@@ -106,7 +106,7 @@ def test_what_cannot_be_written_is_said_in_one_line(model, kind, name, precision
 
 def test_a_missing_extra_is_named(model, tmp_path, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(ExportError, match=r'needs onnx and openvino: pip install "deblurstream\['):
+    with pytest.raises(ExportError, match=r'needs openvino: pip install "deblurstream\['):
         export(model, "openvino", tmp_path / "out.xml")
 
 
