@@ -5,9 +5,9 @@ NHWC or NCHW. Frames of other sizes than it takes are padded, or cut into tiles 
 """
 
 import hashlib
-import importlib.util
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 
 from models.errors import WeightsError
+from models.runtimes import onnx_session
 
 MULTIPLE = 64
 """Frame sides are padded to a multiple of this many pixels where a model takes any size: files
@@ -141,12 +142,8 @@ def _open_saved_model(path: Path) -> tuple[_Port, _Port, Frames, str]:
 
 
 def _open_onnx(path: Path) -> tuple[_Port, _Port, Frames, str]:
-    if importlib.util.find_spec("onnxruntime") is None:
-        raise WeightsError(f'{path} needs onnxruntime: pip install "deblurstream[export]"')
-    import onnxruntime
-
     try:
-        session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+        session = onnx_session(str(path))
     except Exception as error:  # its many kinds of errors have no base of their own
         raise WeightsError(f"{path} is no ONNX file that can be loaded: {error}") from error
     inputs, outputs = session.get_inputs(), session.get_outputs()
@@ -160,7 +157,7 @@ def _open_onnx(path: Path) -> tuple[_Port, _Port, Frames, str]:
         sides = [side if isinstance(side, int) else None for side in value.shape]
         return _Port("float32" if value.type == "tensor(float)" else value.type, sides)
 
-    return port(inputs[0]), port(outputs[0]), compute, f"ONNX Runtime {onnxruntime.__version__}"
+    return port(inputs[0]), port(outputs[0]), compute, f"ONNX Runtime {version('onnxruntime')}"
 
 
 def _require_one(path: Path, inputs: int, outputs: int) -> None:

@@ -28,6 +28,7 @@ from models.export.step import (
 from models.network import MULTIPLE
 from models.planes import CHANNELS, chroma_shape, padded_length
 from models.registry import Model
+from models.runtimes import onnx_session
 
 OPSET = 18
 IR_VERSION = 10  # of onnx 1.17, the oldest that we take: newer runtimes read it too
@@ -240,9 +241,7 @@ _WRITERS: dict[str, Any] = {
 
 def open_step(path: Path) -> Step:
     """The step of an ONNX file, in ONNX Runtime on the CPU."""
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    session = onnx_session(str(path))
     names = [output.name for output in session.get_outputs()]
 
     def step(inputs: Tensors) -> Tensors:

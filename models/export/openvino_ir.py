@@ -3,11 +3,10 @@
 import tempfile
 from pathlib import Path
 
-import openvino
-
 from models.export import onnx_graph
-from models.export.step import Size, Step, Tensors
+from models.export.step import NEXT_STATE, RESIDUALS, Size, Step, Tensors
 from models.registry import Model
+from models.runtimes import openvino
 
 
 def write(model: Model, path: Path, size: Size | None, precision: str = "float32") -> None:
@@ -19,19 +18,17 @@ def write(model: Model, path: Path, size: Size | None, precision: str = "float32
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "step.onnx"
         onnx_graph.write(model, source, size)
-        openvino.save_model(
-            openvino.convert_model(source), path, compress_to_fp16=precision == "float16"
-        )
+        made = openvino().convert_model(source)
+        openvino().save_model(made, path, compress_to_fp16=precision == "float16")
 
 
 def open_step(path: Path) -> Step:
     """The step of an OpenVINO file, on the CPU and in float32."""
-    compiled = openvino.Core().compile_model(
-        path, "CPU", {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
-    )
+    settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
+    compiled = openvino().Core().compile_model(path, "CPU", settings)
 
     def step(inputs: Tensors) -> Tensors:
         outputs = compiled(inputs)
-        return {name: outputs[name] for name in (output.any_name for output in compiled.outputs)}
+        return {name: outputs[name] for name in (*RESIDUALS, *NEXT_STATE)}
 
     return step

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import onnxruntime
 import tensorflow as tf
 from onnx import TensorProto, helper, numpy_helper
 
 from models.export.onnx_graph import IR_VERSION, OPSET
 from models.network import LEVELS, MULTIPLE, NetworkConfig
 from models.planes import PATCH, padded_length
+from models.runtimes import onnx_session
 from stream.inference.device import Compute
 
 DEPTH = 8
@@ -81,9 +81,7 @@ def _onnx_chain(x: np.ndarray, kernel: np.ndarray) -> Callable[[], object]:
         opset_imports=[helper.make_opsetid("", OPSET)],
         ir_version=IR_VERSION,
     )
-    session = onnxruntime.InferenceSession(
-        made.SerializeToString(), providers=["CPUExecutionProvider"]
-    )
+    session = onnx_session(made.SerializeToString())
     return lambda: session.run(None, {"x0": given})
 
 

@@ -1,0 +1,31 @@
+"""Other people's runtimes are quiet about who uses them."""
+
+import os
+import subprocess
+import sys
+
+IMPORTS = """
+from onnx import TensorProto, helper
+from models.runtimes import onnx_session, openvino
+ends = [helper.make_tensor_value_info(n, TensorProto.FLOAT, [1]) for n in "xy"]
+graph = helper.make_graph([helper.make_node("Identity", ["x"], ["y"])], "same", ends[:1], ends[1:])
+made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+onnx_session(made.SerializeToString())
+openvino().Core()
+import sys
+print(sys.modules.get("openvino_telemetry"))
+"""
+
+
+def test_nothing_is_reported_or_left_behind(tmp_path):
+    places = {name: str(tmp_path) for name in ("HOME", "TMPDIR", "XDG_CACHE_HOME")}
+    environment = {k: v for k, v in os.environ.items() if k != "ORT_DISABLE_TELEMETRY"}
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORTS],
+        env=environment | places,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.stdout == "None\n", done.stderr
+    assert not list(tmp_path.iterdir())
