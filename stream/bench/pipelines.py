@@ -3,7 +3,8 @@
 import statistics
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -31,15 +32,20 @@ def measure_pipelines(
 
     Returns the statistics of the first, and for each the frames per second, the share of the time
     that the model was at work (its rate in the pipeline over that of the model alone, as far as
-    waiting goes), the time per stage and the cores that were busy.
+    waiting goes), the time per stage and the cores that were busy. `share_of_cores` of the last is
+    its rate over what all cores would do if they never waited: they share the processor time of the
+    decoder and of the encoder, and have the model's own time to themselves.
     """
     source = SyntheticSource(width, height, frames, RATE)
     with tempfile.TemporaryDirectory(prefix="deblur-bench-") as folder:
         clip, out = Path(folder) / "clip.mp4", Path(folder) / "out.mp4"
-        _write_clip(clip, SyntheticSource(width, height, frames, RATE))
+        encoding = _cpu_s(lambda: _write_clip(clip, SyntheticSource(width, height, frames, RATE)))
+        decoding = _cpu_s(lambda: _read_clip(clip))
         stats, null = _run(source, deblurrer, NullSink())
         _, decode = _run(FileSource(clip), deblurrer, NullSink())
         _, both = _run(FileSource(clip), deblurrer, VideoWriter(out))
+    seconds = 1 / null["fps"] + (encoding + decoding) / frames / available_cores()
+    both["share_of_cores"] = round(both["fps"] * seconds, 3)
     return stats, {"null": null, "decode": decode, "decode_encode": both}
 
 
@@ -112,6 +118,18 @@ def _run(source: Source, deblurrer: Deblurrer, sink: Sink) -> tuple[RunStats, di
         "cores_busy": round(busy / wall, 3),
         "cores": available_cores(),
     }
+
+
+def _cpu_s(work: Callable[[], object]) -> float:
+    began = time.process_time()
+    work()
+    return time.process_time() - began
+
+
+def _read_clip(path: Path) -> None:
+    with closing(FileSource(path)) as source:
+        for _ in source.frames():
+            pass
 
 
 def _write_clip(path: Path, source: SyntheticSource) -> None:

@@ -148,6 +148,8 @@ def _table(report: dict[str, Any]) -> list[str]:
             f"pipeline  {run['fps']:6.1f} fps {name:<14}model busy {run['model_busy']:.0%}, "
             f"{run['cores_busy']:.1f} cores busy; ms: {times}"
         )
+    share = report["pipelines"]["decode_encode"]["share_of_cores"]
+    lines.append(f"          decode_encode has {share:.0%} of what the cores allow")
     live = report["live"]
     lines.append(
         f"live      {live['rate']:6.1f} fps asked, latency ms: "

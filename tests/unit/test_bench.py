@@ -204,6 +204,7 @@ def test_the_command_compares_with_itself(weights, tmp_path, capsys):
     values = json.loads(first.read_text())
     assert values["frames_out"] == 3
     assert values["pipelines"].keys() == {"null", "decode", "decode_encode"}
+    assert values["pipelines"]["decode_encode"]["share_of_cores"] > 0
     assert values["live"]["latency_ms"]["p50"] > 0
     values["model"]["share_of_ceiling"] = 100.0
     first.write_text(json.dumps(values))
