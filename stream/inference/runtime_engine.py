@@ -36,6 +36,9 @@ from stream.inference.device import Compute
 from stream.inference.engine import Geometry, Result, State
 from stream.inference.packing import grid, pack, unpack
 
+SIZES_KEPT = 4
+"""Frame sizes that stay exported: one of 1080p holds some hundred megabytes."""
+
 
 class RuntimeEngine:
     """A network in float32 on a runtime, exported on first use for each frame size.
@@ -68,15 +71,22 @@ class RuntimeEngine:
 
     def _advance(self, picture: Planes, state: Tensors | None, geometry: Geometry) -> Result:
         size = (picture.height, picture.width)
-        if size not in self._steps:
-            self._steps[size] = self._exported(size)
+        step = self._step(size)
         if state is None:
             first = FORMATS[self._runtime].channels_first
             state = fresh_state(size, self._model.config.hidden, channels_first=first)
-        outputs = self._steps[size](_inputs(picture, geometry) | state)
+        outputs = step(_inputs(picture, geometry) | state)
         finite = all(np.isfinite(outputs[name].sum()) for name in RESIDUALS)
         planes = _corrected(picture, outputs, geometry) if finite else picture
         return Result(planes, next_state(outputs), finite)
+
+    def _step(self, size: Size) -> Step:
+        """The step for frames of a size; the one that was asked for longest ago makes room."""
+        step = self._steps.pop(size, None) or self._exported(size)
+        self._steps[size] = step
+        if len(self._steps) > SIZES_KEPT:
+            del self._steps[next(iter(self._steps))]
+        return step
 
     def _exported(self, size: Size) -> Step:
         with tempfile.TemporaryDirectory() as folder:

@@ -9,6 +9,7 @@ from stream.capture.synthetic import SyntheticSource
 from stream.errors import ModelError
 from stream.frame import ColorTags, Discontinuity
 from stream.inference.deblurrer import Deblurrer
+from stream.inference.runtime_engine import SIZES_KEPT, RuntimeEngine
 
 RUNTIMES = ("litert", "onnx", "openvino")
 
@@ -78,3 +79,22 @@ def test_what_a_runtime_cannot_do_is_said_in_one_line(random_model, monkeypatch)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(ModelError, match=r'pip install "deblurstream\[export\]"'):
         Deblurrer(random_model, runtime="openvino")
+
+
+def test_frame_sizes_make_room_for_others(random_model, monkeypatch):
+    clips = [synthetic(1, 32 + 16 * index, 32)[0] for index in range(SIZES_KEPT + 1)]
+    made = []
+    exported = RuntimeEngine._exported
+
+    def counted(engine, size):
+        made.append(size[1])
+        return exported(engine, size)
+
+    monkeypatch.setattr(RuntimeEngine, "_exported", counted)
+    deblurrer = Deblurrer(random_model, runtime="onnx", device="cpu")
+    first = deblurrer.process(clips[0])[0].planes.arrays
+    for frame in (*clips[1:-1], clips[0], clips[-1], clips[0]):  # clips[1] is the oldest then
+        again = deblurrer.process(frame)[0].planes.arrays
+    deblurrer.process(clips[1])
+    assert made == [32 + 16 * index for index in (*range(SIZES_KEPT + 1), 1)]
+    np.testing.assert_array_equal(again[0], first[0])
