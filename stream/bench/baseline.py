@@ -32,12 +32,13 @@ def ratios(report: Mapping[str, Any]) -> dict[str, float]:
 def compare(report: Mapping[str, Any], path: Path) -> list[dict[str, Any]]:
     """Rows of `name`, `before`, `now`, `change` and whether it is `slower`.
 
-    BaselineError if the file is no report, or of another model, size or precision.
+    BaselineError if the file is no report, or of another model, size, precision, device or runtime.
     """
     try:
         before = json.loads(path.read_text(encoding="utf-8"))
         old = ratios(before)
-        same = [key for key in ("size", "precision", "device") if before[key] != report[key]]
+        kinds = ("size", "precision", "device", "runtime")
+        same = [kind for kind in kinds if before[kind] != report[kind]]
         same += ["model"] if before["model"]["name"] != report["model"]["name"] else []
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise BaselineError(f"{path} is no report of `deblur bench --json`: {error}") from error

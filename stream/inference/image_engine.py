@@ -5,6 +5,8 @@ source's own planes, so that what it leaves alone stays bit-exact.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
@@ -37,7 +39,7 @@ class ImageEngine:
         except WeightsError as error:
             raise ModelError(str(error)) from error
         self.name = self._model.name
-        self.compute = compute
+        self.compute = replace(compute, runtime="tensorflow" if Path(model).is_dir() else "onnx")
         self.identity = f"{self._model.identity} {compute.device}"
 
     def run(

@@ -47,6 +47,7 @@ def report(**changes):
         "size": "64x48",
         "precision": "float32",
         "device": "cpu",
+        "runtime": "onnx",
         "model": {"name": "m", "ms_per_frame": 10.0, "share_of_ceiling": 0.8},
         "pipelines": {"null": {"model_busy": 0.96}, "decode_encode": {"model_busy": 0.9}},
         "streams": [{"streams": 1, "fps": 50.0}, {"streams": 8, "fps": 60.0}],
