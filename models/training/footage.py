@@ -20,10 +20,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.training.pictures import sharpness
+from models.training.split import Split
 
 SHRINK = 1.5
 LONG_SIDE = 720  # px, at most; 0.9 MB a frame
 RUN_FRAMES = 48  # of each of the runs that a long video is sampled in
+HELD_FRAMES = 24  # of the end of a video that both sides share, at least
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,22 @@ class Footage:
         """The runs of consecutive frames."""
         stops = (*self.starts[1:], len(self.frames))
         return [range(start, stop) for start, stop in zip(self.starts, stops, strict=True)]
+
+    def side(self, split: Split) -> Footage:
+        """The last tenth for validation, 24 frames at least and half at most; or what is before."""
+        held = min(max(HELD_FRAMES, len(self.frames) // 10), len(self.frames) // 2)
+        kept = len(self.frames) - held
+        part = range(kept) if split == "train" else range(kept, len(self.frames))
+        window = slice(part.start, part.stop)
+        return Footage(
+            frames=self.frames[window],
+            sharpness=self.sharpness[window],
+            starts=tuple(
+                max(run.start, part.start) - part.start
+                for run in self.runs()
+                if run.start < part.stop and run.stop > part.start
+            ),
+        )
 
 
 def open_footage(video: Path, cache: Path, *, limit: int) -> Footage:

@@ -12,9 +12,10 @@ import numpy as np
 
 from models.errors import ClipError
 from models.training.pair_library import PairLibrary
-from models.training.pairs import PairScene, Split, find_pairs
+from models.training.pairs import PairScene, find_pairs
 from models.training.scenes import SceneLibrary
 from models.training.settings import BlurSettings
+from models.training.split import Split
 from models.training.synthesis import Clip, render_clip
 
 
@@ -43,7 +44,7 @@ class Material:
         except ValueError as error:
             if split == "validation" and self.pairs:
                 return  # pairs alone can judge
-            hint = "; four stills or videos are the least" if "too little" in str(error) else ""
+            hint = "; four stills or one video are the least" if "too little" in str(error) else ""
             raise ClipError(f"{error}{hint}") from error
 
     def describe(self) -> str:
@@ -66,7 +67,10 @@ class Material:
         """
         rng = np.random.default_rng([seed, 1])  # synthesis draws from [seed] itself
         if self.pairs and (self.footage is None or rng.random() < pair_share):
-            return self.pairs.cut(rng, size=size, frames=frames)
+            clip = self.pairs.cut(rng, size=size, frames=frames)
+            if rng.random() < blur.sharp_share:  # what is sharp already must stay so
+                return Clip(blurry=clip.sharp.copy(), sharp=clip.sharp)
+            return clip
         if self.footage is None:
             raise ClipError("there is nothing to make clips of")
         return render_clip(

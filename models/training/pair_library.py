@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from models.errors import ClipError
 from models.evaluation.clips import IMAGES, read_image
 from models.training.pair_video import PairFrames, open_pair_video
-from models.training.pairs import PairScene, Split, side_of
+from models.training.pairs import PairScene, side_of
+from models.training.split import Split
 from models.training.synthesis import Clip
 
 DISK_BYTES = 8 << 30

@@ -5,7 +5,6 @@ Reads the field's layouts as they come. Opens no file: `pair_library` knows pixe
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import Literal
 
 from models.errors import ClipError
 from models.evaluation.clips import IMAGES, VIDEOS, Clip, find_clips, pair_clips
+from models.training.split import FEWEST, Split, held_out
 
 SIDES = (
     ("blur", "sharp"),  # GoPro; BSD with Blur/RGB and Sharp/RGB
@@ -28,8 +28,6 @@ SIDES = (
 )
 """Names of the blurry and the sharp side, in small letters: of folders or, less the suffix, of
 videos. GoPro's blur_gamma is none of them and stays unread."""
-
-Split = Literal["train", "validation"]
 
 _HELD_OUT = {"val", "valid", "validation"}
 _SHOT = re.compile(r"(.+_\d+)_\d+$")
@@ -70,19 +68,19 @@ def find_pairs(folder: Path) -> list[PairScene]:
     return list(_scenes(folder, folder))
 
 
-def side_of(scenes: list[PairScene], split: Split, share: float = 0.07) -> list[PairScene] | None:
+def side_of(scenes: list[PairScene], split: Split) -> list[PairScene] | None:
     """The scenes of one side, None where there are too few to give whole scenes away.
 
-    A validation part validates where there is one. Otherwise about 7 % of the shots do, those with
-    the lowest hash of their name, at least one; four are needed. Test parts are on neither side.
+    A validation part validates where there is one, otherwise the shots that `split.held_out`
+    chooses. Test parts are on neither side.
     """
     if any(scene.part == "validation" for scene in scenes):
         return [scene for scene in scenes if scene.part == split]
     ours = [scene for scene in scenes if scene.part == "train"]
-    ranked = sorted({scene.shot for scene in ours}, key=_fraction)
-    if len(ranked) < 4:
+    shots = {scene.shot for scene in ours}
+    if len(shots) < FEWEST:
         return None
-    held = set(ranked[: max(1, sum(_fraction(shot) < share for shot in ranked))])
+    held = held_out(shots)
     return [scene for scene in ours if (scene.shot in held) == (split == "validation")]
 
 
@@ -127,9 +125,3 @@ def _part(parts: tuple[str, ...]) -> Literal["train", "validation", "test"]:
 
 def _is_video(clip: Clip) -> bool:
     return clip.files[0].suffix.lower() not in IMAGES
-
-
-def _fraction(shot: str) -> float:
-    """A stable number in 0 to 1 for a shot's name."""
-    digest = hashlib.sha256(f"split:{shot}".encode()).digest()
-    return int.from_bytes(digest[:8], "big") / 2**64

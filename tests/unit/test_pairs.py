@@ -241,3 +241,16 @@ def test_pairs_alone_train_and_validate(tmp_path):
         for side in ("blur", "sharp")
     )
     assert np.array_equal(blurry, sharp ^ 1)
+
+
+def test_a_share_of_the_pairs_is_sharp_on_both_sides(tmp_path):
+    scenes(tmp_path, ["a"], frames=12)
+    material = Material([str(tmp_path)], split="train")
+
+    def clips(sharp_share):
+        blur = BlurSettings(sharp_share=sharp_share)
+        return [material.clip(n, size=32, frames=2, blur=blur, pair_share=1) for n in range(20)]
+
+    assert all(np.array_equal(clip.blurry, clip.sharp ^ 1) for clip in clips(0.0))
+    assert all(np.array_equal(clip.blurry, clip.sharp) for clip in clips(1.0))
+    assert 0 < sum(np.array_equal(clip.blurry, clip.sharp) for clip in clips(0.5)) < 20

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from models.training.flow import place_flow_view
-from models.training.footage import open_footage
+from models.training.footage import Footage, open_footage
 from models.training.light import CameraCurve
 from models.training.motion import still
 from models.training.procedural import draw_scene, fractal_noise
-from models.training.scenes import SceneLibrary
+from models.training.scenes import FRAME_LIMIT, SceneLibrary
 from models.training.settings import BlurSettings
 from models.training.synthesis import render_clip
 
@@ -64,12 +64,44 @@ def test_split_is_whole_disjoint_and_stable(tmp_path: Path) -> None:
 
 
 def test_scenes_of_a_group_are_never_split(tmp_path: Path) -> None:
-    folder = _fill(tmp_path / "all", 40, ("alps_1", "alps_2", "b_1", "c_1", "d_1"))
+    folder = _fill(tmp_path / "all", 0, ("alps_1", "alps_2", "b_1", "c_1", "d_1"))
     for split in ("train", "validation"):
-        library = SceneLibrary([folder], split=split, groups={"still[0-9].jpg": "street"})
-        grouped = [s for s in library.stills if s.group == "street"]
-        assert len(grouped) in (0, 10)
+        library = SceneLibrary([folder], split=split)
         assert len([s for s in library.videos if s.group == "alps"]) in (0, 2)
+
+
+def test_videos_that_all_begin_with_one_word_are_still_told_apart(tmp_path: Path) -> None:
+    names = tuple(f"VID_20260{month}01_120000" for month in range(1, 9))
+    folder = _fill(tmp_path / "phone", 0, names)
+    sides = [SceneLibrary([folder], split=split).videos for split in ("train", "validation")]
+    assert all(sides)
+    assert {s.path.stem for side in sides for s in side} == set(names)
+    assert sum(map(len, sides)) == len(names)
+
+
+@pytest.mark.parametrize("name", ["a", "b", "c", "d"])
+def test_of_few_videos_the_ends_validate(video: Path, tmp_path: Path, name: str) -> None:
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one" / f"{name}.mp4").symlink_to(video)
+    whole = open_footage(video, tmp_path, limit=FRAME_LIMIT).frames
+    train, held = (
+        library.footage(library.videos[0])
+        for split in ("train", "validation")
+        for library in [SceneLibrary([tmp_path / "one"], split=split, cache=tmp_path)]
+    )
+    assert np.array_equal(np.concatenate([train.frames, held.frames]), whole)
+    assert (len(train.frames), len(held.frames)) == (12, 12)
+    assert (train.runs(), held.runs()) == ([range(12)], [range(12)])
+
+
+def test_a_side_of_a_long_video_keeps_its_runs_apart() -> None:
+    frames = np.zeros((400, 2, 2, 3), np.uint8)
+    footage = Footage(frames, np.arange(400, dtype=np.float32), tuple(range(0, 400, 48)))
+    train, held = footage.side("train"), footage.side("validation")
+    assert train.starts == tuple(range(0, 360, 48))
+    assert train.runs()[-1] == range(336, 360)
+    assert held.runs() == [range(24), range(24, 40)]
+    assert held.sharpness[0] == 360
 
 
 def test_folder_without_footage_is_one_clear_line(tmp_path: Path) -> None:

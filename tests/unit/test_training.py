@@ -488,7 +488,7 @@ def test_validation_clips_are_made_once_and_again_for_other_settings(stills, tmp
     lonely = tmp_path / "lonely"
     lonely.mkdir()
     shutil.copy(stills / "scene0.png", lonely)
-    with pytest.raises(ClipError, match="four stills or videos are the least"):
+    with pytest.raises(ClipError, match="four stills or one video are the least"):
         render_validation(tmp_path / "other", [str(lonely)], blur, shape)
 
 
