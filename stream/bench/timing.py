@@ -16,11 +16,13 @@ Times = Mapping[str, Sequence[float]]
 def rounds(cases: Mapping[str, Callable[[], object]], count: int) -> Times:
     """Time all cases once per round, so that other load on the machine meets each alike.
 
-    A case returns only when its result is there.
+    A case returns only when its result is there. It is called twice and timed the second time: the
+    first finds the caches and the threads as another case left them.
     """
     times: dict[str, list[float]] = {name: [] for name in cases}
     for index in range(BURN_IN + count):
         for name, call in cases.items():
+            call()
             began = time.perf_counter()
             call()
             if index >= BURN_IN:

@@ -10,6 +10,7 @@ from random_model import CONFIG, save_random_weights
 
 from models.evaluation.clips import find_clips, pair_clips
 from models.network import cost_gmac
+from stream.bench import pipelines
 from stream.bench.baseline import TOLERANCE, BaselineError, compare, ratios
 from stream.bench.ceiling import DEPTH, convolution_chains
 from stream.bench.machine import machine_facts
@@ -22,7 +23,7 @@ from stream.bench.peers import (
     wiener,
     with_engine,
 )
-from stream.bench.pipelines import measure_length, measure_streams
+from stream.bench.pipelines import measure_length, measure_pipelines, measure_streams
 from stream.bench.plot import speed_quality
 from stream.bench.timing import BURN_IN, median_ratio, rounds
 from stream.cli import main
@@ -58,9 +59,25 @@ def report(**changes):
 def test_cases_are_timed_in_turn_after_the_burn_in():
     calls = []
     times = rounds({name: lambda name=name: calls.append(name) for name in "ab"}, 4)
-    assert calls == ["a", "b"] * (BURN_IN + 4)
+    assert calls == ["a", "a", "b", "b"] * (BURN_IN + 4)  # each is called before it is timed
     assert {name: len(values) for name, values in times.items()} == {"a": 4, "b": 4}
     assert median_ratio([2.0, 6.0, 100.0], [1.0, 2.0, 1.0]) == 3.0
+
+
+def test_pipelines_take_turns_of_thirty_frames(deblurrer, monkeypatch):
+    rates = iter([10.0, 20.0, 30.0] * 3)  # of the cases; the second turn is quick, the third slow
+    factors = iter([1.0] * 3 + [2.0] * 3 + [0.5] * 3)
+
+    def run(source, deblurrer, sink):
+        stats, values = plain(source, deblurrer, sink)
+        return stats, values | {"fps": next(rates) * next(factors)}
+
+    plain = pipelines._run
+    monkeypatch.setattr(pipelines, "_run", run)
+    stats, report = measure_pipelines(deblurrer, 64, 48, 93)
+    assert stats.frames_out == 31
+    assert [report[case]["fps"] for case in ("null", "decode", "decode_encode")] == [10, 20, 30]
+    assert report["decode_encode"]["share_of_cores"] == pytest.approx(3.0, rel=0.2)
 
 
 def test_the_ceiling_counts_what_it_computes():
