@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import av
@@ -36,12 +36,13 @@ def write_frames(folder: Path, frames: Iterable[Picture], name: str = "{:03d}.pn
     return folder
 
 
-def write_video(path: Path, frames: Iterable[Picture]) -> Path:
+def write_video(path: Path, frames: Sequence[Picture]) -> Path:
     """A lossless video, so that frames can be compared exactly."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w") as container:
         stream = container.add_stream("ffv1", 25)
-        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "bgr0"
+        stream.height, stream.width = frames[0].shape[:2]
+        stream.pix_fmt = "bgr0"
         for frame in frames:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, "rgb24")))
         container.mux(stream.encode())
