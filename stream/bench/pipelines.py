@@ -3,16 +3,17 @@
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 from stream.bench.machine import available_cores
-from stream.bench.timing import BURN_IN, resident_mib
+from stream.bench.timing import resident_mib, rounds
 from stream.capture.file import FileSource
 from stream.capture.synthetic import SyntheticSource
+from stream.frame import Frame
 from stream.inference.deblurrer import Deblurrer
 from stream.output.file import VideoWriter
 from stream.output.null import NullSink
@@ -89,18 +90,26 @@ def measure_streams(
     deblurrer: Deblurrer, width: int, height: int, counts: Sequence[int], frames: int
 ) -> list[dict[str, Any]]:
     """Frames per second of all streams together, one batch a moment; each stream gets its share."""
+    first_ids = [sum(counts[:index]) for index in range(len(counts))]
+    cases = {
+        str(count): _moments(deblurrer, width, height, range(first, first + count)).__next__
+        for count, first in zip(counts, first_ids, strict=True)
+    }
+    times = rounds(cases, frames)
+    deblurrer.close()
     rows = []
     for count in counts:
-        times = []
-        for moment in SyntheticSource(width, height, BURN_IN + frames).frames():
-            batch = [moment.replace(stream_id=stream) for stream in range(count)]
-            began = time.perf_counter()
-            deblurrer.process_batch(batch)
-            times.append(time.perf_counter() - began)
-        deblurrer.close()
-        fps = count / statistics.median(times[BURN_IN:])
+        fps = 1e3 * count / statistics.median(times[str(count)])
         rows.append({"streams": count, "fps": round(fps, 3), "fps_each": round(fps / count, 3)})
     return rows
+
+
+def _moments(
+    deblurrer: Deblurrer, width: int, height: int, streams: Sequence[int]
+) -> Iterator[list[Frame]]:
+    """One frame of each stream after another, deblurred as a batch."""
+    for moment in SyntheticSource(width, height, None).frames():
+        yield deblurrer.process_batch([moment.replace(stream_id=stream) for stream in streams])
 
 
 def measure_length(
