@@ -16,7 +16,7 @@ from stream.bench.model import Runner
 from stream.bench.timing import median_ratio, rounds
 from stream.cli.arguments import positive_int, size
 from stream.cli.quiet import load_tensorflow, native_errors_aside
-from stream.inference.engine import open_engine
+from stream.inference.engines import open_engine
 
 RUNTIMES = ("tensorflow", "litert", "onnx", "openvino")
 

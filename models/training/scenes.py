@@ -99,6 +99,8 @@ class SceneLibrary:
         if scene.path not in self._footage:
             limit = max(FRAME_LIMIT // len(self.videos), 48)
             footage = open_footage(scene.path, self._folder, limit=limit)
+            if self._shared and len(footage.frames) < 2:
+                raise ValueError(f"{scene.path}: one frame is too short a video to train on")
             self._footage[scene.path] = footage.side(self.split) if self._shared else footage
         return self._footage[scene.path]
 

@@ -117,7 +117,8 @@ def _reconnecting(
 
 
 def _connector(address: str, options: SourceOptions) -> Callable[[], Connection]:
-    from stream.capture.camera import CameraMode, camera_connector
+    from stream.capture.camera import camera_connector
+    from stream.capture.camera_mode import CameraMode
     from stream.capture.feed import Feed
     from stream.capture.network import is_url, network_place
     from stream.capture.screen import screen_place

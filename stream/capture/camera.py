@@ -8,31 +8,17 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 
 import av
 
+from stream.capture.camera_mode import CameraMode
 from stream.capture.feed import Feed, Place
 from stream.capture.reconnect import Connection
 from stream.errors import OpenError
 
 _DEVICES = {"linux": "v4l2", "darwin": "avfoundation", "win32": "dshow"}
 _COMPRESSED = {"v4l2": {"input_format": "mjpeg"}, "dshow": {"vcodec": "mjpeg"}}
-
-
-@dataclass(frozen=True, slots=True)
-class CameraMode:
-    """What to ask a camera for; it answers with what it can.
-
-    Attributes:
-        size: Width and height in pixels; None leaves it to the camera.
-        rate: Pictures per second; None for 30.
-    """
-
-    size: tuple[int, int] | None = None
-    rate: Fraction | None = None
 
 
 def cameras(root: Path = Path("/sys/class/video4linux")) -> list[tuple[str, str]]:

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from av.video.codeccontext import VideoCodecContext
 
-from stream.capture.camera import CameraMode
+from stream.capture.camera_mode import CameraMode
 from stream.capture.reconnect import MICROSECONDS
 from stream.errors import OpenError, SourceError
 from stream.frame import Planes, StreamInfo

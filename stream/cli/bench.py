@@ -111,7 +111,7 @@ def _measured(options: argparse.Namespace) -> dict[str, Any]:
         report["length"] = measure_length(deblurrer, 320, 192, LENGTHS)
     if pairs:
         from stream.bench.peers import measure_peers
-        from stream.inference.engine import open_engine
+        from stream.inference.engines import open_engine
 
         others = [open_engine(path, device=options.device) for path in options.peer]
         report["peers"] = measure_peers([deblurrer.engine, *others], pairs)

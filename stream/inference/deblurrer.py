@@ -17,7 +17,8 @@ from stream.errors import ModelError
 from stream.frame import Discontinuity, Frame, Planes, StreamInfo
 from stream.inference.cuts import CutDetector
 from stream.inference.device import Compute, Device, Precision
-from stream.inference.engine import Geometry, Runtime, State, open_engine
+from stream.inference.engine import Geometry, State
+from stream.inference.engines import Runtime, open_engine
 from stream.pixel_format import read_planes
 from stream.rgb import RGB, from_rgb, to_rgb
 

@@ -1,21 +1,16 @@
 """What an engine is: planes and state in, planes and state out, whatever computes them.
 
-Knows planes, not streams: what resets a state is `deblurrer`'s. An engine lives in a file of its
-own, which is imported when it is opened.
+Knows planes, not streams: what resets a state is `deblurrer`'s. `engines` opens one.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
-from models.image_model import is_image_model
-from stream.errors import ModelError
 from stream.frame import ColorTags, Planes
-from stream.inference.device import Compute, Device, Precision, choose
-
-Runtime = Literal["auto", "tensorflow", "litert", "onnx", "openvino"]
+from stream.inference.device import Compute
 
 _RGB = 0
 
@@ -107,48 +102,3 @@ class Engine(Protocol):
 
         A state is one that an earlier call returned for the stream, or None for a fresh one.
         """
-
-
-def open_engine(
-    model: str,
-    *,
-    device: Device = "auto",
-    precision: Precision = "auto",
-    runtime: Runtime = "auto",
-) -> Engine:
-    """The engine for a model, which takes very large frames in tiles.
-
-    Args:
-        model: a name of `models.registry`, a weights file, or a SavedModel folder or ONNX file of
-            somebody else's that maps RGB frames.
-        device: see `stream.inference.device.choose`; TensorFlow alone has others than the CPU.
-        precision: likewise; the others compute in float32.
-        runtime: what computes; "auto" is ONNX Runtime for float32 on a CPU, where it is quicker
-            (docs/performance.md), and TensorFlow for all else.
-
-    Raises:
-        ModelError: there is no such model, or it can't run here.
-    """
-    from stream.inference.tiles import TiledEngine
-
-    if is_image_model(model):
-        if runtime != "auto":
-            raise ModelError(f"{model} runs on the runtime of its format: leave out --runtime")
-        from stream.inference.image_engine import ImageEngine
-
-        wanted = "float32" if precision == "auto" else precision
-        return TiledEngine(ImageEngine(model, choose(device, wanted)))
-    if runtime == "auto":
-        simple = choose(device, precision) == Compute("cpu", "float32")
-        runtime = "onnx" if simple else "tensorflow"
-    if runtime == "tensorflow":
-        from stream.inference.keras_engine import KerasEngine
-
-        return TiledEngine(KerasEngine(model, choose(device, precision)))
-    if device == "gpu" or precision not in ("auto", "float32"):
-        raise ModelError(
-            f"{runtime} computes in float32 on the CPU: use --runtime tensorflow for others"
-        )
-    from stream.inference.runtime_engine import RuntimeEngine
-
-    return TiledEngine(RuntimeEngine(model, runtime))

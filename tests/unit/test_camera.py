@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from stream.capture.address import open_source
-from stream.capture.camera import CameraMode, cameras
+from stream.capture.camera import cameras
+from stream.capture.camera_mode import CameraMode
 from stream.capture.video4linux import Video4Linux
 from stream.errors import OpenError, SourceError
 

@@ -7,6 +7,7 @@ import av
 import cv2
 import numpy as np
 import pytest
+from footage import pictures, write_video
 
 from models.training.flow import place_flow_view
 from models.training.footage import Footage, open_footage
@@ -92,6 +93,13 @@ def test_of_few_videos_the_ends_validate(video: Path, tmp_path: Path, name: str)
     assert np.array_equal(np.concatenate([train.frames, held.frames]), whole)
     assert (len(train.frames), len(held.frames)) == (12, 12)
     assert (train.runs(), held.runs()) == ([range(12)], [range(12)])
+
+
+def test_a_video_of_one_frame_is_refused_by_its_name(tmp_path: Path) -> None:
+    write_video(tmp_path / "blink.mkv", pictures(1))
+    library = SceneLibrary([tmp_path], split="train", cache=tmp_path / "cache")
+    with pytest.raises(ValueError, match=r"blink\.mkv: one frame is too short"):
+        library.footage(library.videos[0])
 
 
 def test_a_side_of_a_long_video_keeps_its_runs_apart() -> None:

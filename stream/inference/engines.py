@@ -1,0 +1,54 @@
+"""Which engine runs a model here; each is imported when it is opened, with the runtime it needs."""
+
+from typing import Literal
+
+from models.image_model import is_image_model
+from stream.errors import ModelError
+from stream.inference.device import Compute, Device, Precision, choose
+from stream.inference.engine import Engine
+from stream.inference.tiles import TiledEngine
+
+Runtime = Literal["auto", "tensorflow", "litert", "onnx", "openvino"]
+
+
+def open_engine(
+    model: str,
+    *,
+    device: Device = "auto",
+    precision: Precision = "auto",
+    runtime: Runtime = "auto",
+) -> Engine:
+    """The engine for a model, which takes very large frames in tiles.
+
+    Args:
+        model: a name of `models.registry`, a weights file, or a SavedModel folder or ONNX file of
+            somebody else's that maps RGB frames.
+        device: see `stream.inference.device.choose`; TensorFlow alone has others than the CPU.
+        precision: likewise; the others compute in float32.
+        runtime: what computes; "auto" is ONNX Runtime for float32 on a CPU, where it is quicker
+            (docs/performance.md), and TensorFlow for all else.
+
+    Raises:
+        ModelError: there is no such model, or it can't run here.
+    """
+    if is_image_model(model):
+        if runtime != "auto":
+            raise ModelError(f"{model} runs on the runtime of its format: leave out --runtime")
+        from stream.inference.image_engine import ImageEngine
+
+        wanted = "float32" if precision == "auto" else precision
+        return TiledEngine(ImageEngine(model, choose(device, wanted)))
+    if runtime == "auto":
+        simple = choose(device, precision) == Compute("cpu", "float32")
+        runtime = "onnx" if simple else "tensorflow"
+    if runtime == "tensorflow":
+        from stream.inference.keras_engine import KerasEngine
+
+        return TiledEngine(KerasEngine(model, choose(device, precision)))
+    if device == "gpu" or precision not in ("auto", "float32"):
+        raise ModelError(
+            f"{runtime} computes in float32 on the CPU: use --runtime tensorflow for others"
+        )
+    from stream.inference.runtime_engine import RuntimeEngine
+
+    return TiledEngine(RuntimeEngine(model, runtime))
