@@ -13,7 +13,7 @@ from typing import Literal
 
 from models.errors import ClipError
 from models.evaluation.clips import IMAGES, VIDEOS, Clip, find_clips, pair_clips
-from models.training.split import FEWEST, Split, held_out
+from models.training.split import Split, held_out
 
 SIDES = (
     ("blur", "sharp"),  # GoPro; BSD with Blur/RGB and Sharp/RGB
@@ -77,10 +77,9 @@ def side_of(scenes: list[PairScene], split: Split) -> list[PairScene] | None:
     if any(scene.part == "validation" for scene in scenes):
         return [scene for scene in scenes if scene.part == split]
     ours = [scene for scene in scenes if scene.part == "train"]
-    shots = {scene.shot for scene in ours}
-    if len(shots) < FEWEST:
+    held = held_out(scene.shot for scene in ours)
+    if not held:
         return None
-    held = held_out(shots)
     return [scene for scene in ours if (scene.shot in held) == (split == "validation")]
 
 
