@@ -16,7 +16,7 @@ class BlurSettings:
 
     sharp_share: float = 0.09  # clips without blur: half of them move between frames
     clean_share: float = 0.5  # of those, without noise and compression too
-    length_median_px: float = 7.0  # of the way during one exposure, log-normal
+    length_median_px: float = 9.0  # of the way during one exposure, log-normal
     length_spread: float = 0.75  # standard deviation of its logarithm
     length_limit_px: float = 60.0
     full_exposure_share: float = 0.35  # exposure lasts the whole frame interval, as in GoPro data
@@ -32,8 +32,8 @@ class BlurSettings:
     procedural_share: float = 0.04  # of the others, with a drawn still
     parallax_share: float = 0.4  # stills with depth
     parallax: float = 0.4  # largest extra motion of near parts, as a share
-    lens_share: float = 0.4  # stills seen through a softer lens, in the target too
-    lens_px: Range = (0.3, 0.8)  # deviation; a camera's frame is softer than a shrunk photograph
+    lens_share: float = 0.7  # clips seen through a softer lens, in the target too
+    lens_px: Range = (0.3, 1.0)  # deviation; a camera's frame is softer than a shrunk photograph
     layer_share: float = 0.55  # clips with objects of their own motion
     layers: int = 3  # at most
     noise_share: float = 0.6

@@ -53,6 +53,7 @@ class Plan:
     length_px: float
     instant: bool
     clean: bool
+    lens_px: float
     curve: CameraCurve
 
 
@@ -73,10 +74,11 @@ def render_clip(
     view = _draw_view(rng, library, plan, settings, path)
     layers = _draw_layers(rng, library, plan, settings, path)
     exposures = [_expose(view, layers, plan, index, settings) for index in range(frames)]
-    sharp = plan.curve.to_stored(np.stack([middle for _, middle in exposures]))
+    middles = np.stack([_softened(middle, plan.lens_px) for _, middle in exposures])
+    sharp = plan.curve.to_stored(middles)
     if plan.clean:
         return Clip(blurry=sharp.copy(), sharp=sharp)
-    light = np.stack([mean for mean, _ in exposures])
+    light = np.stack([_softened(mean, plan.lens_px) for mean, _ in exposures])
     return Clip(blurry=_degrade(rng, light, plan.curve, settings), sharp=sharp)
 
 
@@ -116,6 +118,13 @@ def _expose(
     return total, middle
 
 
+def _softened(light: Light, deviation_px: float) -> Light:
+    """Light as the lens and the sensor spread it: the same whether it has moved or not."""
+    if not deviation_px:
+        return light
+    return np.asarray(cv2.GaussianBlur(light, (0, 0), deviation_px), np.float32)
+
+
 def _draw_plan(
     rng: np.random.Generator, settings: BlurSettings, size: tuple[int, int], frames: int
 ) -> Plan:
@@ -130,6 +139,7 @@ def _draw_plan(
     instant = instant or length < STILL_PX
     bright = rng.random() < settings.highlight_share
     gain = float(np.exp(rng.normal(0, 0.15)))
+    soft = rng.random() < settings.lens_share
     red, green, blue = (gain * float(tint) for tint in np.exp(rng.normal(0, 0.05, 3)))
     return Plan(
         size=size,
@@ -138,6 +148,7 @@ def _draw_plan(
         length_px=float(min(length, settings.length_limit_px)),
         instant=instant,
         clean=instant and bool(rng.random() < settings.clean_share),
+        lens_px=float(rng.uniform(*settings.lens_px)) if soft else 0.0,
         curve=CameraCurve(
             gamma=SRGB_GAMMA if rng.random() < 0.4 else round(float(rng.uniform(1.8, 2.4)), 1),
             gains=(red, green, blue),
@@ -187,7 +198,6 @@ def _draw_view(
         if seen is not None:
             return seen
     deep = rng.random() < settings.parallax_share
-    lens = float(rng.uniform(*settings.lens_px)) if rng.random() < settings.lens_share else 0.0
     return place_view(
         rng,
         _draw_picture(rng, library, settings, plan.size),
@@ -198,7 +208,6 @@ def _draw_view(
         scale=settings.scale,
         oversampling=settings.oversampling,
         parallax=settings.parallax if deep else 0.0,
-        lens_px=lens,
     )
 
 

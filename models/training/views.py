@@ -110,14 +110,12 @@ def place_view(
     scale: tuple[float, float],
     oversampling: float,
     parallax: float,
-    lens_px: float = 0.0,
 ) -> StillView:
     """Choose a scale and a place in (H, W, 3) uint8 so that the path stays inside the picture.
 
     `scale` is the range of the clip's size over the picture's. A path too long for the picture
     is first given more room by a larger scale, then shortened. `parallax` is the largest extra
-    motion of near parts, as a share of the camera's; 0 for a flat picture. `lens_px` is the
-    deviation of the lens's and sensor's own softness, in px of the clip.
+    motion of near parts, as a share of the camera's; 0 for a flat picture.
     """
     lever = (float(rng.uniform(-400, 400)), float(rng.uniform(-200, 200)))
     times = np.linspace(0, frames, 8 * frames + 1)
@@ -142,11 +140,8 @@ def place_view(
     zoom = min(oversampling, 1 / chosen)
     pixels = resize(cut, chosen * zoom)
     centre = (-low + MARGIN * chosen) * zoom - 0.5
-    light = curve.to_light(pixels)
-    if lens_px and zoom > FINE_ZOOM:  # at less, the source's own softness is seen
-        light = np.asarray(cv2.GaussianBlur(light, (0, 0), lens_px * zoom), np.float32)
     return StillView(
-        light=light,
+        light=curve.to_light(pixels),
         camera=replace(camera, zoom=zoom, centre=(float(centre[0]), float(centre[1]))),
         interpolation=cv2.INTER_LINEAR if zoom > FINE_ZOOM else cv2.INTER_CUBIC,
         depth=_draw_depth(rng, camera, pixels.shape[:2], parallax, frames) if parallax else None,
