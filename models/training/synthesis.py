@@ -139,6 +139,7 @@ def _draw_plan(
     instant = instant or length < STILL_PX
     bright = rng.random() < settings.highlight_share
     gain = float(np.exp(rng.normal(0, 0.15)))
+    lens_px = float(rng.uniform(*settings.lens_px))
     soft = rng.random() < settings.lens_share
     red, green, blue = (gain * float(tint) for tint in np.exp(rng.normal(0, 0.05, 3)))
     return Plan(
@@ -148,7 +149,7 @@ def _draw_plan(
         length_px=float(min(length, settings.length_limit_px)),
         instant=instant,
         clean=instant and bool(rng.random() < settings.clean_share),
-        lens_px=float(rng.uniform(*settings.lens_px)) if soft else 0.0,
+        lens_px=lens_px if soft else 0.0,
         curve=CameraCurve(
             gamma=SRGB_GAMMA if rng.random() < 0.4 else round(float(rng.uniform(1.8, 2.4)), 1),
             gains=(red, green, blue),

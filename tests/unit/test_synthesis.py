@@ -88,6 +88,21 @@ def test_blur_lowers_quality_with_its_length(library: SceneLibrary) -> None:
     assert quality(2) > quality(8) > quality(20)
 
 
+def test_a_lens_softens_both_sides_alike(library: SceneLibrary) -> None:
+    def clip(**lens: float | tuple[float, float]) -> list[np.ndarray]:
+        settings = BlurSettings(
+            noise_share=0, compression_share=0, highlight_share=0, sharp_share=0, **lens
+        )
+        made = render_clip(library, 5, height=64, width=64, frames=2, settings=settings)
+        return [made.blurry, made.sharp]
+
+    bare = clip(lens_share=0.0, lens_px=(1.0, 1.0))
+    for before, after in zip(bare, clip(lens_share=1.0, lens_px=(1.0, 1.0)), strict=True):
+        expected = np.stack([cv2.GaussianBlur(frame, (0, 0), 1.0) for frame in before])
+        assert psnr_db(before, after) < 34
+        assert psnr_db(expected, after) > 36  # but for the camera's curve: light is softened
+
+
 def test_a_video_codec_wears_more_at_a_higher_rate_factor() -> None:
     scene = draw_scene(np.random.default_rng(3), 48, 64)
     frames = np.stack([np.roll(scene, 2 * shift, axis=1) for shift in range(4)])
