@@ -67,7 +67,7 @@ def run(options: argparse.Namespace) -> int:
     if options.plot:
         from stream.bench.plot import speed_quality
 
-        title = f"{report['model']['name']} and classical methods, mean over the pairs"
+        title = f"{report['model']['name']} beside other methods, mean over the pairs"
         write_text(options.plot, speed_quality(report["peers"], title))
     if not options.baseline:
         return 0

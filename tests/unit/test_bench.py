@@ -166,6 +166,13 @@ def test_peers_are_scored_on_pairs(deblurrer, tmp_path):
     picture = speed_quality(rows, "a < b")
     texts = [node.text for node in ET.fromstring(picture).iter() if node.text]
     assert {"Wiener, kernel given", "a < b", "gain, dB"} <= set(texts)
+    assert [texts.count(str(number)) for number in range(1, 6)] == [2, 2, 2, 2, 0]  # point, legend
+
+
+def test_times_of_the_picture_are_short() -> None:
+    rows = [{"name": f"{ms}", "ms_per_frame": ms, "gain": 0.5} for ms in (4.448, 999.6, 244808.652)]
+    texts = {node.text for node in ET.fromstring(speed_quality(rows, "")).iter()}
+    assert {"+0.50 dB, 4.45 ms", "+0.50 dB, 1 s", "+0.50 dB, 245 s", "1,000 s"} <= texts
 
 
 class Reddening:
