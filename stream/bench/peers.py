@@ -167,7 +167,7 @@ def _on_luma(method: Callable[[Luma, Luma], Luma], rgb: Picture, kernel: Luma) -
 
 
 def _timed(restore: Callable[[], Picture], sharp: Picture) -> tuple[float, float]:
-    seconds = []
+    seconds: list[float] = []
     while len(seconds) < REPEATS and sum(seconds) < PATIENCE_S:
         began = time.perf_counter()
         restored = restore()
