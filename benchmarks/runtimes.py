@@ -1,4 +1,4 @@
-"""Time one model on every runtime, in turn, in one run.
+"""Time one model on every runtime, in float32 and in int8, in turn, in one run.
 
     python benchmarks/runtimes.py [--model tiny] [--frames 20] [--size 640x360 --size 1280x720]
 
@@ -16,9 +16,18 @@ from stream.bench.model import Runner
 from stream.bench.timing import median_ratio, rounds
 from stream.cli.arguments import positive_int, size
 from stream.cli.quiet import load_tensorflow, native_errors_aside
-from stream.inference.engines import open_engine
+from stream.inference.device import Precision
+from stream.inference.engines import Runtime, open_engine
 
-RUNTIMES = ("tensorflow", "litert", "onnx", "openvino")
+CASES: tuple[tuple[Runtime, Precision], ...] = (
+    ("tensorflow", "float32"),
+    ("litert", "float32"),
+    ("litert", "int8"),
+    ("onnx", "float32"),
+    ("onnx", "int8"),
+    ("openvino", "float32"),
+    ("openvino", "int8"),
+)
 
 
 def main() -> None:
@@ -30,19 +39,21 @@ def main() -> None:
     options = parser.parse_args()
     load_tensorflow()
     engines = {
-        runtime: open_engine(options.model, device="cpu", precision="float32", runtime=runtime)
-        for runtime in RUNTIMES
+        f"{runtime} {precision}": open_engine(
+            options.model, device="cpu", precision=precision, runtime=runtime
+        )
+        for runtime, precision in CASES
     }
-    print(f"{'size':<12}{'runtime':<12}{'ms a frame':>12}{'of tensorflow':>15}{'CPU ms':>9}")
+    print(f"{'size':<12}{'runtime':<20}{'ms a frame':>12}{'of tensorflow':>15}{'CPU ms':>9}")
     for width, height in options.size or [(640, 360), (1280, 720)]:
         with native_errors_aside():
             runs = {name: Runner(engine, width, height) for name, engine in engines.items()}
             times = rounds(runs, options.frames)
             cpu = {name: _cpu_ms(run, options.frames) for name, run in runs.items()}
-        for name in RUNTIMES:
-            ratio = median_ratio(times[name], times["tensorflow"])
+        for name in engines:
+            ratio = median_ratio(times[name], times["tensorflow float32"])
             median = statistics.median(times[name])
-            row = f"{f'{width}x{height}':<12}{name:<12}{median:>12.1f}{ratio:>15.2f}"
+            row = f"{f'{width}x{height}':<12}{name:<20}{median:>12.1f}{ratio:>15.2f}"
             print(f"{row}{cpu[name]:>9.1f}", flush=True)
 
 

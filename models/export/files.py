@@ -67,7 +67,7 @@ FORMATS: dict[str, Format] = {
     "onnx": Format(
         module="onnx_graph",
         suffix=".onnx",
-        precisions=("float32",),
+        precisions=("float32", "int8"),
         channels_first=True,
         default_size=None,
         packages=(),
@@ -76,7 +76,7 @@ FORMATS: dict[str, Format] = {
     "openvino": Format(
         module="openvino_ir",
         suffix=".xml",
-        precisions=("float32", "float16"),
+        precisions=("float32", "float16", "int8"),
         channels_first=True,
         default_size=None,
         packages=("openvino",),
@@ -157,7 +157,7 @@ def write_step(
 
 
 def open_step(kind: str, path: Path) -> Step:
-    """The step of an exported file, in the runtime of its format, on the CPU and in float32."""
+    """The step of an exported file, in the runtime of its format, on the CPU."""
     step: Step = _module(kind).open_step(path)
     return step
 

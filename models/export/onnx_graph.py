@@ -14,6 +14,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from models.blocks import NEGATIVE_SLOPE, ResidualBlock
+from models.export.check import calibration_inputs
 from models.export.step import (
     NEXT_STATE,
     PLANES,
@@ -31,14 +32,16 @@ from models.registry import Model
 from models.runtimes import onnx_session
 
 OPSET = 18
+_CALIBRATION_SIZE = (192, 320)
 IR_VERSION = 10  # of onnx 1.17, the oldest that we take: newer runtimes read it too
 
 
 def write(model: Model, path: Path, size: Size | None, precision: str = "float32") -> None:
-    """Write an ONNX file, in float32.
+    """Write an ONNX file.
 
     size: the only frame size it takes, any; without one it takes every batch and all sides that
-    are multiples of 16.
+    are multiples of 16. precision: float32; int8, of weights and activations, whose ranges are
+    those of some drawn clips. Inputs and outputs are always float32.
     """
     graph = _Graph()
     names = _write_step(graph, model, size)
@@ -57,7 +60,24 @@ def write(model: Model, path: Path, size: Size | None, precision: str = "float32
         ir_version=IR_VERSION,
     )
     onnx.checker.check_model(made, full_check=True)
+    if precision == "int8":
+        made = _quantized(made, model, size)
     path.write_bytes(made.SerializeToString())
+
+
+def _quantized(made: onnx.ModelProto, model: Model, size: Size | None) -> onnx.ModelProto:
+    """Calibrated on small frames that need the same padding: ranges don't depend on the size."""
+    from models.export.onnx_int8 import quantized  # a second to import, and seldom needed
+
+    rows, columns = (
+        have - (padded_length(side, MULTIPLE) - side)
+        for have, side in zip(_CALIBRATION_SIZE, size or _CALIBRATION_SIZE, strict=True)
+    )
+    calibration = (
+        inputs | {name: np.ascontiguousarray(inputs[name].transpose(0, 3, 1, 2)) for name in STATE}
+        for inputs in calibration_inputs(model, (rows, columns))
+    )
+    return quantized(made, calibration)
 
 
 def _shapes(model: Model, size: Size | None) -> list[tuple[int | str, ...]]:

@@ -10,14 +10,14 @@ from models.runtimes import openvino
 
 
 def write(model: Model, path: Path, size: Size | None, precision: str = "float32") -> None:
-    """Write an .xml file and beside it a .bin file with the weights, in float32 or float16.
+    """Write an .xml file and beside it a .bin file with the weights: in float32, float16 or int8.
 
     size: the only frame size it takes, any; without one it takes every batch and all sides that
     are multiples of 16.
     """
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "step.onnx"
-        onnx_graph.write(model, source, size)
+        onnx_graph.write(model, source, size, "int8" if precision == "int8" else "float32")
         made = openvino().convert_model(source)
         openvino().save_model(made, path, compress_to_fp16=precision == "float16")
 

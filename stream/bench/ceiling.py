@@ -9,6 +9,7 @@ import tensorflow as tf
 from onnx import TensorProto, helper, numpy_helper
 
 from models.export.onnx_graph import IR_VERSION, OPSET
+from models.export.onnx_int8 import quantized
 from models.network import LEVELS, MULTIPLE, NetworkConfig
 from models.planes import PATCH, padded_length
 from models.runtimes import onnx_session
@@ -34,11 +35,11 @@ def convolution_chains(
 ) -> dict[str, Load]:
     """A chain for each resolution of the trunk, with the network's width there.
 
-    On TensorFlow, and for float32 on a CPU on ONNX Runtime too: the best of them is the ceiling,
-    whatever the model runs on.
+    On TensorFlow, and for float32 and int8 on a CPU on ONNX Runtime too: the best of them is the
+    ceiling, whatever the model runs on.
     """
     loads = {}
-    on_onnx = (compute.device, compute.precision) == ("cpu", "float32")
+    on_onnx = compute.device == "cpu" and compute.precision in ("float32", "int8")
     for level, channels in zip(range(LEVELS), config.widths, strict=True):
         rows, columns = (
             padded_length(side, MULTIPLE) // (PATCH << level) for side in (height, width)
@@ -49,7 +50,9 @@ def convolution_chains(
         name = f"{DEPTH} x {channels} at 1/{PATCH << level}"
         loads[f"TensorFlow {name}"] = Load(_compiled(_chain, compute, x, kernel), gflop)
         if on_onnx:
-            loads[f"ONNX Runtime {name}"] = Load(_onnx_chain(x.numpy(), kernel.numpy()), gflop)
+            loads[f"ONNX Runtime {name}"] = Load(
+                _onnx_chain(x.numpy(), kernel.numpy(), compute.precision), gflop
+            )
     return loads
 
 
@@ -65,7 +68,7 @@ def _chain(x: Any, kernel: Any) -> Any:
     return x
 
 
-def _onnx_chain(x: np.ndarray, kernel: np.ndarray) -> Callable[[], object]:
+def _onnx_chain(x: np.ndarray, kernel: np.ndarray, precision: str) -> Callable[[], object]:
     given = np.ascontiguousarray(x.transpose(0, 3, 1, 2))
     nodes = [
         helper.make_node("Conv", [f"x{index}", "kernel"], [f"x{index + 1}"], pads=[1] * 4)
@@ -81,12 +84,15 @@ def _onnx_chain(x: np.ndarray, kernel: np.ndarray) -> Callable[[], object]:
         opset_imports=[helper.make_opsetid("", OPSET)],
         ir_version=IR_VERSION,
     )
+    if precision == "int8":
+        made = quantized(made, [{"x0": given}])
     session = onnx_session(made.SerializeToString())
     return lambda: session.run(None, {"x0": given})
 
 
 def _compiled(function: Callable[..., Any], compute: Compute, *inputs: Any) -> Callable[[], object]:
-    given = [tf.cast(value, compute.precision) for value in inputs]
+    dtype = "float32" if compute.precision == "int8" else compute.precision  # TensorFlow has none
+    given = [tf.cast(value, dtype) for value in inputs]
     step = tf.function(function, jit_compile=compute.device == "gpu", autograph=False)
     # one number crosses to the host: it waits for the rest, and costs nothing
     return lambda: step(*given)[(0,) * given[0].shape.rank].numpy()

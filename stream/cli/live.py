@@ -36,6 +36,12 @@ from stream.stats import RunStats
 
 if TYPE_CHECKING:
     from stream.inference.deblurrer import Deblurrer
+    from stream.inference.device import Precision
+
+
+WATCHED_FRAMES, RECORDED_FRAMES = 2, 4
+"""How many may wait for the model, and for the outputs, while a busy machine pauses. Who watches
+wants the latest frame, a recording wants every one."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -132,7 +138,7 @@ def run(options: argparse.Namespace) -> int:
         tee,
         on_progress=on_progress,
         on_idle=window.tend if window else None,
-        capacity=1,
+        capacity=WATCHED_FRAMES if in_window or _pushed(options) else RECORDED_FRAMES,
     )
     try:
         with ending.of(pipeline):
@@ -152,6 +158,11 @@ def run(options: argparse.Namespace) -> int:
     if tee.failed:
         return FAILED
     return INTERRUPTED if ending.interrupted else DONE
+
+
+def _pushed(options: argparse.Namespace) -> bool:
+    """Whether somebody else may be watching: all outputs but files."""
+    return options.virtual_camera or any(target_of(address).path is None for address in options.out)
 
 
 def _outputs(options: argparse.Namespace) -> list[tuple[str, Sink]]:
@@ -174,20 +185,29 @@ class _Models:
 
     def levels(self) -> Iterable[Level]:
         """The whole family, or the one model that was asked for."""
-        if self._options.model == "auto":
-            from models.registry import shipped
+        options = self._options
+        if options.model != "auto":
+            return [Level(options.model, self._open(options.model, options.precision))]
+        from models.registry import shipped
+        from stream.inference.device import Compute, choose
 
-            return levels_of(shipped(), self._open)
-        return [Level(self._options.model, self._open(self._options.model))]
+        names = shipped()
+        steps: dict[str, tuple[str, Precision]] = {
+            name: (name, options.precision) for name in names
+        }
+        free = options.precision == options.runtime == "auto"
+        if free and choose(options.device) == Compute("cpu", "float32"):
+            steps = {f"{names[0]} in int8": (names[0], "int8"), **steps}
+        return levels_of(steps, lambda step: self._open(*steps[step]))
 
-    def _open(self, name: str) -> Deblurrer:
+    def _open(self, name: str, precision: Precision) -> Deblurrer:
         from stream.inference.deblurrer import Deblurrer
 
         options = self._options
         deblurrer = Deblurrer(
             name,
             device=options.device,
-            precision=options.precision,
+            precision=precision,
             runtime=options.runtime,
             strength=options.strength,
         )
@@ -199,7 +219,7 @@ class _Models:
         resets = sum((deblurrer.resets for deblurrer in self._opened), Counter[Discontinuity]())
         return {
             "model": self._options.model,
-            **asdict(self._opened[0].compute),
+            **asdict(self._opened[-1].compute),
             "resets": {reason.value: count for reason, count in resets.items()},
         }
 

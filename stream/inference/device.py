@@ -7,12 +7,12 @@ from typing import Literal
 from stream.errors import ModelError
 
 Device = Literal["auto", "cpu", "gpu"]
-Precision = Literal["auto", "float32", "bfloat16", "float16"]
+Precision = Literal["auto", "float32", "bfloat16", "float16", "int8"]
 
 
 @dataclass(frozen=True, slots=True)
 class Compute:
-    """A device, "cpu" or "gpu", and a precision: a Keras dtype; and the runtime that computes."""
+    """A device, "cpu" or "gpu"; a precision other than "auto"; and the runtime that computes."""
 
     device: str
     precision: str

@@ -24,9 +24,9 @@ def open_engine(
         model: a name of `models.registry`, a weights file, or a SavedModel folder or ONNX file of
             somebody else's that maps RGB frames.
         device: see `stream.inference.device.choose`; TensorFlow alone has others than the CPU.
-        precision: likewise; the others compute in float32.
-        runtime: what computes; "auto" is ONNX Runtime for float32 on a CPU, where it is quicker
-            (docs/performance.md), and TensorFlow for all else.
+        precision: likewise; the others compute in float32 or, where it is asked for, in int8.
+        runtime: what computes; "auto" is ONNX Runtime for float32 and int8 on a CPU, where it is
+            quicker (docs/performance.md), and TensorFlow for all else.
 
     Raises:
         ModelError: there is no such model, or it can't run here.
@@ -38,17 +38,21 @@ def open_engine(
 
         wanted = "float32" if precision == "auto" else precision
         return TiledEngine(ImageEngine(model, choose(device, wanted)))
-    if runtime == "auto":
+    if precision == "int8":
+        if device == "gpu" or runtime == "tensorflow":
+            raise ModelError("int8 is for the CPU, on --runtime onnx, openvino or litert")
+        runtime = "onnx" if runtime == "auto" else runtime
+    elif runtime == "auto":
         simple = choose(device, precision) == Compute("cpu", "float32")
         runtime = "onnx" if simple else "tensorflow"
     if runtime == "tensorflow":
         from stream.inference.keras_engine import KerasEngine
 
         return TiledEngine(KerasEngine(model, choose(device, precision)))
-    if device == "gpu" or precision not in ("auto", "float32"):
+    if device == "gpu" or precision not in ("auto", "float32", "int8"):
         raise ModelError(
-            f"{runtime} computes in float32 on the CPU: use --runtime tensorflow for others"
+            f"{runtime} computes in float32 or int8 on the CPU: use --runtime tensorflow for others"
         )
     from stream.inference.runtime_engine import RuntimeEngine
 
-    return TiledEngine(RuntimeEngine(model, runtime))
+    return TiledEngine(RuntimeEngine(model, runtime, "int8" if precision == "int8" else "float32"))

@@ -13,7 +13,7 @@ import numpy as np
 
 from models import registry
 from models.errors import ModelsError
-from models.export.files import FORMATS, open_step, require_packages, write_step
+from models.export.files import FORMATS, Precision, open_step, require_packages, write_step
 from models.export.step import (
     PLANES,
     RESIDUALS,
@@ -41,14 +41,15 @@ SIZES_KEPT = 4
 
 
 class RuntimeEngine:
-    """A network in float32 on a runtime, exported on first use for each frame size.
+    """A network on a runtime, exported on first use for each frame size.
 
     Args:
         model: a name of `models.registry`, or a weights file.
         runtime: one of `models.export.files.FORMATS`.
+        precision: of those that it can be exported in.
     """
 
-    def __init__(self, model: str, runtime: str) -> None:
+    def __init__(self, model: str, runtime: str, precision: Precision = "float32") -> None:
         try:
             require_packages(runtime)
             self._model = registry.load(model)
@@ -56,10 +57,11 @@ class RuntimeEngine:
             raise ModelError(str(error)) from error
         self._runtime = runtime
         self.name = self._model.name
-        self.compute = Compute("cpu", "float32", runtime)
+        self._precision = precision
+        self.compute = Compute("cpu", precision, runtime)
         weights = hashlib.sha256(registry.weights_path(model).read_bytes()).hexdigest()
         package = FORMATS[runtime].distribution
-        self.identity = f"{weights} {package} {version(package)}"
+        self.identity = f"{weights} {precision} {package} {version(package)}"
         self._steps: dict[Size, Step] = {}
 
     def run(
@@ -91,7 +93,7 @@ class RuntimeEngine:
     def _exported(self, size: Size) -> Step:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / f"step{FORMATS[self._runtime].suffix}"
-            write_step(self._model, self._runtime, path, size)
+            write_step(self._model, self._runtime, path, size, self._precision)
             return open_step(self._runtime, path)
 
 

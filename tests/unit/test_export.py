@@ -4,6 +4,7 @@ import importlib.util
 
 import keras
 import numpy as np
+import onnx
 import pytest
 
 from models import registry
@@ -51,12 +52,32 @@ def test_a_file_without_a_size_takes_every_size(model, kind, tmp_path, monkeypat
 @pytest.mark.parametrize(
     ("kind", "precision", "error"),
     # float16 has 11 bits of mantissa, int8 steps are 1/255 of a tensor's range
-    [("litert", "float16", 0.1), ("openvino", "float16", 0.1), ("litert", "int8", 8)],
+    [
+        ("litert", "float16", 0.1),
+        ("openvino", "float16", 0.1),
+        ("litert", "int8", 8),
+        ("onnx", "int8", 8),
+        ("openvino", "int8", 8),
+    ],
 )
 def test_a_coarser_file_is_near_the_model(model, kind, precision, error, tmp_path):
     target = tmp_path / FILES[kind]
     check = export(model, kind, target, precision=precision, size=SIZE)
     assert 1e-3 < check.max_error < error
+
+
+@pytest.mark.parametrize("size", [SIZE, None])
+def test_int8_is_the_same_file_every_time_with_kernels_of_8_bits(model, size, tmp_path):
+    paths = [tmp_path / f"{name}.onnx" for name in ("first", "second", "float32")]
+    for path in paths:
+        write_onnx(model, path, size, "float32" if path.stem == "float32" else "int8")
+    first, second, floats = (onnx.load(path) for path in paths)
+    assert first.SerializeToString() == second.SerializeToString()
+    assert first.graph.input == floats.graph.input
+    assert first.graph.output == floats.graph.output
+    kinds = [node.op_type for node in first.graph.node]
+    bytes_wide = [w for w in first.graph.initializer if w.data_type == onnx.TensorProto.INT8]
+    assert sum(len(w.dims) == 4 for w in bytes_wide) == kinds.count("Conv") > 10
 
 
 @pytest.mark.parametrize("wrong", [0.9, np.nan])
@@ -93,7 +114,7 @@ def test_what_is_there_stays_unless_it_may_be_replaced(model, tmp_path):
     [
         ("onnx", "out.pb", "float32", "ends in .onnx"),
         ("saved_model", "out.onnx", "float32", "without a suffix"),
-        ("onnx", "out.onnx", "int8", "onnx can't be int8: use float32"),
+        ("onnx", "out.onnx", "float16", "onnx can't be float16: use float32 or int8"),
         ("openvino", "none/out.xml", "float32", "does not exist; create it"),
     ],
 )

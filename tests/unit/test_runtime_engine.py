@@ -9,6 +9,7 @@ from stream.capture.synthetic import SyntheticSource
 from stream.errors import ModelError
 from stream.frame import ColorTags, Discontinuity
 from stream.inference.deblurrer import Deblurrer
+from stream.inference.device import Compute
 from stream.inference.runtime_engine import SIZES_KEPT, RuntimeEngine
 
 RUNTIMES = ("litert", "onnx", "openvino")
@@ -55,6 +56,22 @@ def test_every_runtime_gives_tensorflow_s_pixels(random_model, runtime, clips, e
             assert (a != before).any()
 
 
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_int8_is_near_on_every_layout(random_model, runtime, clips, expected):
+    deblurrer = Deblurrer(random_model, precision="int8", runtime=runtime)
+    assert deblurrer.compute == Compute("cpu", "int8", runtime)
+    for source, exact in zip(clips, expected, strict=True):
+        found = deblurrer.process(source)[0]
+        changes, errors = (
+            np.concatenate([np.abs(a.astype(int) - b).ravel() for a, b in pairs])
+            for pairs in (
+                zip(exact.planes.arrays, source.planes.arrays, strict=True),
+                zip(exact.planes.arrays, found.planes.arrays, strict=True),
+            )
+        )
+        assert 0 < errors.mean() < 0.25 * changes.mean()
+
+
 def test_a_reset_stream_is_as_a_fresh_one(random_model):
     first, second = synthetic(2)
     deblurrer = Deblurrer(random_model, runtime="onnx")
@@ -68,12 +85,16 @@ def test_a_reset_stream_is_as_a_fresh_one(random_model):
 
 def test_each_runtime_has_an_identity_of_its_own(random_model):
     identities = {Deblurrer(random_model, runtime=runtime).identity for runtime in RUNTIMES}
-    assert len(identities) == len(RUNTIMES)
+    identities.add(Deblurrer(random_model, precision="int8").identity)
+    assert len(identities) == len(RUNTIMES) + 1
 
 
 def test_what_a_runtime_cannot_do_is_said_in_one_line(random_model, monkeypatch):
-    with pytest.raises(ModelError, match="onnx computes in float32 on the CPU"):
+    with pytest.raises(ModelError, match="onnx computes in float32 or int8 on the CPU"):
         Deblurrer(random_model, runtime="onnx", precision="bfloat16")
+    for wrong in ({"runtime": "tensorflow"}, {"device": "gpu"}):
+        with pytest.raises(ModelError, match="int8 is for the CPU, on --runtime onnx"):
+            Deblurrer(random_model, precision="int8", **wrong)
     with pytest.raises(ModelError, match="no model 'none'"):
         Deblurrer("none", runtime="onnx")
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
