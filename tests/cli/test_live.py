@@ -37,6 +37,25 @@ def test_the_synthetic_camera_for_two_seconds(live):
     assert "captured" in said.out
 
 
+@pytest.mark.parametrize(
+    ("chosen", "lightest"),
+    [
+        ([], ["off", "tiny in int8 at half size", "tiny in int8", "tiny"]),
+        (["--precision", "float32"], ["off", "tiny at half size", "tiny"]),
+    ],
+)
+def test_the_ladder_has_a_step_in_int8_unless_a_precision_is_asked_for(
+    chosen, lightest, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("stream.inference.device.has_amx", lambda: False)
+    report = tmp_path / "report.json"
+    argv = ["live", "test:64x64@2", "--null", "--duration", "1", "--device", "cpu", *chosen]
+    assert main([*argv, "--report", str(report)]) == 0
+    facts = json.loads(report.read_text())
+    assert facts["overload"]["levels"][: len(lightest)] == lightest
+    assert facts["precision"] == "float32"  # of the best model that was loaded
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_it_in_good_order(number, live, monkeypatch):
     def on_progress(line, stats):
