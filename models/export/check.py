@@ -76,12 +76,14 @@ def check_step(model: Model, step: Step, size: Size, *, channels_first: bool) ->
     return Check(float(np.max(errors)), psnr_in, psnr_keras, psnr_exported, len(pairs))
 
 
-def calibration_inputs(model: Model, size: Size) -> Iterator[Tensors]:
-    """Inputs of the step as they come up in clips of frames of this size."""
+def calibration_inputs(
+    step: Step, size: Size, hidden: int, *, channels_first: bool
+) -> Iterator[Tensors]:
+    """Inputs of a float32 step as they come up in clips of frames of this size."""
     for seed in _CALIBRATION_SEEDS:
         blurry = [pair[0] for pair in drawn_clip(seed, size, _FRAMES)]
-        state = fresh_state(size, model.config.hidden, channels_first=False)
-        for inputs, _ in _run(keras_step(model), blurry, state):
+        state = fresh_state(size, hidden, channels_first=channels_first)
+        for inputs, _ in _run(step, blurry, state):
             yield inputs
 
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 
 from models.export import saved_model
-from models.export.check import calibration_inputs
+from models.export.check import calibration_inputs, keras_step
 from models.export.step import Size, Step
 from models.registry import Model
 
@@ -33,7 +33,10 @@ def write(model: Model, path: Path, size: Size, precision: str = "float32") -> N
         if precision == "int8":
             converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
             converter.representative_dataset = lambda: (
-                (name, inputs) for inputs in calibration_inputs(model, size)
+                (name, inputs)
+                for inputs in calibration_inputs(
+                    keras_step(model), size, model.config.hidden, channels_first=False
+                )
             )
         path.write_bytes(converter.convert())
 

@@ -4,6 +4,7 @@ The network is small and plain enough (convolutions, leaky ReLU, sums, products,
 upsampling, tanh) that its graph is shorter than the choice of a converter.
 """
 
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -67,17 +68,28 @@ def write(model: Model, path: Path, size: Size | None, precision: str = "float32
 
 def _quantized(made: onnx.ModelProto, model: Model, size: Size | None) -> onnx.ModelProto:
     """Calibrated on small frames that need the same padding: ranges don't depend on the size."""
-    from models.export.onnx_int8 import quantized  # a second to import, and seldom needed
+    from models.export.onnx_int8 import quantized  # seldom needed
 
-    rows, columns = (
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "step.onnx"
+        write(model, path, None)
+        step = open_step(path)
+    height, width = (
         have - (padded_length(side, MULTIPLE) - side)
         for have, side in zip(_CALIBRATION_SIZE, size or _CALIBRATION_SIZE, strict=True)
     )
-    calibration = (
-        inputs | {name: np.ascontiguousarray(inputs[name].transpose(0, 3, 1, 2)) for name in STATE}
-        for inputs in calibration_inputs(model, (rows, columns))
+    shapes = dict(zip(PLANES, plane_shapes((height, width)), strict=True))
+    calibration = calibration_inputs(
+        step, _CALIBRATION_SIZE, model.config.hidden, channels_first=True
     )
-    return quantized(made, calibration)
+    return quantized(
+        made,
+        (
+            inputs
+            | {name: inputs[name][:, :rows, :columns] for name, (rows, columns) in shapes.items()}
+            for inputs in calibration
+        ),
+    )
 
 
 def _shapes(model: Model, size: Size | None) -> list[tuple[int | str, ...]]:
