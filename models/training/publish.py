@@ -75,10 +75,10 @@ def publish(run: Path, name: str, sets: list[TestSet]) -> dict[str, Any]:
     model = registry.load(str(weights))
     scores = {test.name: asdict(test.scores(model)) for test in sets}
     old = registry.card(name) if name in registry.shipped() else {}
-    first = sets[0].name
-    known = old.get("scores", {}).get(first)
-    if known:
-        gain = scores[first]["psnr_out"] - known["psnr_out"]
+    if name in registry.shipped():
+        first = sets[0].name
+        shipped = sets[0].scores(registry.load(name))  # the card's figures may be of other clips
+        gain = scores[first]["psnr_out"] - shipped.psnr_out
         if gain < WORTHWHILE_DB:
             raise TrainingError(
                 f"{weights} is {gain:+.2f} dB from the shipped {name} on {first}: not worth it"
