@@ -138,7 +138,7 @@ def run(options: argparse.Namespace) -> int:
         tee,
         on_progress=on_progress,
         on_idle=window.tend if window else None,
-        capacity=WATCHED_FRAMES if in_window or _pushed(options) else RECORDED_FRAMES,
+        capacity=RECORDED_FRAMES if _only_recorded(options) else WATCHED_FRAMES,
     )
     try:
         with ending.of(pipeline):
@@ -160,9 +160,11 @@ def run(options: argparse.Namespace) -> int:
     return INTERRUPTED if ending.interrupted else DONE
 
 
-def _pushed(options: argparse.Namespace) -> bool:
-    """Whether somebody else may be watching: all outputs but files."""
-    return options.virtual_camera or any(target_of(address).path is None for address in options.out)
+def _only_recorded(options: argparse.Namespace) -> bool:
+    """Whether there are files and nothing that somebody may be watching."""
+    if options.window or options.virtual_camera or not options.out:
+        return False
+    return all(target_of(address).path is not None for address in options.out)
 
 
 def _outputs(options: argparse.Namespace) -> list[tuple[str, Sink]]:

@@ -211,9 +211,8 @@ def test_a_pool_mixes_pairs_with_synthesised_clips(tmp_path):
     stills = tmp_path / "stills"
     write_frames(stills, pictures(4))
     data = (str(tmp_path / "pairs"), str(stills))
-    blur = BlurSettings(
-        length_median_px=30, length_spread=0.1, sharp_share=0
-    )  # cuts have next to none
+    # strong, to be told from cuts, which have next to none
+    blur = BlurSettings(length_median_px=30, length_spread=0.1, sharp_share=0)
     settings = PoolSettings(data, size=32, frames=2, first=12, capacity=12, blur=blur)
     with ClipPool(tmp_path / "pool", settings) as pool:
         pool.advance(0, ahead=0)
