@@ -8,7 +8,6 @@ import time
 
 from stream.capture.synthetic import SyntheticSource
 from stream.cli.arguments import add_compute, add_model
-from stream.cli.quiet import load_tensorflow
 
 SIZES = ((320, 240), (640, 360))
 STREAMS = (1, 2, 4)
@@ -21,7 +20,6 @@ def main() -> None:
     add_model(parser)
     add_compute(parser)
     options = parser.parse_args()
-    load_tensorflow()
     from stream.inference.deblurrer import Deblurrer
 
     deblurrer = Deblurrer(options.model, device=options.device, precision=options.precision)

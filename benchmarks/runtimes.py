@@ -12,15 +12,16 @@ import statistics
 import time
 from collections.abc import Callable
 
+from models.runtimes import native_output_aside
 from stream.bench.model import Runner
 from stream.bench.timing import median_ratio, rounds
 from stream.cli.arguments import positive_int, size
-from stream.cli.quiet import load_tensorflow, native_errors_aside
 from stream.inference.device import Precision
 from stream.inference.engines import Runtime, open_engine
 
 CASES: tuple[tuple[Runtime, Precision], ...] = (
     ("tensorflow", "float32"),
+    ("mnn", "float32"),
     ("litert", "float32"),
     ("litert", "int8"),
     ("onnx", "float32"),
@@ -37,7 +38,6 @@ def main() -> None:
     parser.add_argument("--frames", type=positive_int, default=20)
     parser.add_argument("--size", type=size, action="append")
     options = parser.parse_args()
-    load_tensorflow()
     engines = {
         f"{runtime} {precision}": open_engine(
             options.model, device="cpu", precision=precision, runtime=runtime
@@ -46,7 +46,7 @@ def main() -> None:
     }
     print(f"{'size':<12}{'runtime':<20}{'ms a frame':>12}{'of tensorflow':>15}{'CPU ms':>9}")
     for width, height in options.size or [(640, 360), (1280, 720)]:
-        with native_errors_aside():
+        with native_output_aside():
             runs = {name: Runner(engine, width, height) for name, engine in engines.items()}
             times = rounds(runs, options.frames)
             cpu = {name: _cpu_ms(run, options.frames) for name, run in runs.items()}

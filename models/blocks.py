@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-NEGATIVE_SLOPE = 0.1
+from models.network import NEGATIVE_SLOPE
 
 
 def convolution(filters: int, name: str, *, strides: int = 1, zero: bool = False) -> Any:

@@ -15,7 +15,8 @@ import cv2
 import numpy as np
 
 from models.errors import WeightsError
-from models.runtimes import onnx_session
+from models.registry import CONFIGS
+from models.runtimes import onnx_session, tensorflow
 
 MULTIPLE = 64
 """Frame sides are padded to a multiple of this many pixels where a model takes any size: files
@@ -100,8 +101,6 @@ class _Port:
 
 def is_image_model(name: str) -> bool:
     """Whether a model's name means a file of this kind rather than one of our own."""
-    from models.registry import CONFIGS  # loads Keras, which a glance at a name should not
-
     path = Path(name)
     return name not in CONFIGS and (path.suffix.lower() == ".onnx" or path.is_dir())
 
@@ -117,8 +116,7 @@ def load_image_model(name: str) -> ImageModel:
 
 
 def _open_saved_model(path: Path) -> tuple[_Port, _Port, Frames, str]:
-    import tensorflow as tf
-
+    tf = tensorflow()
     try:
         loaded = tf.saved_model.load(str(path))
     except (OSError, ValueError, RuntimeError, tf.errors.OpError) as error:

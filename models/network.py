@@ -4,15 +4,13 @@ One frame costs one pass: the frame, the frame before it and a hidden state go i
 the frame and the next state come out. Nothing works above a quarter of the frame's resolution.
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
-import keras
 import numpy as np
-from keras import ops
 
 from models import planes as yuv
-from models.blocks import NEGATIVE_SLOPE, ResidualBlock, convolution
 from models.planes import Array, Levels
 
 LEVELS = 3
@@ -20,6 +18,9 @@ LEVELS = 3
 
 MULTIPLE = yuv.PATCH << (LEVELS - 1)
 """Frame sides are padded to a multiple of this many pixels."""
+
+NEGATIVE_SLOPE = 0.1
+"""Of the activations, below zero."""
 
 RESIDUAL_SCALE = 0.1
 """Gain of the output head: nominal residuals are small, and a full-scale head wrecks the start."""
@@ -74,54 +75,84 @@ class State(NamedTuple):
     hidden: Array
 
 
-def build(
-    config: NetworkConfig, height: int | None = None, width: int | None = None
-) -> keras.Model:
-    """The network for any batch, and for any frame size unless one is given, in pixels.
+class Layers(Protocol):
+    """What the architecture is made of: Keras layers to train with, nodes of a file to run.
 
-    Inputs: features (N, h, w, 24), previous (N, h, w, 24), hidden (N, h/2, w/2, hidden), with h
-    and w multiples of 4. Outputs: residual features (N, h, w, 24), the next hidden state.
+    Tensors have the channels on an axis of their own, first or last as the implementation wants.
+    """
+
+    def convolution(
+        self, x: Any, filters: int, name: str, *, side: int = 3, stride: int = 1
+    ) -> Any:
+        """A convolution with bias, zero-padded to keep the size but for the stride."""
+        ...
+
+    def block(self, x: Any, name: str, context: Any = None) -> Any:
+        """X + second(act(first(act([x, context])))), both 3x3 convolutions of x's channels."""
+        ...
+
+    def activation(self, x: Any) -> Any:
+        """A leaky ReLU of slope `NEGATIVE_SLOPE`."""
+        ...
+
+    def join(self, parts: Sequence[Any]) -> Any:
+        """Tensors joined along their channels."""
+        ...
+
+    def first_channels(self, x: Any, count: int) -> Any:
+        """The first channels of x."""
+        ...
+
+    def upsample(self, x: Any) -> Any:
+        """Each position four times: nearest neighbour, twice the rows and columns."""
+        ...
+
+    def add(self, a: Any, b: Any) -> Any:
+        """The sum."""
+        ...
+
+    def multiply(self, a: Any, b: Any) -> Any:
+        """The product, element by element; b may be a number."""
+        ...
+
+    def tanh(self, x: Any) -> Any:
+        """The hyperbolic tangent."""
+        ...
+
+
+def connect(
+    config: NetworkConfig, layers: Layers, features: Any, previous: Any, hidden: Any
+) -> tuple[Any, Any]:
+    """Lay the whole network out in `layers`.
+
+    Takes features and those of the frame before at 1/4 of the frame's resolution, 24 channels
+    each, and the hidden state at 1/8. Gives the residual features and the next hidden state.
     """
     quarter, eighth, sixteenth = config.widths
-    size4 = (height and height // 4, width and width // 4)
-    size8 = (height and height // 8, width and width // 8)
-    features = keras.Input((*size4, yuv.CHANNELS), name="features")
-    previous = keras.Input((*size4, yuv.CHANNELS), name="previous")
-    hidden = keras.Input((*size8, config.hidden), name="hidden")
-
-    x = convolution(quarter, "stem")(ops.concatenate([features, previous], axis=-1))
-    x = _blocks(x, quarter, config.encoder[0], "encoder4")
-    skip4 = x
-    x = convolution(eighth, "down8", strides=2)(x)
-    x = ResidualBlock(eighth, name="fuse")([x, hidden])
-    x = _blocks(x, eighth, config.encoder[1] - 1, "encoder8")
-    skip8 = x
-    x = convolution(sixteenth, "down16", strides=2)(x)
-    x = _blocks(x, sixteenth, config.encoder[2], "bottom")
-    x = skip8 + _upsample(x, eighth, "up8")
-    x = _blocks(x, eighth, config.decoder[1], "decoder8")
-    next_hidden = ops.tanh(x[..., : config.hidden])
-    x = skip4 + _upsample(x, quarter, "up4")
-    x = _blocks(x, quarter, config.decoder[0], "decoder4")
+    x = layers.convolution(layers.join([features, previous]), quarter, "stem")
+    skip4 = x = _blocks(layers, x, config.encoder[0], "encoder4")
+    x = layers.convolution(x, eighth, "down8", stride=2)
+    x = layers.block(x, "fuse", hidden)
+    skip8 = x = _blocks(layers, x, config.encoder[1] - 1, "encoder8")
+    x = layers.convolution(x, sixteenth, "down16", stride=2)
+    x = _blocks(layers, x, config.encoder[2], "bottom")
+    x = layers.add(skip8, layers.upsample(layers.convolution(x, eighth, "up8", side=1)))
+    x = _blocks(layers, x, config.decoder[1], "decoder8")
+    next_hidden = layers.tanh(layers.first_channels(x, config.hidden))
+    x = layers.add(skip4, layers.upsample(layers.convolution(x, quarter, "up4", side=1)))
+    x = _blocks(layers, x, config.decoder[0], "decoder4")
     # Undoing blur is a linear filter that differs from place to place: the trunk only has to tell
     # which, not to carry the picture. It gained a quarter more at equal steps (docs/training.md).
-    bank = convolution(config.filters, "bank")(features)
-    choice = keras.layers.Conv2D(config.filters, 1, name="choice")(
-        ops.leaky_relu(x, NEGATIVE_SLOPE)
-    )
-    residual = convolution(yuv.CHANNELS, "head", zero=True)(bank * choice)
-    return keras.Model([features, previous, hidden], [RESIDUAL_SCALE * residual, next_hidden])
+    bank = layers.convolution(features, config.filters, "bank")
+    choice = layers.convolution(layers.activation(x), config.filters, "choice", side=1)
+    residual = layers.convolution(layers.multiply(bank, choice), yuv.CHANNELS, "head")
+    return layers.multiply(residual, RESIDUAL_SCALE), next_hidden
 
 
-def _blocks(x: Any, filters: int, count: int, name: str) -> Any:
+def _blocks(layers: Layers, x: Any, count: int, name: str) -> Any:
     for index in range(count):
-        x = ResidualBlock(filters, name=f"{name}_{index}")(x)
+        x = layers.block(x, f"{name}_{index}")
     return x
-
-
-def _upsample(x: Any, filters: int, name: str) -> Any:
-    x = keras.layers.Conv2D(filters, 1, name=name)(x)
-    return keras.layers.UpSampling2D(2, interpolation="nearest", name=f"{name}_nearest")(x)
 
 
 def initial_state(config: NetworkConfig, batch: int, height: int, width: int) -> State:
@@ -134,50 +165,33 @@ def initial_state(config: NetworkConfig, batch: int, height: int, width: int) ->
     )
 
 
-def frame_features(y: Array, u: Array, v: Array, levels: Levels, dtype: str, xp: Any) -> Array:
+def frame_features(y: np.ndarray, u: np.ndarray, v: np.ndarray, levels: Levels) -> np.ndarray:
     """Code values of whole 4:2:0 frames to padded, normalised features.
 
-    y: (N, H, W); u, v: (N, ceil(H/2), ceil(W/2)); any size. Returns (N, h, w, 24) of `dtype` with
+    y: (N, H, W); u, v: (N, ceil(H/2), ceil(W/2)); any size. Returns (N, h, w, 24) float32 with
     sides padded to `MULTIPLE` by repeating the border.
     """
     height = yuv.padded_length(y.shape[1], MULTIPLE)
     width = yuv.padded_length(y.shape[2], MULTIPLE)
     packed = yuv.pack(
-        yuv.pad_plane(y, height, width, xp),
-        yuv.pad_plane(u, height // 2, width // 2, xp),
-        yuv.pad_plane(v, height // 2, width // 2, xp),
-        xp,
+        yuv.pad_plane(y, height, width, np),
+        yuv.pad_plane(u, height // 2, width // 2, np),
+        yuv.pad_plane(v, height // 2, width // 2, np),
+        np,
     )
     offset, scale = yuv.channel_levels(levels)
-    if xp is np:
-        return ((packed - offset) / scale).astype(dtype)
-    return ops.cast((ops.cast(packed, "float32") - offset) / scale, dtype)
+    features: np.ndarray = ((packed - offset) / scale).astype(np.float32)
+    return features
 
 
 def residual_planes(
-    features: Array, height: int, width: int, levels: Levels, xp: Any
-) -> tuple[Array, Array, Array]:
+    features: np.ndarray, height: int, width: int, levels: Levels
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Residual features to float32 residuals of the code values of each plane.
 
     Returns (N, H, W) and twice (N, ceil(H/2), ceil(W/2)): the padding is cut off.
     """
     _, scale = yuv.channel_levels(levels)
-    values = features.astype(np.float32) if xp is np else ops.cast(features, "float32")
-    y, u, v = yuv.unpack(values * scale, xp)
+    y, u, v = yuv.unpack(features.astype(np.float32) * scale, np)
     rows, columns = yuv.chroma_shape(height, width)
     return y[:, :height, :width], u[:, :rows, :columns], v[:, :rows, :columns]
-
-
-def cost_gmac(config: NetworkConfig, height: int = 720, width: int = 1280) -> float:
-    """Multiply-accumulates of one frame, in units of 10^9, counted from the built layers."""
-    padded = yuv.padded_length(height, MULTIPLE), yuv.padded_length(width, MULTIPLE)
-    total = 0
-    for layer in build(config, *padded).layers:
-        parts = [layer.first, layer.second] if isinstance(layer, ResidualBlock) else [layer]
-        _, rows, columns, _ = layer.output.shape
-        total += sum(
-            int(np.prod(part.kernel.shape)) * rows * columns
-            for part in parts
-            if isinstance(part, keras.layers.Conv2D)
-        )
-    return total / 1e9

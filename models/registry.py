@@ -7,15 +7,15 @@ what they score.
 
 import json
 import zipfile
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 
 from models.errors import WeightsError
-from models.network import NetworkConfig, build
+from models.network import NetworkConfig
 
 WEIGHTS = Path(__file__).parent / "weights"
 
@@ -30,20 +30,21 @@ CONFIGS: dict[str, NetworkConfig] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Model:
-    """A network with trained weights.
+class Weights:
+    """Trained weights as they are stored.
 
     Attributes:
         name: the registry's name, or the file's stem.
-        config: its size.
-        network: see `models.network.build`.
-        card: what its card says; empty for a file without one.
+        path: the file.
+        config: the size of the network they are of.
+        arrays: float16 by the name of the variable, such as `stem/kernel`, a kernel being (rows,
+            columns, inputs, outputs).
     """
 
     name: str
+    path: Path
     config: NetworkConfig
-    network: keras.Model
-    card: dict[str, Any] = field(default_factory=dict)
+    arrays: dict[str, np.ndarray]
 
 
 def shipped() -> list[str]:
@@ -77,44 +78,22 @@ def card(name: str) -> dict[str, Any]:
     return fields
 
 
-def load(name: str) -> Model:
-    """Build a model by its registry name or its weights file; WeightsError if that fails."""
+def load(name: str) -> Weights:
+    """Read weights by their registry name or their file; WeightsError if that fails."""
     path = weights_path(name)
-    config, arrays = read_weights(path)
-    network = build(config)
-    assign(network, arrays, path)
-    return Model(path.stem, config, network, card(name))
-
-
-def read_weights(path: Path) -> tuple[NetworkConfig, dict[str, np.ndarray]]:
-    """The configuration and the arrays, by variable path, of a weights file."""
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = {key: archive[key] for key in archive.files}
         config = NetworkConfig.from_json(json.loads(str(arrays.pop("config"))))
     except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile, EOFError) as error:
         raise WeightsError(f"{path} is not a weights file of this program: {error}") from error
-    return config, arrays
+    return Weights(path.stem, path, config, arrays)
 
 
-def assign(network: keras.Model, arrays: dict[str, np.ndarray], source: Path) -> None:
-    """Fill a network's weights; WeightsError unless names and shapes match exactly."""
-    variables = {variable.path: variable for variable in network.weights}
-    if variables.keys() != arrays.keys():
-        raise WeightsError(f"{source} holds the weights of another architecture")
-    for key, variable in variables.items():
-        if tuple(variable.shape) != arrays[key].shape:
-            raise WeightsError(f"{source}: {key} is {arrays[key].shape}, not {variable.shape}")
-        variable.assign(arrays[key].astype(np.float32))
-
-
-def save_weights(path: Path, config: NetworkConfig, network: keras.Model) -> None:
+def write_weights(path: Path, config: NetworkConfig, arrays: Mapping[str, np.ndarray]) -> None:
     """Write a float16 weights file, whole or not at all."""
-    arrays = {
-        variable.path: keras.ops.convert_to_numpy(variable.value).astype(np.float16)
-        for variable in network.weights
-    }
+    halves: dict[str, Any] = {name: array.astype(np.float16) for name, array in arrays.items()}
     partial = path.with_suffix(".part")
     with partial.open("wb") as file:
-        np.savez_compressed(file, config=json.dumps(config.to_json()), **arrays)
+        np.savez_compressed(file, config=json.dumps(config.to_json()), **halves)
     partial.replace(path)

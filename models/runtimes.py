@@ -1,13 +1,41 @@
-"""ONNX Runtime and OpenVINO, imported so that they report nothing to their makers.
+"""The libraries that compute, imported so that they neither chat nor report to their makers.
 
-Both send usage data as they are imported unless they are told before: whoever deblurs a camera at
-home does not expect that.
+ONNX Runtime and OpenVINO send usage data as they are imported unless they are told before: whoever
+deblurs a camera at home does not expect that. TensorFlow and MNN write lines that nobody asked for.
 """
 
 import importlib
 import os
+import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
+
+from models.errors import ExportError
+
+
+def tensorflow() -> Any:
+    """TensorFlow, which has looked for devices: that, too, it does with a dozen lines."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with native_output_aside():
+        package = importlib.import_module("tensorflow")
+        package.config.list_physical_devices()
+    return package
+
+
+def load_keras() -> None:
+    """Import what Keras computes with; TensorFlow unless KERAS_BACKEND names another."""
+    if os.environ.get("KERAS_BACKEND", "tensorflow") == "tensorflow":
+        tensorflow()
+    importlib.import_module("keras")
+
+
+def available_cores() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def onnx_session(model: str | bytes) -> Any:
@@ -22,3 +50,59 @@ def openvino() -> Any:
     """The OpenVINO package."""
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     return importlib.import_module("openvino")
+
+
+def mnn() -> Any:
+    """The MNN package."""
+    with native_output_aside():
+        return importlib.import_module("MNN")
+
+
+def convert_to_mnn(source: Path, target: Path) -> None:
+    """Write an ONNX file as one of MNN's; ExportError if its converter can't.
+
+    The converter shares symbols with TensorFlow that end the process, so it has one of its own. It
+    is called past its wrapper, which would keep a log of who converts what.
+    """
+    call = "import sys, _tools; _tools.mnnconvert(['mnnconvert', *sys.argv[1:]])"
+    options = ("-f", "ONNX", "--modelFile", source, "--MNNModel", target, "--bizCode", "deblur")
+    done = subprocess.run(  # noqa: S603 - this interpreter, on files of ours
+        [sys.executable, "-c", call, *options], capture_output=True, text=True, check=False
+    )
+    if done.returncode or not target.is_file():
+        words = (done.stderr or done.stdout).strip().splitlines() or ["it says nothing"]
+        raise ExportError(f"MNN's converter failed on {source.name}: {words[-1]}")
+
+
+@contextmanager
+def native_output_aside() -> Iterator[None]:
+    """Keep what is written to file descriptors 1 and 2 in a file; show it only after an error.
+
+    The lines about absent GPU drivers come before any log level is in force, so nothing but the
+    file descriptor itself keeps them off the screen.
+    """
+    streams = (sys.stdout, sys.stderr)
+    for stream in streams:
+        stream.flush()
+    kept = [os.dup(number) for number in (1, 2)]
+    with tempfile.TemporaryFile() as aside:
+        _point_to([aside.fileno()] * 2)
+        try:
+            yield
+        except Exception:
+            _point_to(kept)
+            aside.seek(0)
+            os.write(2, aside.read())
+            raise
+        finally:
+            for stream in streams:
+                stream.flush()
+            _point_to(kept)
+            for number in kept:
+                os.close(number)
+
+
+def _point_to(descriptors: Sequence[int]) -> None:
+    """Make standard output and error what these are."""
+    for number, descriptor in zip((1, 2), descriptors, strict=True):
+        os.dup2(descriptor, number)

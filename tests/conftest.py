@@ -34,8 +34,8 @@ def random_model(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A network of a few weights that changes every picture a little, and fast."""
     import numpy as np
 
-    from models import registry
-    from models.network import NetworkConfig, build
+    from models.keras_network import build, save_weights
+    from models.network import NetworkConfig
 
     config = NetworkConfig((8, 8, 8), encoder=(1, 1, 1), decoder=(0, 1), hidden=8, filters=8)
     network = build(config)
@@ -45,7 +45,7 @@ def random_model(tmp_path_factory: pytest.TempPathFactory) -> str:
         fan_in = max(1, int(np.prod(variable.shape[:-1])))
         variable.assign(gain * rng.normal(size=variable.shape) / np.sqrt(fan_in))
     path = tmp_path_factory.mktemp("weights") / "random.npz"
-    registry.save_weights(path, config, network)
+    save_weights(path, config, network)
     return str(path)
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from models import registry
-from models.network import NetworkConfig, build
+from models.keras_network import build, save_weights
+from models.network import NetworkConfig
 
 CONFIG = NetworkConfig(widths=(8, 8, 16), encoder=(1, 1, 1), decoder=(1, 1), hidden=8, filters=8)
 
@@ -20,5 +20,5 @@ def save_random_weights(path: Path) -> str:
         fan_in = max(1, int(np.prod(variable.shape[:-1])))
         gain = 0.1 if variable.path.startswith("head") else 1.0  # residuals of some 10 codes
         variable.assign(gain * rng.normal(size=variable.shape) / np.sqrt(fan_in))
-    registry.save_weights(path, CONFIG, network)
+    save_weights(path, CONFIG, network)
     return str(path)

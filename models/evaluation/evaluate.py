@@ -62,12 +62,12 @@ def restore(
     for rgb in frames:
         height, width = rgb.shape[:2]
         y, u, v = (plane[None] for plane in rgb_to_planes(rgb, levels))
-        features = frame_features(y, u, v, levels, "float32", np)
+        features = frame_features(y, u, v, levels)
         if state is None or state.previous.shape != features.shape:
             state = initial_state(config, 1, height, width)
         residual, hidden = network.predict_on_batch([features, *state])
         state = State(features, hidden)
-        planes = residual_planes(np.asarray(residual), height, width, levels, np)
+        planes = residual_planes(np.asarray(residual), height, width, levels)
         yield add_residual(rgb, (planes[0][0], planes[1][0], planes[2][0]), levels)
 
 

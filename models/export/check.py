@@ -1,15 +1,14 @@
 """Whether an exported file computes what the Keras model does, on frames with known sharp ones."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from statistics import fmean
 
 import keras
 import numpy as np
 
-from models.color import add_residual, rgb_to_planes
+from models.color import add_residual
 from models.evaluation.metrics import psnr
-from models.export.clips import drawn_clip
+from models.export.clips import FRAMES, LEVELS, drawn_clip, run_clip
 from models.export.step import (
     NEXT_STATE,
     PLANES,
@@ -19,17 +18,13 @@ from models.export.step import (
     Step,
     Tensors,
     fresh_state,
-    next_state,
-    nominal_planes,
     residual_codes,
 )
+from models.keras_network import Model
 from models.network import MULTIPLE
-from models.planes import Levels, pack, pad_plane, padded_length, unpack
-from models.registry import Model
+from models.planes import pack, pad_plane, padded_length, unpack
 
-_FRAMES = 6
-_CHECK_SEED, _CALIBRATION_SEEDS = 100, (200, 201, 202)
-_LEVELS = Levels()
+_SEED = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,43 +52,23 @@ class Check:
 
 def check_step(model: Model, step: Step, size: Size, *, channels_first: bool) -> Check:
     """Compare an exported step with the Keras model on a clip of frames of this size."""
-    pairs = list(drawn_clip(_CHECK_SEED, size, _FRAMES))
+    pairs = list(drawn_clip(_SEED, size, FRAMES))
     hidden = model.config.hidden
     blurry = [pair[0] for pair in pairs]
     errors, scores = [], []
-    expected = _run(keras_step(model), blurry, fresh_state(size, hidden, channels_first=False))
-    found = _run(step, blurry, fresh_state(size, hidden, channels_first=channels_first))
+    expected = run_clip(keras_step(model), blurry, fresh_state(size, hidden, channels_first=False))
+    found = run_clip(step, blurry, fresh_state(size, hidden, channels_first=channels_first))
     for (source, sharp), (_, theirs), (_, ours) in zip(pairs, expected, found, strict=True):
-        both = residual_codes(theirs, _LEVELS), residual_codes(ours, _LEVELS)
+        both = residual_codes(theirs, LEVELS), residual_codes(ours, LEVELS)
         errors += [np.abs(a - b).max() for a, b in zip(*both, strict=True)]
         outputs = [
-            add_residual(source, (np.nan_to_num(y), np.nan_to_num(u), np.nan_to_num(v)), _LEVELS)
+            add_residual(source, (np.nan_to_num(y), np.nan_to_num(u), np.nan_to_num(v)), LEVELS)
             for y, u, v in both
         ]
         scores.append([psnr(sharp, frame) for frame in (source, *outputs)])
     psnr_in, psnr_keras, psnr_exported = (fmean(column) for column in zip(*scores, strict=True))
     # NaN is no small error: max() would pass over it
     return Check(float(np.max(errors)), psnr_in, psnr_keras, psnr_exported, len(pairs))
-
-
-def calibration_inputs(
-    step: Step, size: Size, hidden: int, *, channels_first: bool
-) -> Iterator[Tensors]:
-    """Inputs of a float32 step as they come up in clips of frames of this size."""
-    for seed in _CALIBRATION_SEEDS:
-        blurry = [pair[0] for pair in drawn_clip(seed, size, _FRAMES)]
-        state = fresh_state(size, hidden, channels_first=channels_first)
-        for inputs, _ in _run(step, blurry, state):
-            yield inputs
-
-
-def _run(step: Step, frames: list[np.ndarray], state: Tensors) -> Iterator[tuple[Tensors, Tensors]]:
-    """Inputs and outputs of each frame's step."""
-    for rgb in frames:
-        inputs = nominal_planes(rgb_to_planes(rgb, _LEVELS), _LEVELS) | state
-        outputs = step(inputs)
-        yield inputs, outputs
-        state = next_state(outputs)
 
 
 def keras_step(model: Model) -> Step:

@@ -1,6 +1,5 @@
 """The step as a LiteRT file, made of a SavedModel; its state has the channels last."""
 
-import os
 import tempfile
 import warnings
 from pathlib import Path
@@ -9,12 +8,15 @@ import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 
 from models.export import saved_model
-from models.export.check import calibration_inputs, keras_step
+from models.export.check import keras_step
+from models.export.clips import calibration_inputs
 from models.export.step import Size, Step
-from models.registry import Model
+from models.keras_network import assembled
+from models.registry import Weights
+from models.runtimes import available_cores
 
 
-def write(model: Model, path: Path, size: Size, precision: str = "float32") -> None:
+def write(weights: Weights, path: Path, size: Size, precision: str = "float32") -> None:
     """Write a LiteRT file for frames of one size.
 
     precision: float32; float16, of the weights alone; int8, of weights and activations, whose
@@ -23,7 +25,7 @@ def write(model: Model, path: Path, size: Size, precision: str = "float32") -> N
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         # the converter calibrates with TensorFlow's own interpreter, which warns of its end
         warnings.filterwarnings("ignore", "\\s*Warning: tf.lite.Interpreter", UserWarning)
-        saved_model.write(model, Path(folder), size)
+        saved_model.write(weights, Path(folder), size)
         name = saved_model.SIGNATURE
         converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=[name])
         if precision != "float32":
@@ -35,7 +37,10 @@ def write(model: Model, path: Path, size: Size, precision: str = "float32") -> N
             converter.representative_dataset = lambda: (
                 (name, inputs)
                 for inputs in calibration_inputs(
-                    keras_step(model), size, model.config.hidden, channels_first=False
+                    keras_step(assembled(weights)),
+                    size,
+                    weights.config.hidden,
+                    channels_first=False,
                 )
             )
         path.write_bytes(converter.convert())
@@ -43,6 +48,6 @@ def write(model: Model, path: Path, size: Size, precision: str = "float32") -> N
 
 def open_step(path: Path) -> Step:
     """The step of a LiteRT file, on every core."""
-    interpreter = Interpreter(model_content=path.read_bytes(), num_threads=os.cpu_count())
+    interpreter = Interpreter(model_content=path.read_bytes(), num_threads=available_cores())
     runner = interpreter.get_signature_runner(saved_model.SIGNATURE)
     return lambda inputs: runner(**inputs)

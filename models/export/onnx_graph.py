@@ -1,21 +1,19 @@
 """The step as an ONNX graph, written operation by operation; its state has the channels first.
 
-The network is small and plain enough (convolutions, leaky ReLU, sums, products, joins, nearest
-upsampling, tanh) that its graph is shorter than the choice of a converter.
+Needs the weights alone, no Keras: a program that runs the network from here starts in a moment.
 """
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
-import keras
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from models.blocks import NEGATIVE_SLOPE, ResidualBlock
-from models.export.check import calibration_inputs
+from models.errors import WeightsError
+from models.export.clips import calibration_inputs
 from models.export.step import (
     NEXT_STATE,
     PLANES,
@@ -27,17 +25,24 @@ from models.export.step import (
     plane_shapes,
     state_shapes,
 )
-from models.network import MULTIPLE
+from models.network import MULTIPLE, NEGATIVE_SLOPE, connect
 from models.planes import CHANNELS, chroma_shape, padded_length
-from models.registry import Model
+from models.registry import Weights
 from models.runtimes import onnx_session
 
 OPSET = 18
+Shape: TypeAlias = tuple[int | str, ...]
+"""Of a tensor; names stand for sizes that are free."""
+
 _CALIBRATION_SIZE = (192, 320)
+INPUTS = ("features", *STATE)
+OUTPUTS = ("residual", NEXT_STATE[1])
+"""Of the network alone."""
+
 IR_VERSION = 10  # of onnx 1.17, the oldest that we take: newer runtimes read it too
 
 
-def write(model: Model, path: Path, size: Size | None, precision: str = "float32") -> None:
+def write(weights: Weights, path: Path, size: Size | None, precision: str = "float32") -> None:
     """Write an ONNX file.
 
     size: the only frame size it takes, any; without one it takes every batch and all sides that
@@ -45,34 +50,42 @@ def write(model: Model, path: Path, size: Size | None, precision: str = "float32
     those of some drawn clips. Inputs and outputs are always float32.
     """
     graph = _Graph()
-    names = _write_step(graph, model, size)
-    shapes = _shapes(model, size)
-    inputs, outputs = (
-        [
-            helper.make_tensor_value_info(n, TensorProto.FLOAT, s)
-            for n, s in zip(ns, shapes, strict=True)
-        ]
-        for ns in ((*PLANES, *STATE), names)
+    shapes = _shapes(weights.config.hidden, size)
+    made = graph.model(
+        weights.name,
+        zip((*PLANES, *STATE), shapes, strict=True),
+        zip(_write_step(graph, weights, size), shapes, strict=True),
     )
-    made = helper.make_model(
-        helper.make_graph(graph.nodes, model.name, inputs, outputs, graph.constants),
-        producer_name="deblurstream",
-        opset_imports=[helper.make_opsetid("", OPSET)],
-        ir_version=IR_VERSION,
-    )
-    onnx.checker.check_model(made, full_check=True)
     if precision == "int8":
-        made = _quantized(made, model, size)
+        made = _quantized(made, weights, size)
     path.write_bytes(made.SerializeToString())
 
 
-def _quantized(made: onnx.ModelProto, model: Model, size: Size | None) -> onnx.ModelProto:
+def write_network(weights: Weights, path: Path, size: Size) -> None:
+    """Write an ONNX file of the network alone, without the planes, for frames of one size.
+
+    `INPUTS` and `OUTPUTS` are float32 with the channels first.
+    """
+    graph = _Graph()
+    residual, hidden = connect(weights.config, _OnnxLayers(graph, weights), *INPUTS)
+    for made, name in zip((residual, hidden), OUTPUTS, strict=True):
+        graph.add("Identity", [made], name)
+    *_, features, state = _shapes(weights.config.hidden, size)
+    model = graph.model(
+        weights.name,
+        zip(INPUTS, (features, features, state), strict=True),
+        zip(OUTPUTS, (features, state), strict=True),
+    )
+    path.write_bytes(model.SerializeToString())
+
+
+def _quantized(made: onnx.ModelProto, weights: Weights, size: Size | None) -> onnx.ModelProto:
     """Calibrated on small frames that need the same padding: ranges don't depend on the size."""
     from models.export.onnx_int8 import quantized  # seldom needed
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "step.onnx"
-        write(model, path, None)
+        write(weights, path, None)
         step = open_step(path)
     height, width = (
         have - (padded_length(side, MULTIPLE) - side)
@@ -80,7 +93,7 @@ def _quantized(made: onnx.ModelProto, model: Model, size: Size | None) -> onnx.M
     )
     shapes = dict(zip(PLANES, plane_shapes((height, width)), strict=True))
     calibration = calibration_inputs(
-        step, _CALIBRATION_SIZE, model.config.hidden, channels_first=True
+        step, _CALIBRATION_SIZE, weights.config.hidden, channels_first=True
     )
     return quantized(
         made,
@@ -92,9 +105,8 @@ def _quantized(made: onnx.ModelProto, model: Model, size: Size | None) -> onnx.M
     )
 
 
-def _shapes(model: Model, size: Size | None) -> list[tuple[int | str, ...]]:
+def _shapes(hidden: int, size: Size | None) -> list[Shape]:
     """Of the inputs, which are those of the outputs too; names stand for sizes that are free."""
-    hidden = model.config.hidden
     if size is None:
         chroma = ("N", "H/2", "W/2")
         state = [("N", CHANNELS, "H/4", "W/4"), ("N", hidden, "H/8", "W/8")]
@@ -119,6 +131,23 @@ class _Graph:
         self.nodes.append(helper.make_node(kind, inputs, [output], **attributes))
         return output
 
+    def model(
+        self, name: str, inputs: Iterable[tuple[str, Shape]], outputs: Iterable[tuple[str, Shape]]
+    ) -> onnx.ModelProto:
+        """All of it, with float32 inputs and outputs of these names and shapes."""
+        given, made = (
+            [helper.make_tensor_value_info(port, TensorProto.FLOAT, shape) for port, shape in ports]
+            for ports in (inputs, outputs)
+        )
+        model = helper.make_model(
+            helper.make_graph(self.nodes, name, given, made, self.constants),
+            producer_name="deblurstream",
+            opset_imports=[helper.make_opsetid("", OPSET)],
+            ir_version=IR_VERSION,
+        )
+        onnx.checker.check_model(model, full_check=True)
+        return model
+
     def constant(self, value: np.ndarray) -> str:
         """Add a constant; returns its name."""
         name = f"constant_{len(self.constants)}"
@@ -134,7 +163,7 @@ class _Graph:
         return self.constant(np.array(value, np.float32))
 
 
-def _write_step(graph: _Graph, model: Model, size: Size | None) -> list[str]:
+def _write_step(graph: _Graph, weights: Weights, size: Size | None) -> list[str]:
     """Add the whole step; returns the names of its outputs."""
     planes = list(PLANES)
     if size:
@@ -151,7 +180,7 @@ def _write_step(graph: _Graph, model: Model, size: Size | None) -> list[str]:
         for plane, block in zip(planes, (4, 2, 2), strict=True)
     ]
     features = graph.add("Concat", packed, NEXT_STATE[0], axis=1)
-    residual, hidden = _write_network(graph, model.network, [features, *STATE])
+    residual, hidden = connect(weights.config, _OnnxLayers(graph, weights), features, *STATE)
     for name, start, stop, block in zip(
         RESIDUALS, (0, 16, 20), (16, 20, 24), (4, 2, 2), strict=True
     ):
@@ -177,98 +206,69 @@ def _sliced(graph: _Graph, value: str, axis: int, start: int, stop: int) -> str:
     return graph.add("Slice", [value, *bounds])
 
 
-def _write_network(graph: _Graph, network: keras.Model, inputs: Sequence[str]) -> list[str]:
-    """Add a functional Keras model by replaying its calls; returns the names of its outputs."""
-    values = {id(x): (x, name) for x, name in zip(network.inputs, inputs, strict=True)}
+class _OnnxLayers:
+    """See `models.network.Layers`; the channels come first."""
 
-    def replay(operation: Any, *args: Any, **options: Any) -> Any:
-        result = operation(*args, **options)
-        known = [
-            [values[id(x)][1] for x in arg]
-            if isinstance(arg, list) and arg and id(arg[0]) in values
-            else values[id(arg)][1]
-            if id(arg) in values
-            else arg
-            for arg in args
-        ]
-        write = _WRITERS.get(type(operation).__name__)
-        if write is None:
-            raise TypeError(f"there is no ONNX for {operation!r}")
-        values[id(result)] = (result, write(graph, operation, *known))
-        return result
+    def __init__(self, graph: _Graph, weights: Weights) -> None:
+        self._graph = graph
+        self._weights = weights
 
-    replayed = keras.models.clone_model(
-        network,
-        input_tensors=network.inputs,
-        clone_function=lambda layer: layer,
-        call_function=replay,
-    )
-    return [values[id(output)][1] for output in replayed.outputs]
+    def convolution(
+        self, x: str, filters: int, name: str, *, side: int = 3, stride: int = 1
+    ) -> str:
+        kernel, bias = (self._array(f"{name}/{part}") for part in ("kernel", "bias"))
+        if kernel.shape[0] != side or kernel.shape[-1] != filters:
+            raise WeightsError(f"{self._weights.path} holds the weights of another architecture")
+        before, after = (side - stride) // 2, (side - 1) // 2  # as Keras pads, for even sizes
+        return self._graph.add(
+            "Conv",
+            [x, self._graph.constant(kernel.transpose(3, 2, 0, 1)), self._graph.constant(bias)],
+            kernel_shape=[side, side],
+            strides=[stride, stride],
+            pads=[before, before, after, after],
+        )
 
+    def block(self, x: str, name: str, context: str | None = None) -> str:
+        filters = len(self._array(f"{name}/second/bias"))
+        joined = self.join([x, context]) if context else x
+        hidden = self.convolution(self.activation(joined), filters, f"{name}/first")
+        return self.add(x, self.convolution(self.activation(hidden), filters, f"{name}/second"))
 
-def _convolution(graph: _Graph, layer: Any, x: str) -> str:
-    kernel, bias = (keras.ops.convert_to_numpy(part) for part in (layer.kernel, layer.bias))
-    side, stride = kernel.shape[0], layer.strides[0]
-    before, after = (side - stride) // 2, (side - 1) // 2  # as Keras pads "same", for even sides
-    return graph.add(
-        "Conv",
-        [x, graph.constant(kernel.transpose(3, 2, 0, 1)), graph.constant(bias)],
-        kernel_shape=[side, side],
-        strides=[stride, stride],
-        pads=[before, before, after, after],
-    )
+    def activation(self, x: str) -> str:
+        return self._graph.add("LeakyRelu", [x], alpha=NEGATIVE_SLOPE)
 
+    def join(self, parts: Sequence[str]) -> str:
+        return self._graph.add("Concat", parts, axis=1)
 
-def _leaky(graph: _Graph, x: str, slope: float) -> str:
-    return graph.add("LeakyRelu", [x], alpha=slope)
+    def first_channels(self, x: str, count: int) -> str:
+        return _sliced(self._graph, x, 1, 0, count)
 
+    def upsample(self, x: str) -> str:
+        scales = self._graph.constant(np.array([1, 1, 2, 2], np.float32))
+        return self._graph.add(
+            "Resize",
+            [x, "", scales],
+            mode="nearest",
+            coordinate_transformation_mode="asymmetric",
+            nearest_mode="floor",
+        )
 
-def _residual_block(graph: _Graph, block: ResidualBlock, x: str | list[str]) -> str:
-    inputs = x if isinstance(x, list) else [x]
-    joined = graph.add("Concat", inputs, axis=1) if len(inputs) > 1 else inputs[0]
-    hidden = _convolution(graph, block.first, _leaky(graph, joined, NEGATIVE_SLOPE))
-    change = _convolution(graph, block.second, _leaky(graph, hidden, NEGATIVE_SLOPE))
-    return graph.add("Add", [inputs[0], change])
+    def add(self, a: str, b: str) -> str:
+        return self._graph.add("Add", [a, b])
 
+    def multiply(self, a: str, b: str | float) -> str:
+        return self._graph.add("Mul", [a, b if isinstance(b, str) else self._graph.scalar(b)])
 
-def _upsampling(graph: _Graph, layer: Any, x: str) -> str:
-    scales = graph.constant(np.array([1, 1, *layer.size], np.float32))
-    return graph.add(
-        "Resize",
-        [x, "", scales],
-        mode="nearest",
-        coordinate_transformation_mode="asymmetric",
-        nearest_mode="floor",
-    )
+    def tanh(self, x: str) -> str:
+        return self._graph.add("Tanh", [x])
 
-
-def _channels(graph: _Graph, operation: Any, x: str, key: Any) -> str:
-    ellipsis, channels = key
-    if ellipsis is not Ellipsis or channels.step is not None:
-        raise TypeError(f"there is no ONNX for the part {key}")
-    return _sliced(graph, x, 1, channels.start or 0, channels.stop)
-
-
-def _arithmetic(kind: str) -> Any:
-    def write(graph: _Graph, operation: Any, *terms: Any) -> str:
-        names = [term if isinstance(term, str) else graph.scalar(term) for term in terms]
-        return graph.add(kind, names)
-
-    return write
-
-
-_WRITERS: dict[str, Any] = {
-    "Add": _arithmetic("Add"),
-    "Concatenate": lambda graph, operation, parts: graph.add("Concat", parts, axis=1),
-    "Conv2D": _convolution,
-    "GetItem": _channels,
-    "LeakyRelu": lambda graph, operation, x: _leaky(graph, x, operation.negative_slope),
-    "Multiply": _arithmetic("Mul"),
-    "ResidualBlock": _residual_block,
-    "Tanh": lambda graph, operation, x: graph.add("Tanh", [x]),
-    "UpSampling2D": _upsampling,
-}
-"""How to write each Keras operation, by the name of its class: (graph, operation, arguments)."""
+    def _array(self, name: str) -> np.ndarray:
+        try:
+            return self._weights.arrays[name].astype(np.float32)
+        except KeyError as error:
+            raise WeightsError(
+                f"{self._weights.path} holds the weights of another architecture"
+            ) from error
 
 
 def open_step(path: Path) -> Step:

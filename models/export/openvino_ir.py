@@ -5,11 +5,11 @@ from pathlib import Path
 
 from models.export import onnx_graph
 from models.export.step import NEXT_STATE, RESIDUALS, Size, Step, Tensors
-from models.registry import Model
+from models.registry import Weights
 from models.runtimes import openvino
 
 
-def write(model: Model, path: Path, size: Size | None, precision: str = "float32") -> None:
+def write(weights: Weights, path: Path, size: Size | None, precision: str = "float32") -> None:
     """Write an .xml file and beside it a .bin file with the weights: in float32, float16 or int8.
 
     size: the only frame size it takes, any; without one it takes every batch and all sides that
@@ -17,7 +17,7 @@ def write(model: Model, path: Path, size: Size | None, precision: str = "float32
     """
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "step.onnx"
-        onnx_graph.write(model, source, size, "int8" if precision == "int8" else "float32")
+        onnx_graph.write(weights, source, size, "int8" if precision == "int8" else "float32")
         made = openvino().convert_model(source)
         openvino().save_model(made, path, compress_to_fp16=precision == "float16")
 

@@ -17,21 +17,22 @@ from models.export.step import (
     plane_shapes,
     state_shapes,
 )
+from models.keras_network import Model, assembled
 from models.network import MULTIPLE
 from models.planes import CHANNELS, pad_plane, padded_length
-from models.registry import Model
+from models.registry import Weights
 
 SIGNATURE = "serving_default"
 
 
-def write(model: Model, path: Path, size: Size | None, precision: str = "float32") -> None:
+def write(weights: Weights, path: Path, size: Size | None, precision: str = "float32") -> None:
     """Write a SavedModel folder with one signature, in float32.
 
     size: the only frame size it takes, any; without one it takes every batch and all sides that
     are multiples of 16.
     """
     module = tf.Module()
-    module.step = _step_function(model, size)
+    module.step = _step_function(assembled(weights), size)
     tf.saved_model.save(module, str(path), signatures={SIGNATURE: module.step})
 
 

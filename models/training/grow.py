@@ -5,44 +5,40 @@ starts with the same outputs and every new channel is free to learn (function-pr
 Chen, Goodfellow and Shlens, "Net2Net", ICLR 2016; here without copies of channels).
 """
 
-from collections.abc import Mapping
-from pathlib import Path
-
 import keras
 import numpy as np
 from keras import ops
 
 from models.errors import WeightsError
 from models.network import NetworkConfig
+from models.registry import Weights
 
 
 def grow(
     network: keras.Model,
     config: NetworkConfig,
-    arrays: Mapping[str, np.ndarray],
-    smaller: NetworkConfig,
-    source: Path,
+    smaller: Weights,
 ) -> None:
     """Fill part of a fresh `network` with the weights of a `smaller` one.
 
     Args:
-        network: as `models.network.build` makes it; blocks that `smaller` lacks stay identities.
+        network: of `models.keras_network.build`; blocks that `smaller` lacks stay identities.
         config: of `network`.
-        arrays: weights by variable path, as `registry.read_weights` gives them.
-        smaller: their configuration.
-        source: their file, to name in errors.
+        smaller: as `registry.load` gives them.
 
     Raises:
         WeightsError: a size of `smaller` is above that of `config`.
     """
     variables = {variable.path: variable for variable in network.weights}
-    for path, array in arrays.items():
+    for path, array in smaller.arrays.items():
         large = variables.get(path)
         if large is None or any(a > b for a, b in zip(array.shape, large.shape, strict=True)):
-            raise WeightsError(f"{source} is no smaller than the model that is to begin from it")
+            raise WeightsError(
+                f"{smaller.path} is no smaller than the model that is to begin from it"
+            )
         value = ops.convert_to_numpy(large.value).copy()
         value[..., : array.shape[-1]] = 0  # what is there already hears nothing new
-        value[_places(path, array, config, smaller)] = array
+        value[_places(path, array, config, smaller.config)] = array
         large.assign(value)
 
 

@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from models import registry
+from models.cost import cost_gmac
 from models.errors import ModelsError, TrainingError
 from models.evaluation.clips import find_clips
 from models.evaluation.evaluate import Scores, mean_scores, pair_clips, restorer, score_clip
-from models.network import cost_gmac
+from models.keras_network import Model, load
 
 WORTHWHILE_DB = 0.1
 
@@ -46,7 +47,7 @@ class TestSet:
             raise argparse.ArgumentTypeError(f"{kind!r} in {text!r} is not 'stills'")
         return cls(stem, Path(folder), bool(colon))
 
-    def scores(self, model: registry.Model) -> Scores:
+    def scores(self, model: Model) -> Scores:
         """A model's mean scores on the set."""
         pairs = pair_clips(
             find_clips(self.folder / "blur", stills=self.stills),
@@ -72,12 +73,12 @@ def publish(run: Path, name: str, sets: list[TestSet]) -> dict[str, Any]:
     weights = run / "best.npz"
     if not weights.is_file():
         raise TrainingError(f"{run} holds no best.npz: train longer")
-    model = registry.load(str(weights))
+    model = load(str(weights))
     scores = {test.name: asdict(test.scores(model)) for test in sets}
     old = registry.card(name) if name in registry.shipped() else {}
     if name in registry.shipped():
         first = sets[0].name
-        shipped = sets[0].scores(registry.load(name))  # the card's figures may be of other clips
+        shipped = sets[0].scores(load(name))  # the card's figures may be of other clips
         gain = scores[first]["psnr_out"] - shipped.psnr_out
         if gain < WORTHWHILE_DB:
             raise TrainingError(

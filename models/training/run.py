@@ -19,7 +19,8 @@ from keras import ops
 from models import planes as yuv
 from models import registry
 from models.errors import TrainingError
-from models.network import NetworkConfig, build
+from models.keras_network import assign, build, save_weights
+from models.network import NetworkConfig
 from models.training.grow import grow
 from models.training.losses import LOSSES
 from models.training.optimizers import make_optimizer
@@ -66,14 +67,13 @@ def _beginning(options: TrainOptions) -> tuple[NetworkConfig, keras.Model]:
     if options.start is None:
         config = registry.CONFIGS[options.model or FRESH_MODEL]
         return config, build(config)
-    path = registry.weights_path(options.start)
-    smaller, arrays = registry.read_weights(path)
-    config = registry.CONFIGS[options.model] if options.model else smaller
+    start = registry.load(options.start)
+    config = registry.CONFIGS[options.model] if options.model else start.config
     network = build(config)
-    if config == smaller:
-        registry.assign(network, arrays, path)
+    if config == start.config:
+        assign(network, start.arrays, start.path)
     else:
-        grow(network, config, arrays, smaller, path)
+        grow(network, config, start)
     return config, network
 
 
@@ -134,7 +134,7 @@ class Run:
             np.savez(file, progress=json.dumps(asdict(self.progress)), **arrays)
         partial.replace(self.checkpoint)
         with self.averaged() as network:
-            registry.save_weights(self.options.out / "weights.npz", self.config, network)
+            save_weights(self.options.out / "weights.npz", self.config, network)
 
     def restore(self) -> None:
         """Continue from the checkpoint; TrainingError if it is damaged or of another model."""
@@ -169,5 +169,5 @@ class Run:
             scores = validate(options.out / "validation", network, self.config)
             if scores.gain > self.progress.best_gain:
                 self.progress.best_gain = scores.gain
-                registry.save_weights(options.out / "best.npz", self.config, network)
+                save_weights(options.out / "best.npz", self.config, network)
         return {"psnr_in": scores.psnr_in, "psnr_out": scores.psnr_out, "gain": scores.gain}

@@ -7,15 +7,17 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from models.runtimes import available_cores, tensorflow
+
 FLAGS = ("avx2", "avx512f", "avx512_vnni", "amx_bf16", "amx_int8", "asimd")
 """CPU features that decide how fast a convolution is."""
 
-PACKAGES = ("tensorflow", "keras", "numpy", "av", "opencv-python")
+PACKAGES = ("tensorflow", "keras", "MNN", "onnxruntime", "numpy", "av", "opencv-python")
 
 
 def machine_facts() -> dict[str, Any]:
     """CPU, accelerators, memory, versions, and how busy the machine is; JSON-ready."""
-    import tensorflow as tf
+    tf = tensorflow()
 
     cpuinfo = _read(Path("/proc/cpuinfo"))
     name = re.search(r"^model name\s*:\s*(.+)$", cpuinfo, re.MULTILINE)
@@ -37,11 +39,6 @@ def machine_facts() -> dict[str, Any]:
         "versions": {package: version(package) for package in PACKAGES},
         "load_average": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
     }
-
-
-def available_cores() -> int:
-    """That this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _read(path: Path) -> str:

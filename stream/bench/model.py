@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from models import registry
+from models.cost import cost_gmac
 from models.errors import WeightsError
-from models.network import NetworkConfig, cost_gmac
+from models.network import NetworkConfig
 from stream.bench.ceiling import convolution_chains, matrix_product
 from stream.bench.timing import median_ratio, rounds
 from stream.capture.synthetic import SyntheticSource
@@ -35,7 +36,7 @@ class Runner:
 def network_of(model: str) -> NetworkConfig | None:
     """The size of one of this project's networks; None for other people's models."""
     try:
-        return registry.read_weights(registry.weights_path(model))[0]
+        return registry.load(model).config
     except WeightsError:
         return None
 

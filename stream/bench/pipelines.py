@@ -9,7 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from stream.bench.machine import available_cores
+from models.runtimes import available_cores
 from stream.bench.timing import resident_mib, rounds
 from stream.capture.file import FileSource
 from stream.capture.synthetic import SyntheticSource

@@ -51,9 +51,10 @@ def add_compute(options: Options) -> None:
     )
     options.add_argument(
         "--runtime",
-        choices=("auto", "tensorflow", "litert", "onnx", "openvino"),
+        choices=("auto", "tensorflow", "mnn", "litert", "onnx", "openvino"),
         default="auto",
-        help="what computes (default: onnx for float32 and int8 on a CPU, otherwise tensorflow)",
+        help="what computes (default: on a CPU mnn for float32 and onnx for int8, otherwise "
+        "tensorflow)",
     )
 
 

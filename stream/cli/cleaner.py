@@ -13,7 +13,6 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-from stream.cli.quiet import load_tensorflow
 from stream.cli.report import ProgressLine
 from stream.errors import JobError
 from stream.jobs import (
@@ -162,7 +161,6 @@ class Cleaner:
 
 def _deblurrer(model: str, **choices: Any) -> Made:
     """Load a model, here or on a worker of a cluster."""
-    load_tensorflow()
     from stream.inference.deblurrer import Deblurrer
 
     deblurrer = Deblurrer(model, **choices)

@@ -17,7 +17,6 @@ import cv2
 import numpy as np
 
 from stream.cli.arguments import add_compute, add_model
-from stream.cli.quiet import load_tensorflow
 from stream.cli.report import ProgressLine
 from stream.errors import SinkError
 from stream.jobs.clean import CleanOptions, clean_file
@@ -49,7 +48,6 @@ def run(options: argparse.Namespace) -> int:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise SinkError(f"{folder} can't be made: {error.strerror}") from error
-    load_tensorflow()
     from models.evaluation.clips import Clip
     from models.evaluation.metrics import psnr
     from models.evaluation.sheet import draw_sheet

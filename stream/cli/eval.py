@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stream.cli.quiet import load_tensorflow
+from models.runtimes import load_keras
 from stream.cli.report import write_json
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print a table per model, a line per clip and their mean; write JSON and a sheet if asked."""
-    load_tensorflow()
+    load_keras()
     from models.evaluation.clips import find_clips, pair_clips
     from models.evaluation.sheet import draw_sheet, worst_crops
 
@@ -105,13 +105,13 @@ def _score_model(
 
 def _restore(name: str) -> Restore:
     """What a model of ours, or another that maps RGB frames, does to a clip."""
-    from models import registry
     from models.evaluation.evaluate import restorer
     from models.image_model import is_image_model, load_image_model
+    from models.keras_network import load
 
     if is_image_model(name):
         return load_image_model(name).restore_frames
-    model = registry.load(name)
+    model = load(name)
     return restorer(model.network, model.config)
 
 

@@ -3,8 +3,8 @@
 import argparse
 from pathlib import Path
 
+from models.runtimes import load_keras, native_output_aside
 from stream.cli.arguments import size
-from stream.cli.quiet import load_tensorflow, native_errors_aside
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,17 +29,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write the file, check it against the Keras model, and say how near it is."""
-    load_tensorflow()
+    load_keras()
     from models import registry
     from models.export.files import export, require_exportable
 
     target: Path = options.output
     kind, precision = options.format, options.precision
     require_exportable(kind, target, precision, overwrite=options.overwrite)
-    model = registry.load(options.model)
-    with native_errors_aside():
+    weights = registry.load(options.model)
+    with native_output_aside():
         check = export(
-            model,
+            weights,
             kind,
             target,
             precision=precision,

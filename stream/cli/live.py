@@ -20,7 +20,6 @@ from stream.capture.address import KINDS, SourceOptions, source_of
 from stream.capture.camera import cameras
 from stream.capture.screen import screens
 from stream.cli.arguments import add_compute, add_strength, positive_float, rate, size
-from stream.cli.quiet import load_tensorflow
 from stream.cli.report import ProgressLine, write_json
 from stream.errors import OpenError
 from stream.frame import Discontinuity
@@ -111,7 +110,6 @@ def run(options: argparse.Namespace) -> int:
     in_window = options.window or not (outputs or options.null)
     if in_window:
         require_display()
-    load_tensorflow()
     models = _Models(options)
     control = OverloadControl(models.levels(), on_step=_say_step)
     progress = ProgressLine()

@@ -4,8 +4,6 @@ import argparse
 import json
 from typing import Any
 
-from stream.cli.quiet import load_tensorflow
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
@@ -14,9 +12,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print a table, or JSON."""
-    load_tensorflow()
     from models import registry
-    from models.network import cost_gmac
+    from models.cost import cost_gmac
 
     rows: list[dict[str, Any]] = []
     for name, config in registry.CONFIGS.items():

@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 from stream.cli.arguments import add_compute, add_model, add_strength, positive_int
-from stream.cli.quiet import load_tensorflow
 from stream.errors import DeblurError
 
 
@@ -59,7 +58,6 @@ def run(options: argparse.Namespace) -> int:
         raise DeblurError(
             f'deblur serve needs {error.name}: pip install "deblurstream[web]"'
         ) from error
-    load_tensorflow()
     from stream.inference.deblurrer import Deblurrer
     from stream.serve.limits import Limits
     from stream.serve.server import Address, serve

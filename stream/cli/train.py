@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 
 from models.errors import TrainingError
+from models.runtimes import load_keras
 from stream.cli.arguments import positive_int
-from stream.cli.quiet import load_tensorflow
 
 PREVIEWED, DRAWN, PREVIEW_PX = 36, 12, 192
 """Clips that the preview's figures come from, those of them on its sheet, and their side."""
@@ -68,7 +68,7 @@ def run(options: argparse.Namespace) -> int:
         return _preview(options)
     if not options.out:
         raise TrainingError("--out is missing: name a folder for the run")
-    load_tensorflow()
+    load_keras()
     from models import registry
     from models.training.batches import BatchShape
     from models.training.options import TrainOptions

@@ -3,12 +3,13 @@
 from typing import Literal
 
 from models.image_model import is_image_model
+from models.runtimes import tensorflow
 from stream.errors import ModelError
 from stream.inference.device import Compute, Device, Precision, choose
 from stream.inference.engine import Engine
 from stream.inference.tiles import TiledEngine
 
-Runtime = Literal["auto", "tensorflow", "litert", "onnx", "openvino"]
+Runtime = Literal["auto", "tensorflow", "mnn", "litert", "onnx", "openvino"]
 
 
 def open_engine(
@@ -25,8 +26,8 @@ def open_engine(
             somebody else's that maps RGB frames.
         device: see `stream.inference.device.choose`; TensorFlow alone has others than the CPU.
         precision: likewise; the others compute in float32 or, where it is asked for, in int8.
-        runtime: what computes; "auto" is ONNX Runtime for float32 and int8 on a CPU, where it is
-            quicker (docs/performance.md), and TensorFlow for all else.
+        runtime: what computes; "auto" is MNN for float32 and ONNX Runtime for int8 on a CPU, where
+            they are quicker (docs/performance.md), and TensorFlow for all else.
 
     Raises:
         ModelError: there is no such model, or it can't run here.
@@ -44,8 +45,9 @@ def open_engine(
         runtime = "onnx" if runtime == "auto" else runtime
     elif runtime == "auto":
         simple = choose(device, precision) == Compute("cpu", "float32")
-        runtime = "onnx" if simple else "tensorflow"
+        runtime = "mnn" if simple else "tensorflow"
     if runtime == "tensorflow":
+        tensorflow()
         from stream.inference.keras_engine import KerasEngine
 
         return TiledEngine(KerasEngine(model, choose(device, precision)))
@@ -53,6 +55,12 @@ def open_engine(
         raise ModelError(
             f"{runtime} computes in float32 or int8 on the CPU: use --runtime tensorflow for others"
         )
+    if runtime == "mnn":
+        if precision == "int8":
+            raise ModelError("mnn computes in float32: use --runtime onnx for int8")
+        from stream.inference.mnn_engine import MnnEngine
+
+        return TiledEngine(MnnEngine(model))
     from stream.inference.runtime_engine import RuntimeEngine
 
     return TiledEngine(RuntimeEngine(model, runtime, "int8" if precision == "int8" else "float32"))

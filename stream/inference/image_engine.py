@@ -16,7 +16,7 @@ from models.image_model import load_image_model
 from models.planes import Levels
 from stream.errors import ModelError
 from stream.frame import Planes
-from stream.inference.device import Compute
+from stream.inference.device import Compute, prepare_tensorflow
 from stream.inference.engine import Geometry, Result, State
 
 _MATRICES: dict[int, Matrix] = {1: "bt709", 5: "bt601", 6: "bt601", 9: "bt2020"}
@@ -34,12 +34,15 @@ class ImageEngine:
     def __init__(self, model: str, compute: Compute) -> None:
         if compute.precision != "float32":
             raise ModelError(f"{model} computes in float32: leave out --precision")
+        saved_model = Path(model).is_dir()
+        if saved_model:
+            prepare_tensorflow(compute)
         try:
             self._model = load_image_model(model)
         except WeightsError as error:
             raise ModelError(str(error)) from error
         self.name = self._model.name
-        self.compute = replace(compute, runtime="tensorflow" if Path(model).is_dir() else "onnx")
+        self.compute = replace(compute, runtime="tensorflow" if saved_model else "onnx")
         self.identity = f"{self._model.identity} {compute.device}"
 
     def run(

@@ -10,13 +10,14 @@ from typing import Any, TypeAlias
 import keras
 import tensorflow as tf
 
-from models import registry
 from models.errors import WeightsError
+from models.keras_network import load
 from models.network import State, initial_state
+from models.registry import weights_path
 from stream.errors import ModelError
 from stream.frame import Planes
 from stream.inference import view
-from stream.inference.device import Compute
+from stream.inference.device import Compute, prepare_tensorflow
 from stream.inference.engine import Geometry, Result
 from stream.inference.packing import pack, unpack
 
@@ -32,17 +33,18 @@ class KerasEngine:
             raise ModelError(
                 f"the engine runs on TensorFlow, not {keras.backend.backend()}: unset KERAS_BACKEND"
             )
+        prepare_tensorflow(compute)
         before = keras.config.dtype_policy()
         keras.config.set_dtype_policy(compute.precision)
         try:
-            self.model = registry.load(model)
+            self.model = load(model)
         except WeightsError as error:
             raise ModelError(str(error)) from error
         finally:
             keras.config.set_dtype_policy(before)
         self.name = self.model.name
         self.compute = compute
-        weights = hashlib.sha256(registry.weights_path(model).read_bytes()).hexdigest()
+        weights = hashlib.sha256(weights_path(model).read_bytes()).hexdigest()
         self.identity = (
             f"{weights} {compute.device} {compute.precision} TensorFlow {tf.__version__}"
         )

@@ -6,6 +6,7 @@ A network is exported for each frame size that comes up and run by the runtime i
 import hashlib
 import tempfile
 from collections.abc import Sequence
+from functools import lru_cache, partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import numpy as np
 
 from models import registry
 from models.errors import ModelsError
-from models.export.files import FORMATS, Precision, open_step, require_packages, write_step
+from models.export.formats import FORMATS, Precision, open_step, require_packages, write_step
 from models.export.step import (
     PLANES,
     RESIDUALS,
@@ -29,6 +30,7 @@ from models.export.step import (
 from models.planes import Levels, pad_plane
 from models.planes import pack as pack_planes
 from models.planes import unpack as unpack_planes
+from models.registry import Weights
 from stream.errors import ModelError
 from stream.frame import Planes
 from stream.inference import view
@@ -45,24 +47,23 @@ class RuntimeEngine:
 
     Args:
         model: a name of `models.registry`, or a weights file.
-        runtime: one of `models.export.files.FORMATS`.
+        runtime: one of `models.export.formats.FORMATS`.
         precision: of those that it can be exported in.
     """
 
     def __init__(self, model: str, runtime: str, precision: Precision = "float32") -> None:
         try:
             require_packages(runtime)
-            self._model = registry.load(model)
+            self._weights = registry.load(model)
         except ModelsError as error:
             raise ModelError(str(error)) from error
         self._runtime = runtime
-        self.name = self._model.name
-        self._precision = precision
+        self.name = self._weights.name
         self.compute = Compute("cpu", precision, runtime)
-        weights = hashlib.sha256(registry.weights_path(model).read_bytes()).hexdigest()
+        digest = hashlib.sha256(self._weights.path.read_bytes()).hexdigest()
         package = FORMATS[runtime].distribution
-        self.identity = f"{weights} {precision} {package} {version(package)}"
-        self._steps: dict[Size, Step] = {}
+        self.identity = f"{digest} {precision} {package} {version(package)}"
+        self._step = lru_cache(SIZES_KEPT)(partial(_exported, self._weights, runtime, precision))
 
     def run(
         self, pictures: Sequence[Planes], states: Sequence[State | None], geometry: Geometry
@@ -76,25 +77,19 @@ class RuntimeEngine:
         step = self._step(size)
         if state is None:
             first = FORMATS[self._runtime].channels_first
-            state = fresh_state(size, self._model.config.hidden, channels_first=first)
+            state = fresh_state(size, self._weights.config.hidden, channels_first=first)
         outputs = step(_inputs(picture, geometry) | state)
         finite = all(np.isfinite(outputs[name].sum()) for name in RESIDUALS)
         planes = _corrected(picture, outputs, geometry) if finite else picture
         return Result(planes, next_state(outputs), finite)
 
-    def _step(self, size: Size) -> Step:
-        """The step for frames of a size; the one that was asked for longest ago makes room."""
-        step = self._steps.pop(size, None) or self._exported(size)
-        self._steps[size] = step
-        if len(self._steps) > SIZES_KEPT:
-            del self._steps[next(iter(self._steps))]
-        return step
 
-    def _exported(self, size: Size) -> Step:
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / f"step{FORMATS[self._runtime].suffix}"
-            write_step(self._model, self._runtime, path, size, self._precision)
-            return open_step(self._runtime, path)
+def _exported(weights: Weights, runtime: str, precision: Precision, size: Size) -> Step:
+    """The step for frames of a size, as the runtime computes it."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"step{FORMATS[runtime].suffix}"
+        write_step(weights, runtime, path, size, precision)
+        return open_step(runtime, path)
 
 
 def _levels(geometry: Geometry) -> Levels:

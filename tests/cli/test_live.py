@@ -180,7 +180,7 @@ def test_an_output_that_fails_midway_is_reported_and_the_rest_goes_on(live, tmp_
 )
 def test_an_output_that_is_none_is_said_before_anything_is_loaded(argv, says, capsys, monkeypatch):
     monkeypatch.setenv("DISPLAY", "")
-    monkeypatch.setattr("stream.cli.live.load_tensorflow", lambda: pytest.fail("loaded"))
+    monkeypatch.setattr("stream.cli.live._Models", lambda options: pytest.fail("loaded"))
     assert main(["live", "test:", *argv]) == 1
     error = capsys.readouterr().err
     assert re.search(says, error)

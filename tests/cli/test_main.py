@@ -31,6 +31,30 @@ assert not heavy, heavy
     assert "usage: deblur" in result.stdout
 
 
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["clean", "in.mp4", "out.mp4"],
+        ["live", "test:64x64@30", "--null", "--duration", "0.1"],
+        ["models"],
+    ],
+)
+def test_frames_are_deblurred_without_tensorflow(argv, clip, tmp_path):
+    """Which takes seconds to import, and nothing is left to it in float32 and int8 on a CPU."""
+    (tmp_path / "in.mp4").write_bytes(clip(Clip(frames=3)).read_bytes())
+    code = f"""
+import os, sys
+os.chdir({str(tmp_path)!r})
+sys.modules["tensorflow"] = sys.modules["keras"] = None  # an import fails
+from stream.inference import device
+device.GPU_DRIVERS, device.has_amx = (), lambda: False
+from stream.cli import main
+assert main({argv!r}) == 0
+"""
+    result = run_python(code)
+    assert result.returncode == 0, result.stderr
+
+
 def test_help_lists_every_command(capsys):
     with pytest.raises(SystemExit):
         main(["--help"])

@@ -11,7 +11,7 @@ import pytest
 from clips import Clip
 
 from models import registry
-from models.export.files import FORMATS, write_step
+from models.export.formats import FORMATS, write_step
 from stream.capture.file import FileSource
 from stream.inference.deblurrer import Deblurrer
 from stream.pixel_format import read_planes

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from random_model import CONFIG, save_random_weights
 
+from models.cost import cost_gmac
 from models.evaluation.clips import find_clips, pair_clips
-from models.network import cost_gmac
 from stream.bench import pipelines
 from stream.bench.baseline import TOLERANCE, BaselineError, compare, ratios
 from stream.bench.ceiling import DEPTH, convolution_chains

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from random_model import save_random_weights
 
-from models import registry
 from models.evaluation.evaluate import restore
+from models.keras_network import load
 from models.planes import Levels, channel_levels, pack
 from stream.errors import ModelError
 from stream.frame import ColorTags, Discontinuity, Frame, Planes, StreamInfo, chroma_size
@@ -68,7 +68,7 @@ def differ(left, right):
 def test_streaming_equals_the_sequence(deblurrer, weights):
     clip = frames(4)
     streamed = [deblurrer.process(frame)[0] for frame in clip]
-    model = registry.load(weights)
+    model = load(weights)
     offset, scale = channel_levels(Levels())
     features = np.concatenate(
         [(pack(*(a[None] for a in arrays_of(f)), np) - offset) / scale for f in clip]
@@ -251,7 +251,7 @@ def test_the_engine_agrees_with_the_evaluation(weights):
     picture = Planes((codes, neutral, neutral))
     engine = Deblurrer(weights, **ON_TENSORFLOW)
     out = engine.process(Frame(planes=picture, pts=0, time_base=TIME_BASE))[0]
-    model = registry.load(weights)
+    model = load(weights)
     restored = next(restore(model.network, model.config, iter([rgb]))).astype(float)
     luma_change = arrays_of(out)[0].astype(float) - codes
     rgb_change = (restored - rgb) @ [0.2126, 0.7152, 0.0722] * 219 / 255

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from footage import HEIGHT, WIDTH, blurred, pictures, write_frames, write_video
 
-from models import registry
 from models.errors import ClipError
 from models.evaluation.clips import Clip, find_clips, pair_clips
 from models.evaluation.evaluate import Scores, mean_scores, restore, restorer, score_clip
 from models.evaluation.metrics import flicker, psnr, ssim
 from models.evaluation.sheet import draw_sheet, worst_crop, worst_crops
-from models.network import NetworkConfig, build
+from models.keras_network import build, load, save_weights
+from models.network import NetworkConfig
 from stream.cli import main
 
 TINY = NetworkConfig(widths=(8, 8, 8), encoder=(1, 1, 1), decoder=(0, 1), hidden=8, filters=8)
@@ -32,11 +32,11 @@ def weights(tmp_path_factory):
     folder = tmp_path_factory.mktemp("weights")
     keras.utils.set_random_seed(4)
     network = build(TINY)
-    registry.save_weights(folder / "idle.npz", TINY, network)
+    save_weights(folder / "idle.npz", TINY, network)
     rng = np.random.default_rng(4)
     for variable in network.weights:
         variable.assign(rng.normal(size=variable.shape) * 0.15)
-    registry.save_weights(folder / "busy.npz", TINY, network)
+    save_weights(folder / "busy.npz", TINY, network)
     return folder
 
 
@@ -205,7 +205,7 @@ def test_clips_that_differ_are_refused_in_one_line(network, tmp_path):
 
 
 def test_a_new_size_begins_a_fresh_state(weights):
-    model = registry.load(str(weights / "busy.npz"))
+    model = load(str(weights / "busy.npz"))
     frames = pictures(3)
     small = frames[2][:24, :24]
     mixed = list(restore(model.network, TINY, [*frames[:2], small, small]))

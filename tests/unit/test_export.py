@@ -1,37 +1,38 @@
-"""Exported files: the same numbers as the Keras model, or nothing."""
+"""Exported files: the same numbers as the Keras weights, or nothing."""
 
+import dataclasses
 import importlib.util
 
-import keras
 import numpy as np
 import onnx
 import pytest
 
 from models import registry
 from models.color import add_residual, rgb_to_planes
-from models.errors import ExportError
+from models.errors import ExportError, WeightsError
 from models.evaluation.evaluate import restore
 from models.export import files
 from models.export.check import check_step, keras_step
 from models.export.clips import drawn_clip
-from models.export.files import FORMATS, export, open_step
+from models.export.files import export
+from models.export.formats import FORMATS, open_step
 from models.export.onnx_graph import write as write_onnx
 from models.export.step import fresh_state, next_state, nominal_planes, residual_codes
+from models.keras_network import assembled
 from models.planes import Levels
-from models.registry import Model
 
 SIZE = (38, 53)  # height and width: padded on every side, odd chroma
 FILES = {"saved_model": "out", "litert": "out.tflite", "onnx": "out.onnx", "openvino": "out.xml"}
 
 
 @pytest.fixture(scope="module")
-def model(random_model):
+def weights(random_model):
     return registry.load(random_model)
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-def test_a_file_computes_what_the_model_does(model, kind, tmp_path):
-    check = export(model, kind, tmp_path / FILES[kind], size=SIZE)
+def test_a_file_computes_what_the_model_does(weights, kind, tmp_path):
+    check = export(weights, kind, tmp_path / FILES[kind], size=SIZE)
     assert check.psnr_keras != pytest.approx(check.psnr_in, abs=0.05), "the model does nothing"
     assert check.max_error < 1e-3  # code values: sums of float32 in another order
     assert abs(check.loss_db) < 1e-3
@@ -40,12 +41,14 @@ def test_a_file_computes_what_the_model_does(model, kind, tmp_path):
 
 
 @pytest.mark.parametrize("kind", [k for k in FORMATS if FORMATS[k].default_size is None])
-def test_a_file_without_a_size_takes_every_size(model, kind, tmp_path, monkeypatch):
+def test_a_file_without_a_size_takes_every_size(weights, kind, tmp_path, monkeypatch):
     monkeypatch.setattr(files, "_CHECK_SIZE", (48, 64))
     target = tmp_path / FILES[kind]
-    export(model, kind, target)
+    export(weights, kind, target)
     step = open_step(kind, target)
-    check = check_step(model, step, (32, 80), channels_first=FORMATS[kind].channels_first)
+    check = check_step(
+        assembled(weights), step, (32, 80), channels_first=FORMATS[kind].channels_first
+    )
     assert check.max_error < 1e-3
 
 
@@ -60,17 +63,17 @@ def test_a_file_without_a_size_takes_every_size(model, kind, tmp_path, monkeypat
         ("openvino", "int8", 8),
     ],
 )
-def test_a_coarser_file_is_near_the_model(model, kind, precision, error, tmp_path):
+def test_a_coarser_file_is_near_the_model(weights, kind, precision, error, tmp_path):
     target = tmp_path / FILES[kind]
-    check = export(model, kind, target, precision=precision, size=SIZE)
+    check = export(weights, kind, target, precision=precision, size=SIZE)
     assert 1e-3 < check.max_error < error
 
 
 @pytest.mark.parametrize("size", [SIZE, None])
-def test_int8_is_the_same_file_every_time_with_kernels_of_8_bits(model, size, tmp_path):
+def test_int8_is_the_same_file_every_time_with_kernels_of_8_bits(weights, size, tmp_path):
     paths = [tmp_path / f"{name}.onnx" for name in ("first", "second", "float32")]
     for path in paths:
-        write_onnx(model, path, size, "float32" if path.stem == "float32" else "int8")
+        write_onnx(weights, path, size, "float32" if path.stem == "float32" else "int8")
     first, second, floats = (onnx.load(path) for path in paths)
     assert first.SerializeToString() == second.SerializeToString()
     assert first.graph.input == floats.graph.input
@@ -81,7 +84,7 @@ def test_int8_is_the_same_file_every_time_with_kernels_of_8_bits(model, size, tm
 
 
 @pytest.mark.parametrize("wrong", [0.9, np.nan])
-def test_a_file_that_computes_something_else_is_refused(model, wrong, tmp_path, monkeypatch):
+def test_a_file_that_computes_something_else_is_refused(weights, wrong, tmp_path, monkeypatch):
     def opened(kind, path):
         step = open_step(kind, path)
 
@@ -93,18 +96,18 @@ def test_a_file_that_computes_something_else_is_refused(model, wrong, tmp_path, 
 
     monkeypatch.setattr(files, "open_step", opened)
     with pytest.raises(ExportError, match=r"not written: in float32 it is up to .* a loss under"):
-        export(model, "onnx", tmp_path / "out.onnx", size=SIZE)
+        export(weights, "onnx", tmp_path / "out.onnx", size=SIZE)
     assert not list(tmp_path.iterdir())
 
 
-def test_what_is_there_stays_unless_it_may_be_replaced(model, tmp_path):
+def test_what_is_there_stays_unless_it_may_be_replaced(weights, tmp_path):
     target = tmp_path / "out"
     target.mkdir()
     (target / "mine").write_text("kept")
     with pytest.raises(ExportError, match="exists; choose another name, or --overwrite"):
-        export(model, "saved_model", target)
+        export(weights, "saved_model", target)
     assert [path.name for path in target.iterdir()] == ["mine"]
-    export(model, "saved_model", target, size=SIZE, overwrite=True)
+    export(weights, "saved_model", target, size=SIZE, overwrite=True)
     assert not (target / "mine").exists()
     assert (target / "saved_model.pb").exists()
 
@@ -118,30 +121,31 @@ def test_what_is_there_stays_unless_it_may_be_replaced(model, tmp_path):
         ("openvino", "none/out.xml", "float32", "does not exist; create it"),
     ],
 )
-def test_what_cannot_be_written_is_said_in_one_line(model, kind, name, precision, says, tmp_path):
+def test_what_cannot_be_written_is_said_in_one_line(weights, kind, name, precision, says, tmp_path):
     with pytest.raises(ExportError, match=says) as failure:
-        export(model, kind, tmp_path / name, precision=precision)
+        export(weights, kind, tmp_path / name, precision=precision)
     assert "\n" not in str(failure.value)
     assert not list(tmp_path.iterdir())
 
 
-def test_a_missing_extra_is_named(model, tmp_path, monkeypatch):
+def test_a_missing_extra_is_named(weights, tmp_path, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ExportError, match=r'needs openvino: pip install "deblurstream\['):
-        export(model, "openvino", tmp_path / "out.xml")
+        export(weights, "openvino", tmp_path / "out.xml")
 
 
-def test_an_operation_without_onnx_is_named(model, tmp_path):
-    network = model.network
-    inputs = network.inputs
-    residual, hidden = network(inputs)
-    foreign = keras.Model(inputs, [keras.ops.exp(residual), hidden])
-    with pytest.raises(TypeError, match="there is no ONNX for"):
-        write_onnx(Model("foreign", model.config, foreign), tmp_path / "out.onnx", SIZE)
+def test_weights_of_another_architecture_are_named(weights, tmp_path):
+    arrays = weights.arrays
+    fewer = {name: array for name, array in arrays.items() if name != "up4/bias"}
+    for broken in (arrays | {"up4/kernel": arrays["head/kernel"]}, fewer):
+        foreign = dataclasses.replace(weights, arrays=broken)
+        with pytest.raises(WeightsError, match="holds the weights of another architecture"):
+            write_onnx(foreign, tmp_path / "out.onnx", SIZE)
 
 
-def test_the_reference_step_is_the_evaluation_s(model):
+def test_the_reference_step_is_the_evaluation_s(weights):
     """The step that files are held against restores a clip as `deblur eval` does."""
+    model = assembled(weights)
     blurry = [pair[0] for pair in drawn_clip(1, SIZE, 3)]
     state = fresh_state(SIZE, model.config.hidden, channels_first=False)
     step = keras_step(model)

@@ -9,7 +9,9 @@ import tensorflow as tf
 
 from models import registry
 from models.errors import WeightsError
-from models.network import NetworkConfig, build
+from models.keras_network import build
+from models.network import NetworkConfig
+from models.registry import Weights
 from models.training.grow import grow
 
 SMALLER = NetworkConfig((4, 8, 12), encoder=(1, 1, 1), decoder=(0, 1), hidden=4, filters=6)
@@ -22,9 +24,13 @@ def networks():
     smaller, larger = build(SMALLER), build(LARGER)
     for variable in smaller.weights:
         variable.assign(0.1 * rng.normal(size=variable.shape))
-    arrays = {variable.path: variable.numpy() for variable in smaller.weights}
-    grow(larger, LARGER, arrays, SMALLER, Path("smaller.npz"))
+    grow(larger, LARGER, weights_of(smaller, SMALLER))
     return smaller, larger
+
+
+def weights_of(network, config):
+    arrays = {variable.path: variable.numpy() for variable in network.weights}
+    return Weights("other", Path("other.npz"), config, arrays)
 
 
 def inputs():
@@ -58,13 +64,11 @@ def test_every_variable_of_a_grown_network_can_learn(networks):
 
 def test_a_network_does_not_grow_smaller(networks):
     _, larger = networks
-    arrays = {variable.path: variable.numpy() for variable in larger.weights}
     with pytest.raises(WeightsError, match="no smaller than the model"):
-        grow(build(SMALLER), SMALLER, arrays, LARGER, Path("larger.npz"))
+        grow(build(SMALLER), SMALLER, weights_of(larger, LARGER))
 
 
 def test_the_family_can_grow_from_each_to_the_next():
     configs = list(registry.CONFIGS.values())
     for smaller, larger in pairwise(configs):
-        arrays = {variable.path: variable.numpy() for variable in build(smaller).weights}
-        grow(build(larger), larger, arrays, smaller, Path("smaller.npz"))
+        grow(build(larger), larger, weights_of(build(smaller), smaller))

@@ -7,9 +7,10 @@ import keras
 import numpy as np
 import pytest
 
-from models import registry
+from models.cost import cost_gmac
 from models.errors import WeightsError
-from models.network import NetworkConfig, build, cost_gmac, initial_state
+from models.keras_network import build, load, save_weights
+from models.network import NetworkConfig, initial_state
 from models.registry import CONFIGS
 
 SMALL = NetworkConfig(widths=(8, 8, 16), encoder=(1, 1, 1), decoder=(1, 1), hidden=8, filters=8)
@@ -108,8 +109,8 @@ def test_impossible_sizes_are_refused(sizes):
 
 def test_weights_survive_the_file_as_float16(network, tmp_path):
     path = tmp_path / "w.npz"
-    registry.save_weights(path, SMALL, network)
-    model = registry.load(str(path))
+    save_weights(path, SMALL, network)
+    model = load(str(path))
     assert model.config == SMALL
     for before, after in zip(network.weights, model.network.weights, strict=True):
         np.testing.assert_array_equal(np.asarray(after), np.asarray(before).astype(np.float16))
@@ -118,7 +119,7 @@ def test_weights_survive_the_file_as_float16(network, tmp_path):
 
 def test_damaged_and_foreign_weights_are_refused_in_one_line(network, tmp_path):
     path = tmp_path / "w.npz"
-    registry.save_weights(path, SMALL, network)
+    save_weights(path, SMALL, network)
     cut = tmp_path / "cut.npz"
     cut.write_bytes(path.read_bytes()[:-100])
     text = tmp_path / "text.npz"
@@ -129,15 +130,15 @@ def test_damaged_and_foreign_weights_are_refused_in_one_line(network, tmp_path):
     np.savez(odd, config=json.dumps({"depth": 3}))
     for bad in (cut, text, foreign, odd, tmp_path / "none.npz"):
         with pytest.raises(WeightsError) as failure:
-            registry.load(str(bad))
+            load(str(bad))
         assert "\n" not in str(failure.value)
         assert bad.name in str(failure.value)
 
 
 BACKEND_PROGRAM = """
 import sys, numpy as np
-from models import registry
-model = registry.load(sys.argv[1])
+from models.keras_network import load
+model = load(sys.argv[1])
 given = np.load(sys.argv[2])
 residual, hidden = model.network.predict_on_batch([given[k] for k in ("f", "p", "h")])
 np.savez(sys.argv[3], residual=np.asarray(residual), hidden=np.asarray(hidden))
@@ -147,7 +148,7 @@ np.savez(sys.argv[3], residual=np.asarray(residual), hidden=np.asarray(hidden))
 @pytest.mark.parametrize("backend", ["jax", "torch"])
 def test_other_backends_give_the_same_output(backend, network, tmp_path):
     pytest.importorskip(backend, reason=f"Keras' {backend} backend is not installed")
-    registry.save_weights(tmp_path / "w.npz", SMALL, network)
+    save_weights(tmp_path / "w.npz", SMALL, network)
     given = dict(zip("fph", inputs(batch=2), strict=True))
     np.savez(tmp_path / "in.npz", **given)
     subprocess.run(
@@ -161,7 +162,7 @@ def test_other_backends_give_the_same_output(backend, network, tmp_path):
         check=True,
         timeout=100,
     )
-    model = registry.load(str(tmp_path / "w.npz"))
+    model = load(str(tmp_path / "w.npz"))
     residual, hidden = model.network.predict_on_batch(list(given.values()))
     with np.load(tmp_path / "out.npz") as other:
         # sums of some 500 float32 products in another order

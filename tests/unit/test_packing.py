@@ -51,11 +51,11 @@ def test_420_is_what_the_network_was_trained_on(size):
     planes = picture(*size, (1, 1))
     layout = geometry(planes)
     values = pack([planes], layout).astype(np.float32)
-    expected = frame_features(*(a[None] for a in planes.arrays), Levels(), "float32", np)
+    expected = frame_features(*(a[None] for a in planes.arrays), Levels())
     np.testing.assert_allclose(view.features(values, layout, np), expected, atol=1e-6)
     residual = np.random.default_rng(1).normal(0, 0.05, expected.shape).astype(np.float32)
     out = view.corrected(values, residual, layout, np).astype(np.uint8)
-    changes = residual_planes(residual, size[1], size[0], Levels(), np)
+    changes = residual_planes(residual, size[1], size[0], Levels())
     for array, change, found in zip(
         planes.arrays, changes, unpack(out, layout)[0].arrays, strict=True
     ):

@@ -9,7 +9,7 @@ import pytest
 
 from models import registry
 from models.errors import TrainingError
-from models.network import build
+from models.keras_network import build, save_weights
 from models.training.procedural import draw_scene
 from models.training.publish import TestSet, publish
 
@@ -29,8 +29,8 @@ def harmless(random_model, tmp_path):
     """A run whose weights leave everything as it is: a fresh head is zero."""
     run = tmp_path / "run"
     run.mkdir()
-    config = registry.read_weights(registry.weights_path(random_model))[0]
-    registry.save_weights(run / "best.npz", config, build(config))
+    config = registry.load(random_model).config
+    save_weights(run / "best.npz", config, build(config))
     (run / "log.jsonl").write_text(json.dumps({"step": 7, "seconds": 3600.0}) + "\n")
     return run
 

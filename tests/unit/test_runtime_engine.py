@@ -1,5 +1,6 @@
 """The same pixels whatever computes them."""
 
+import pkgutil
 from fractions import Fraction
 
 import numpy as np
@@ -10,9 +11,10 @@ from stream.errors import ModelError
 from stream.frame import ColorTags, Discontinuity
 from stream.inference.deblurrer import Deblurrer
 from stream.inference.device import Compute
-from stream.inference.runtime_engine import SIZES_KEPT, RuntimeEngine
+from stream.inference.runtime_engine import SIZES_KEPT
 
-RUNTIMES = ("litert", "onnx", "openvino")
+RUNTIMES = ("mnn", "litert", "onnx", "openvino")
+IN_INT8 = ("litert", "onnx", "openvino")
 
 
 def restored(model, runtime, clip):
@@ -56,7 +58,7 @@ def test_every_runtime_gives_tensorflow_s_pixels(random_model, runtime, clips, e
             assert (a != before).any()
 
 
-@pytest.mark.parametrize("runtime", RUNTIMES)
+@pytest.mark.parametrize("runtime", IN_INT8)
 def test_int8_is_near_on_every_layout(random_model, runtime, clips, expected):
     deblurrer = Deblurrer(random_model, precision="int8", runtime=runtime)
     assert deblurrer.compute == Compute("cpu", "int8", runtime)
@@ -92,6 +94,8 @@ def test_each_runtime_has_an_identity_of_its_own(random_model):
 def test_what_a_runtime_cannot_do_is_said_in_one_line(random_model, monkeypatch):
     with pytest.raises(ModelError, match="onnx computes in float32 or int8 on the CPU"):
         Deblurrer(random_model, runtime="onnx", precision="bfloat16")
+    with pytest.raises(ModelError, match="mnn computes in float32: use --runtime onnx for int8"):
+        Deblurrer(random_model, runtime="mnn", precision="int8")
     for wrong in ({"runtime": "tensorflow"}, {"device": "gpu"}):
         with pytest.raises(ModelError, match="int8 is for the CPU, on --runtime onnx"):
             Deblurrer(random_model, precision="int8", **wrong)
@@ -102,20 +106,40 @@ def test_what_a_runtime_cannot_do_is_said_in_one_line(random_model, monkeypatch)
         Deblurrer(random_model, runtime="openvino")
 
 
-def test_frame_sizes_make_room_for_others(random_model, monkeypatch):
+@pytest.mark.parametrize(
+    ("runtime", "made_by"),
+    [
+        ("onnx", "stream.inference.runtime_engine._exported"),
+        ("mnn", "stream.inference.mnn_engine.MnnNetwork"),
+    ],
+)
+def test_frame_sizes_make_room_for_others(random_model, runtime, made_by, monkeypatch):
     clips = [synthetic(1, 32 + 16 * index, 32)[0] for index in range(SIZES_KEPT + 1)]
     made = []
-    exported = RuntimeEngine._exported
+    make = pkgutil.resolve_name(made_by)
 
-    def counted(engine, size):
-        made.append(size[1])
-        return exported(engine, size)
+    def counted(*given, **options):
+        made.append(given)
+        return make(*given, **options)
 
-    monkeypatch.setattr(RuntimeEngine, "_exported", counted)
-    deblurrer = Deblurrer(random_model, runtime="onnx", device="cpu")
+    monkeypatch.setattr(made_by, counted)
+    deblurrer = Deblurrer(random_model, runtime=runtime, device="cpu")
     first = deblurrer.process(clips[0])[0].planes.arrays
     for frame in (*clips[1:-1], clips[0], clips[-1], clips[0]):  # clips[1] is the oldest then
         again = deblurrer.process(frame)[0].planes.arrays
     deblurrer.process(clips[1])
-    assert made == [32 + 16 * index for index in (*range(SIZES_KEPT + 1), 1)]
+    assert len(made) == SIZES_KEPT + 2
+    assert made[-1] == made[1]
     np.testing.assert_array_equal(again[0], first[0])
+
+
+def test_mnn_s_pixels_do_not_depend_on_the_number_of_cores(monkeypatch):
+    frames = synthetic(2, 160, 96)
+    found = []
+    for cores in (1, 2, 3, 8):
+        monkeypatch.setattr("stream.inference.mnn_engine.available_cores", lambda n=cores: n)
+        found.append(restored("tiny", "mnn", frames))
+    for other in found[1:]:
+        for left, right in zip(found[0], other, strict=True):
+            for a, b in zip(left.planes.arrays, right.planes.arrays, strict=True):
+                np.testing.assert_array_equal(a, b)

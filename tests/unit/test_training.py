@@ -19,7 +19,8 @@ from footage import blurred, pictures, write_frames
 
 from models import registry
 from models.errors import ClipError, TrainingError
-from models.network import NetworkConfig, build
+from models.keras_network import build, load, save_weights
+from models.network import NetworkConfig
 from models.planes import RGB_ERROR_WEIGHTS, Levels, pack
 from models.training.batches import BatchShape, ClipBatches
 from models.training.curve import ticks
@@ -303,7 +304,7 @@ def start(tmp_path_factory):
     rng = np.random.default_rng(1)
     for variable in network.weights:
         variable.assign(rng.normal(size=variable.shape) * 0.1)
-    registry.save_weights(path, TINY, network)
+    save_weights(path, TINY, network)
     return str(path)
 
 
@@ -328,14 +329,14 @@ def test_a_run_leaves_weights_log_and_curve(unbroken, start):
     assert any("steps/s" in line and "waiting" in line for line in lines)
     assert cv2.imread(str(out / "curve.png")).shape == (600, 960, 3)
     assert list((out / "tensorboard").glob("events*"))
-    config, best = registry.read_weights(out / "best.npz")
-    assert config == TINY
-    assert best.keys() == registry.read_weights(Path(start))[1].keys()
+    best = registry.load(str(out / "best.npz"))
+    assert best.config == TINY
+    assert best.arrays.keys() == registry.load(start).arrays.keys()
 
 
 def test_a_fine_tune_begins_at_the_score_of_its_weights(unbroken, start):
     out, _ = unbroken
-    model = registry.load(start)
+    model = load(start)
     scores = validate(out / "validation", model.network, model.config)
     assert records(out, "gain")[0] == (0, pytest.approx(scores.gain, abs=1e-6))
 
@@ -381,7 +382,7 @@ def test_a_run_resumes_exactly_when_killed_then_stopped_then_without_its_pool(
     # TensorFlow on a CPU was bitwise equal in every try, so no tolerance is given
     for key in ("loss", "gain"):
         assert records(out, key) == records(unbroken[0], key)
-    ours, theirs = (registry.read_weights(run / "weights.npz")[1] for run in (out, unbroken[0]))
+    ours, theirs = (registry.load(str(run / "weights.npz")).arrays for run in (out, unbroken[0]))
     assert all(np.array_equal(ours[key], theirs[key]) for key in theirs)
 
 
@@ -561,7 +562,7 @@ def test_a_run_learns_to_undo_a_blur(tmp_path):
         write_frames(tmp_path / "data" / f"{scene}" / "blur", blurred(frames))
         write_frames(tmp_path / "data" / f"{scene}" / "sharp", frames)
     keras.utils.set_random_seed(0)
-    registry.save_weights(tmp_path / "fresh.npz", TINY, build(TINY))
+    save_weights(tmp_path / "fresh.npz", TINY, build(TINY))
     given = options(
         tmp_path / "run", tmp_path / "data", start=str(tmp_path / "fresh.npz"), steps=300,
         learning_rate=3e-3, validate_every=300, log_every=50,

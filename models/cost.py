@@ -1,0 +1,60 @@
+"""What a network costs: its convolutions, laid out on shapes alone and counted."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from models.network import MULTIPLE, NetworkConfig, connect
+from models.planes import CHANNELS, PATCH, padded_length
+
+
+def cost_gmac(config: NetworkConfig, height: int = 720, width: int = 1280) -> float:
+    """Multiply-accumulates of one frame, in units of 10^9, counted from its convolutions."""
+    rows, columns = (padded_length(side, MULTIPLE) // PATCH for side in (height, width))
+    frame = _Shape(rows, columns, CHANNELS)
+    count = _Count()
+    connect(config, count, frame, frame, _Shape(rows // 2, columns // 2, config.hidden))
+    return count.total / 1e9
+
+
+class _Shape(NamedTuple):
+    rows: int
+    columns: int
+    channels: int
+
+
+class _Count:
+    """Layers on shapes alone: adds up multiply-accumulates of convolutions."""
+
+    def __init__(self) -> None:
+        self.total = 0
+
+    def convolution(
+        self, x: _Shape, filters: int, name: str, *, side: int = 3, stride: int = 1
+    ) -> _Shape:
+        made = _Shape(-(-x.rows // stride), -(-x.columns // stride), filters)
+        self.total += made.rows * made.columns * filters * side**2 * x.channels
+        return made
+
+    def block(self, x: _Shape, name: str, context: _Shape | None = None) -> _Shape:
+        joined = self.join([x, context]) if context else x
+        first = self.convolution(joined, x.channels, f"{name}/first")
+        return self.convolution(first, x.channels, f"{name}/second")
+
+    def activation(self, x: _Shape) -> _Shape:
+        return x
+
+    tanh = activation
+
+    def join(self, parts: Sequence[_Shape]) -> _Shape:
+        return parts[0]._replace(channels=sum(part.channels for part in parts))
+
+    def first_channels(self, x: _Shape, count: int) -> _Shape:
+        return x._replace(channels=count)
+
+    def upsample(self, x: _Shape) -> _Shape:
+        return _Shape(2 * x.rows, 2 * x.columns, x.channels)
+
+    def add(self, a: _Shape, b: _Shape | float) -> _Shape:
+        return a
+
+    multiply = add

@@ -1,0 +1,106 @@
+"""The kinds of files that a model is exported as: what each can hold, writing and opening one.
+
+Imports no runtime before a file of its is asked for.
+"""
+
+import importlib
+import importlib.util
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from models.errors import ExportError
+from models.export.step import Size, Step
+from models.registry import Weights
+
+Precision = Literal["float32", "float16", "int8"]
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A runtime's kind of file.
+
+    Attributes:
+        module: of this package, with `write` and `open_step`.
+        suffix: of the file's name, "" for a folder.
+        precisions: those it can be written in.
+        channels_first: whether its state has the channels before rows and columns.
+        default_size: height and width where the file must have one size and none is asked for.
+        packages: what writing and running it needs that is not always installed.
+        distribution: the one of the registry that runs it.
+    """
+
+    module: str
+    suffix: str
+    precisions: tuple[Precision, ...]
+    channels_first: bool
+    default_size: Size | None
+    packages: tuple[str, ...]
+    distribution: str
+
+
+FORMATS: dict[str, Format] = {
+    "saved_model": Format(
+        module="saved_model",
+        suffix="",
+        precisions=("float32",),
+        channels_first=False,
+        default_size=None,
+        packages=(),
+        distribution="tensorflow",
+    ),
+    "litert": Format(
+        module="litert",
+        suffix=".tflite",
+        precisions=("float32", "float16", "int8"),
+        channels_first=False,
+        default_size=(720, 1280),
+        packages=("ai_edge_litert",),
+        distribution="ai-edge-litert",
+    ),
+    "onnx": Format(
+        module="onnx_graph",
+        suffix=".onnx",
+        precisions=("float32", "int8"),
+        channels_first=True,
+        default_size=None,
+        packages=(),
+        distribution="onnxruntime",
+    ),
+    "openvino": Format(
+        module="openvino_ir",
+        suffix=".xml",
+        precisions=("float32", "float16", "int8"),
+        channels_first=True,
+        default_size=None,
+        packages=("openvino",),
+        distribution="openvino",
+    ),
+}
+
+
+def require_packages(kind: str) -> None:
+    """Raise ExportError unless the packages of a format are installed."""
+    missing = [name for name in FORMATS[kind].packages if importlib.util.find_spec(name) is None]
+    if missing:
+        raise ExportError(
+            f'{kind} needs {" and ".join(missing)}: pip install "deblurstream[export]"'
+        )
+
+
+def write_step(
+    weights: Weights, kind: str, path: Path, size: Size | None, precision: Precision = "float32"
+) -> None:
+    """Write a file as it is, unchecked; see `export`."""
+    _module(kind).write(weights, path, size, precision)
+
+
+def open_step(kind: str, path: Path) -> Step:
+    """The step of an exported file, in the runtime of its format, on the CPU."""
+    step: Step = _module(kind).open_step(path)
+    return step
+
+
+def _module(kind: str) -> Any:
+    """The module that writes and opens a format; its packages are imported with it."""
+    return importlib.import_module(f"models.export.{FORMATS[kind].module}")
