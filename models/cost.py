@@ -1,5 +1,6 @@
 """What a network costs: its convolutions, laid out on shapes alone and counted."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -9,11 +10,16 @@ from models.planes import CHANNELS, PATCH, padded_length
 
 def cost_gmac(config: NetworkConfig, height: int = 720, width: int = 1280) -> float:
     """Multiply-accumulates of one frame, in units of 10^9, counted from its convolutions."""
+    return sum(costs_gmac(config, height, width).values())
+
+
+def costs_gmac(config: NetworkConfig, height: int, width: int) -> dict[int, float]:
+    """The same by the resolution of what is computed: 4 stands for a quarter of the frame's."""
     rows, columns = (padded_length(side, MULTIPLE) // PATCH for side in (height, width))
     frame = _Shape(rows, columns, CHANNELS)
     count = _Count()
     connect(config, count, frame, frame, _Shape(rows // 2, columns // 2, config.hidden))
-    return count.total / 1e9
+    return {PATCH * rows // made: total / 1e9 for made, total in count.totals.items()}
 
 
 class _Shape(NamedTuple):
@@ -23,16 +29,16 @@ class _Shape(NamedTuple):
 
 
 class _Count:
-    """Layers on shapes alone: adds up multiply-accumulates of convolutions."""
+    """Layers on shapes alone: adds up multiply-accumulates by the rows that they make."""
 
     def __init__(self) -> None:
-        self.total = 0
+        self.totals: Counter[int] = Counter()
 
     def convolution(
         self, x: _Shape, filters: int, name: str, *, side: int = 3, stride: int = 1
     ) -> _Shape:
         made = _Shape(-(-x.rows // stride), -(-x.columns // stride), filters)
-        self.total += made.rows * made.columns * filters * side**2 * x.channels
+        self.totals[made.rows] += made.rows * made.columns * filters * side**2 * x.channels
         return made
 
     def block(self, x: _Shape, name: str, context: _Shape | None = None) -> _Shape:

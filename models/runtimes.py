@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from models.errors import ExportError
 
 
@@ -52,14 +54,45 @@ def openvino() -> Any:
     return importlib.import_module("openvino")
 
 
-def mnn() -> Any:
-    """The MNN package."""
-    with native_output_aside():
-        return importlib.import_module("MNN")
+class MnnSession:
+    """An ONNX model as a session of MNN's on some threads.
+
+    A session rather than one of MNN's newer modules: these hold Python's lock while they compute,
+    which would stop the threads that capture and encode. ExportError if MNN can't convert it.
+
+    Attributes:
+        inputs, outputs: tensors of the session by their names.
+    """
+
+    def __init__(self, model: bytes, threads: int) -> None:
+        with native_output_aside():
+            self._mnn: Any = importlib.import_module("MNN")
+        with tempfile.TemporaryDirectory() as folder:
+            source, target = (Path(folder) / f"network.{kind}" for kind in ("onnx", "mnn"))
+            source.write_bytes(model)
+            _convert_to_mnn(source, target)
+            self._interpreter = self._mnn.Interpreter(str(target))  # owns what the session uses
+        self._session = self._interpreter.createSession(
+            {"backend": "CPU", "numThread": threads, "precision": "normal"}
+        )
+        self.inputs: dict[str, Any] = self._interpreter.getSessionInputAll(self._session)
+        self.outputs: dict[str, Any] = self._interpreter.getSessionOutputAll(self._session)
+
+    def run(self) -> None:
+        """Compute the outputs from what is in the inputs."""
+        self._interpreter.runSession(self._session)
+
+    def tensor(self, values: np.ndarray) -> Any:
+        """A copy of (N, h, w, C) float32 values that inputs and outputs can be copied from and to.
+
+        Its `getNumpyData` is a view of its memory.
+        """
+        kind, layout = self._mnn.Halide_Type_Float, self._mnn.Tensor_DimensionType_Tensorflow
+        return self._mnn.Tensor(values.shape, kind, values, layout)
 
 
-def convert_to_mnn(source: Path, target: Path) -> None:
-    """Write an ONNX file as one of MNN's; ExportError if its converter can't.
+def _convert_to_mnn(source: Path, target: Path) -> None:
+    """Write an ONNX file as one of MNN's.
 
     The converter shares symbols with TensorFlow that end the process, so it has one of its own. It
     is called past its wrapper, which would keep a log of who converts what.

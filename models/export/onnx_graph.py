@@ -61,8 +61,8 @@ def write(weights: Weights, path: Path, size: Size | None, precision: str = "flo
     path.write_bytes(made.SerializeToString())
 
 
-def write_network(weights: Weights, path: Path, size: Size) -> None:
-    """Write an ONNX file of the network alone, without the planes, for frames of one size.
+def network(weights: Weights, size: Size) -> bytes:
+    """An ONNX file of the network alone, without the planes, for frames of one size.
 
     `INPUTS` and `OUTPUTS` are float32 with the channels first.
     """
@@ -76,7 +76,8 @@ def write_network(weights: Weights, path: Path, size: Size) -> None:
         zip(INPUTS, (features, features, state), strict=True),
         zip(OUTPUTS, (features, state), strict=True),
     )
-    path.write_bytes(model.SerializeToString())
+    content: bytes = model.SerializeToString()
+    return content
 
 
 def _quantized(made: onnx.ModelProto, weights: Weights, size: Size | None) -> onnx.ModelProto:

@@ -12,7 +12,7 @@ from models.export.onnx_graph import IR_VERSION, OPSET
 from models.export.onnx_int8 import quantized
 from models.network import LEVELS, MULTIPLE, NetworkConfig
 from models.planes import PATCH, padded_length
-from models.runtimes import onnx_session
+from models.runtimes import MnnSession, available_cores, onnx_session
 from stream.inference.device import Compute
 
 DEPTH = 8
@@ -24,10 +24,14 @@ MATRIX = 1024
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """Something to time: `call` returns when its result is there."""
+    """Something to time: `call` returns when its result is there.
+
+    `divisor` is of the frame's resolution, for a chain.
+    """
 
     call: Callable[[], object]
     gflop: float
+    divisor: int = 0
 
 
 def convolution_chains(
@@ -35,24 +39,24 @@ def convolution_chains(
 ) -> dict[str, Load]:
     """A chain for each resolution of the trunk, with the network's width there.
 
-    On TensorFlow, and for float32 and int8 on a CPU on ONNX Runtime too: the best of them is the
-    ceiling, whatever the model runs on.
+    On TensorFlow, for float32 and int8 on a CPU on ONNX Runtime too, and for float32 on MNN. Each
+    counts the products of a plain convolution, of which Winograd's computes fewer.
     """
     loads = {}
     on_onnx = compute.device == "cpu" and compute.precision in ("float32", "int8")
     for level, channels in zip(range(LEVELS), config.widths, strict=True):
-        rows, columns = (
-            padded_length(side, MULTIPLE) // (PATCH << level) for side in (height, width)
-        )
+        divisor = PATCH << level
+        rows, columns = (padded_length(side, MULTIPLE) // divisor for side in (height, width))
         x = tf.random.stateless_normal((1, rows, columns, channels), (0, 0))
         kernel = tf.random.stateless_normal((3, 3, channels, channels), (0, 1)) / channels
         gflop = 2e-9 * DEPTH * rows * columns * 9 * channels**2
-        name = f"{DEPTH} x {channels} at 1/{PATCH << level}"
-        loads[f"TensorFlow {name}"] = Load(_compiled(_chain, compute, x, kernel), gflop)
+        name = f"{DEPTH} x {channels} at 1/{divisor}"
+        loads[f"TensorFlow {name}"] = Load(_compiled(_chain, compute, x, kernel), gflop, divisor)
         if on_onnx:
-            loads[f"ONNX Runtime {name}"] = Load(
-                _onnx_chain(x.numpy(), kernel.numpy(), compute.precision), gflop
-            )
+            chain = _onnx_chain(x.numpy(), kernel.numpy(), compute.precision)
+            loads[f"ONNX Runtime {name}"] = Load(_on_onnx(chain), gflop, divisor)
+            if compute.precision == "float32":
+                loads[f"MNN {name}"] = Load(_on_mnn(chain), gflop, divisor)
     return loads
 
 
@@ -68,26 +72,44 @@ def _chain(x: Any, kernel: Any) -> Any:
     return x
 
 
-def _onnx_chain(x: np.ndarray, kernel: np.ndarray, precision: str) -> Callable[[], object]:
+def _onnx_chain(x: np.ndarray, kernel: np.ndarray, precision: str) -> bytes:
     given = np.ascontiguousarray(x.transpose(0, 3, 1, 2))
     nodes = [
-        helper.make_node("Conv", [f"x{index}", "kernel"], [f"x{index + 1}"], pads=[1] * 4)
+        helper.make_node("Conv", [f"x{index}", f"kernel{index}"], [f"x{index + 1}"], pads=[1] * 4)
         for index in range(DEPTH)
     ]
     first, last = (
         helper.make_tensor_value_info(name, TensorProto.FLOAT, given.shape)
         for name in ("x0", f"x{DEPTH}")
     )
-    weights = numpy_helper.from_array(kernel.transpose(3, 2, 0, 1).copy(), "kernel")
+    # no two alike: MNN does not prepare a kernel that several share
+    weights = [
+        numpy_helper.from_array(np.roll(kernel.transpose(3, 2, 0, 1), index, 0), f"kernel{index}")
+        for index in range(DEPTH)
+    ]
     made = helper.make_model(
-        helper.make_graph(nodes, "chain", [first], [last], [weights]),
+        helper.make_graph(nodes, "chain", [first], [last], weights),
         opset_imports=[helper.make_opsetid("", OPSET)],
         ir_version=IR_VERSION,
     )
     if precision == "int8":
         made = quantized(made, [{"x0": given}])
-    session = onnx_session(made.SerializeToString())
-    return lambda: session.run(None, {"x0": given})
+    content: bytes = made.SerializeToString()
+    return content
+
+
+def _on_onnx(chain: bytes) -> Callable[[], object]:
+    session = onnx_session(chain)
+    given = {port.name: np.zeros(port.shape, np.float32) for port in session.get_inputs()}
+    return lambda: session.run(None, given)
+
+
+def _on_mnn(chain: bytes) -> Callable[[], object]:
+    session = MnnSession(chain, available_cores())
+    for port in session.inputs.values():
+        batch, channels, rows, columns = port.getShape()
+        port.copyFrom(session.tensor(np.zeros((batch, rows, columns, channels), np.float32)))
+    return session.run
 
 
 def _compiled(function: Callable[..., Any], compute: Compute, *inputs: Any) -> Callable[[], object]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from models import registry
-from models.cost import cost_gmac
+from models.cost import costs_gmac
 from models.errors import WeightsError
 from models.network import NetworkConfig
 from stream.bench.ceiling import convolution_chains, matrix_product
@@ -46,7 +46,9 @@ def measure_model(
 ) -> dict[str, Any]:
     """The model and the ceiling, in turn. Keys `model`, and `ceiling` for this project's networks.
 
-    `share_of_ceiling` is the median over rounds of the model's rate over the best chain's.
+    The ceiling is the rate of the network's multiplications if those of each resolution were done
+    at the rate of the best chain there. `share_of_ceiling` is the median over rounds of the model's
+    rate over it.
     """
     run = Runner(engine, width, height)
     if config is None:
@@ -55,11 +57,18 @@ def measure_model(
     chains = convolution_chains(config, engine.compute, height, width)
     loads = chains | {"matrix product": matrix_product(engine.compute)}
     times = rounds({"model": run} | {name: load.call for name, load in loads.items()}, frames)
-    gmac = cost_gmac(config, height, width)
+    costs = costs_gmac(config, height, width)
+    gmac = sum(costs.values())
     rates = {name: load.gflop / min(times[name]) * 1e3 for name, load in loads.items()}
-    best = max(chains, key=lambda name: rates[name])
+    best = {
+        divisor: max((n for n in chains if chains[n].divisor == divisor), key=lambda n: rates[n])
+        for divisor in costs
+    }
+    ideal = [
+        sum(2 * costs[d] / chains[name].gflop * times[name][index] for d, name in best.items())
+        for index in range(frames)
+    ]
     ms = statistics.median(times["model"])
-    share = 2 * gmac / loads[best].gflop * median_ratio(times[best], times["model"])
     return {
         "model": {
             "name": engine.name,
@@ -67,10 +76,10 @@ def measure_model(
             "ms_per_frame": round(ms, 3),
             "gflops": round(2 * gmac / ms * 1e3, 2),
             "best_gflops": round(2 * gmac / min(times["model"]) * 1e3, 2),
-            "share_of_ceiling": round(share, 3),
+            "share_of_ceiling": round(median_ratio(ideal, times["model"]), 3),
         },
         "ceiling": {
-            "gflops": round(rates[best], 2),
+            "gflops": round(gmac / sum(costs[d] / rates[n] for d, n in best.items()), 2),
             "chains": {name: round(rates[name], 2) for name in chains},
             "matrix_product_gflops": round(rates["matrix product"], 2),
         },

@@ -137,7 +137,7 @@ def _table(report: dict[str, Any]) -> list[str]:
     if ceiling:
         lines[-1] += f", {model['gmac_per_frame']:.2f} GMAC, {model['gflops']:.1f} GFLOP/s"
         lines.append(
-            f"ceiling   {ceiling['gflops']:.1f} GFLOP/s, the best chain of 3x3 convolutions; the "
+            f"ceiling   {ceiling['gflops']:.1f} GFLOP/s, the best chains of 3x3 convolutions; the "
             f"model has {model['share_of_ceiling']:.0%} of it"
         )
         lines.append(f"          {ceiling['matrix_product_gflops']:.1f} GFLOP/s, a matrix product")

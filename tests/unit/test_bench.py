@@ -82,11 +82,13 @@ def test_pipelines_take_turns_of_thirty_frames(deblurrer, monkeypatch):
 
 def test_the_ceiling_counts_what_it_computes():
     chains = convolution_chains(CONFIG, Compute("cpu", "float32"), 48, 64)
-    for runtime in ("TensorFlow", "ONNX Runtime"):
+    for runtime in ("TensorFlow", "ONNX Runtime", "MNN"):
         first = chains[f"{runtime} {DEPTH} x 8 at 1/4"]
         assert first.gflop == pytest.approx(2e-9 * DEPTH * 12 * 16 * 9 * 8 * 8)
-        assert np.isfinite(first.call()).all()
-    assert len(chains) == 6
+        first.call()
+    assert len(chains) == 9
+    assert [load.divisor for load in chains.values()] == [4, 4, 4, 8, 8, 8, 16, 16, 16]
+    assert len(convolution_chains(CONFIG, Compute("cpu", "int8"), 48, 64)) == 6
     assert len(convolution_chains(CONFIG, Compute("cpu", "bfloat16"), 48, 64)) == 3
 
 
@@ -95,7 +97,11 @@ def test_the_model_is_measured_beside_its_ceiling(deblurrer, weights):
     model, ceiling = figures["model"], figures["ceiling"]
     assert model["gmac_per_frame"] == pytest.approx(cost_gmac(CONFIG, 48, 64), abs=1e-3)
     assert 0 < model["share_of_ceiling"] < 5
-    assert ceiling["gflops"] == max(ceiling["chains"].values())
+    best = [
+        max(rate for name, rate in ceiling["chains"].items() if name.endswith(f"1/{divisor}"))
+        for divisor in (4, 8, 16)
+    ]
+    assert min(best) <= ceiling["gflops"] <= max(best)
     assert network_of("nothing.npz") is None
     assert measure_model(deblurrer.engine, None, 64, 48, 1)["model"].keys() == {
         "name",
