@@ -35,7 +35,6 @@ from stream.stats import RunStats
 
 if TYPE_CHECKING:
     from stream.inference.deblurrer import Deblurrer
-    from stream.inference.device import Precision
 
 
 WATCHED_FRAMES, RECORDED_FRAMES = 2, 4
@@ -187,27 +186,19 @@ class _Models:
         """The whole family, or the one model that was asked for."""
         options = self._options
         if options.model != "auto":
-            return [Level(options.model, self._open(options.model, options.precision))]
+            return [Level(options.model, self._open(options.model))]
         from models.registry import shipped
-        from stream.inference.device import Compute, choose
 
-        names = shipped()
-        steps: dict[str, tuple[str, Precision]] = {
-            name: (name, options.precision) for name in names
-        }
-        free = options.precision == options.runtime == "auto"
-        if free and choose(options.device) == Compute("cpu", "float32"):
-            steps = {f"{names[0]} in int8": (names[0], "int8"), **steps}
-        return levels_of(steps, lambda step: self._open(*steps[step]))
+        return levels_of(shipped(), self._open)
 
-    def _open(self, name: str, precision: Precision) -> Deblurrer:
+    def _open(self, name: str) -> Deblurrer:
         from stream.inference.deblurrer import Deblurrer
 
         options = self._options
         deblurrer = Deblurrer(
             name,
             device=options.device,
-            precision=precision,
+            precision=options.precision,
             runtime=options.runtime,
             strength=options.strength,
         )

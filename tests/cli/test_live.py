@@ -9,6 +9,7 @@ import pytest
 from network import sender  # noqa: F401 - a fixture
 
 import stream.cli.live
+from models.registry import shipped
 from stream.cli import main
 
 
@@ -16,11 +17,9 @@ from stream.cli import main
 def live(random_model, tmp_path, capsys):
     """Run the command with a fast model; returns its exit code, report and messages."""
 
-    def run(*argv):
+    def run(*argv, model=random_model):
         report = tmp_path / "report.json"
-        code = main(
-            ["live", *argv, "--model", random_model, "--device", "cpu", "--report", str(report)]
-        )
+        code = main(["live", *argv, "--model", model, "--device", "cpu", "--report", str(report)])
         return code, json.loads(report.read_text()), capsys.readouterr()
 
     return run
@@ -37,23 +36,10 @@ def test_the_synthetic_camera_for_two_seconds(live):
     assert "captured" in said.out
 
 
-@pytest.mark.parametrize(
-    ("chosen", "lightest"),
-    [
-        ([], ["off", "tiny in int8 at half size", "tiny in int8", "tiny"]),
-        (["--precision", "float32"], ["off", "tiny at half size", "tiny"]),
-    ],
-)
-def test_the_ladder_has_a_step_in_int8_unless_a_precision_is_asked_for(
-    chosen, lightest, tmp_path, monkeypatch
-):
-    monkeypatch.setattr("stream.inference.device.has_amx", lambda: False)
-    report = tmp_path / "report.json"
-    argv = ["live", "test:64x64@2", "--null", "--duration", "1", "--device", "cpu", *chosen]
-    assert main([*argv, "--report", str(report)]) == 0
-    facts = json.loads(report.read_text())
-    assert facts["overload"]["levels"][: len(lightest)] == lightest
-    assert facts["precision"] == "float32"  # of the best model that was loaded
+def test_the_ladder_leads_from_nothing_to_the_best_model(live):
+    code, facts, _ = live("test:64x64@2", "--null", "--duration", "1", model="auto")
+    assert code == 0
+    assert facts["overload"]["levels"] == ["off", "tiny at half size", *shipped()]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
