@@ -16,7 +16,7 @@ from stream.errors import ModelError
 from stream.frame import Plane, Planes
 from stream.inference import view
 from stream.inference.device import Compute
-from stream.inference.engine import Geometry, Result, State
+from stream.inference.engine import Geometry, Result, State, all_finite
 from stream.inference.packing import grid, pack, unpack
 from stream.inference.runtime_engine import SIZES_KEPT
 
@@ -52,7 +52,7 @@ class MnnEngine:
         for picture, state in zip(pictures, states, strict=True):
             packed = pack([picture], geometry)
             residual, state = network(_features(packed, geometry), state)
-            finite = bool(np.isfinite(residual.sum()))
+            finite = all_finite(residual)
             if finite:
                 picture = unpack(_corrected(packed, residual, geometry), geometry)[0]
             results.append(Result(picture, state, finite))

@@ -35,7 +35,7 @@ from stream.errors import ModelError
 from stream.frame import Planes
 from stream.inference import view
 from stream.inference.device import Compute
-from stream.inference.engine import Geometry, Result, State
+from stream.inference.engine import Geometry, Result, State, all_finite
 from stream.inference.packing import grid, pack, unpack
 
 SIZES_KEPT = 4
@@ -79,7 +79,7 @@ class RuntimeEngine:
             first = FORMATS[self._runtime].channels_first
             state = fresh_state(size, self._weights.config.hidden, channels_first=first)
         outputs = step(_inputs(picture, geometry) | state)
-        finite = all(np.isfinite(outputs[name].sum()) for name in RESIDUALS)
+        finite = all(all_finite(outputs[name]) for name in RESIDUALS)
         planes = _corrected(picture, outputs, geometry) if finite else picture
         return Result(planes, next_state(outputs), finite)
 

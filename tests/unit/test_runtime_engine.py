@@ -6,6 +6,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from models import registry
 from stream.capture.synthetic import SyntheticSource
 from stream.errors import ModelError
 from stream.frame import ColorTags, Discontinuity
@@ -83,6 +84,19 @@ def test_a_reset_stream_is_as_a_fresh_one(random_model):
     fresh = Deblurrer(random_model, runtime="onnx").process(second)[0]
     np.testing.assert_array_equal(again.planes.arrays[0], fresh.planes.arrays[0])
     assert (continued.planes.arrays[0] != fresh.planes.arrays[0]).any()
+
+
+@pytest.mark.parametrize("runtime", ["mnn", "onnx"])
+def test_a_network_that_gives_no_numbers_changes_nothing(random_model, runtime, tmp_path):
+    weights = registry.load(random_model)
+    weights.arrays["head/bias"][0] = np.nan
+    registry.write_weights(tmp_path / "nan.npz", weights.config, weights.arrays)
+    deblurrer = Deblurrer(str(tmp_path / "nan.npz"), device="cpu", runtime=runtime)
+    for frame in synthetic(2):
+        found = deblurrer.process(frame)[0]
+        for before, after in zip(frame.planes.arrays, found.planes.arrays, strict=True):
+            np.testing.assert_array_equal(before, after)
+    assert deblurrer.resets[Discontinuity.NON_FINITE] == 2
 
 
 def test_each_runtime_has_an_identity_of_its_own(random_model):
