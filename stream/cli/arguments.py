@@ -46,8 +46,7 @@ def add_compute(options: Options) -> None:
         "--precision",
         choices=("auto", "float32", "bfloat16", "float16", "int8"),
         default="auto",
-        help="numbers to compute in (default: the fastest floating-point ones of the device; int8 "
-        "is faster on a CPU, for a few hundredths of a dB)",
+        help="numbers to compute in (default: the fastest floating-point ones of the device)",
     )
     options.add_argument(
         "--runtime",
