@@ -17,7 +17,7 @@ WARM_UP, ROUNDS = 2, 30
 def main() -> None:
     """Batch sizes take turns, so that other work on the machine hits them alike."""
     parser = argparse.ArgumentParser(description=__doc__)
-    add_model(parser)
+    add_model(parser, "tiny")
     add_compute(parser)
     options = parser.parse_args()
     from stream.inference.deblurrer import Deblurrer

@@ -12,14 +12,14 @@ Options: TypeAlias = argparse._ActionsContainer
 """What options are added to: a parser, or a group of one."""
 
 
-def add_model(options: Options) -> None:
-    """Which model."""
+def add_model(options: Options, default: str) -> None:
+    """Which model; by default a light one for what is live, a better one for what is recorded."""
     options.add_argument(
         "--model",
-        default="tiny",
+        default=default,
         metavar="NAME",
         help="one that `deblur models` lists, a weights file, or a SavedModel or ONNX file of RGB "
-        "frames (default: tiny)",
+        "frames (default: %(default)s)",
     )
 
 

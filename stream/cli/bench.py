@@ -47,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--baseline", type=Path, metavar="FILE", help="fail if a ratio fell below that of FILE"
     )
-    add_model(parser)
+    add_model(parser, "tiny")
     add_compute(parser)
 
 

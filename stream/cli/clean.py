@@ -85,7 +85,7 @@ def _add_view(group: Options) -> None:
 
 
 def _add_cleaning(group: Options) -> None:
-    add_model(group)
+    add_model(group, "small")
     add_strength(group)
     add_compute(group)
 

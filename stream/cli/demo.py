@@ -37,7 +37,7 @@ SEED = 20_261_122
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
     parser.add_argument("folder", type=Path, nargs="?", default=Path("demo"), metavar="OUT_DIR")
-    add_model(parser)
+    add_model(parser, "small")
     add_compute(parser)
 
 

@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="length of a recorded video (default: %(default)s)",
     )
-    add_model(parser)
+    add_model(parser, "tiny")
     add_strength(parser)
     add_compute(parser)
 
