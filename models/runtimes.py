@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,10 +22,7 @@ from models.errors import ExportError
 def tensorflow() -> Any:
     """TensorFlow, which has looked for devices: that, too, it does with a dozen lines."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with native_output_aside():
-        package = importlib.import_module("tensorflow")
-        package.config.list_physical_devices()
-    return package
+    return _silently("tensorflow", lambda package: package.config.list_physical_devices())
 
 
 def load_keras() -> None:
@@ -65,8 +62,7 @@ class MnnSession:
     """
 
     def __init__(self, model: bytes, threads: int) -> None:
-        with native_output_aside():
-            self._mnn: Any = importlib.import_module("MNN")
+        self._mnn = _silently("MNN")
         with tempfile.TemporaryDirectory() as folder:
             source, target = (Path(folder) / f"network.{kind}" for kind in ("onnx", "mnn"))
             source.write_bytes(model)
@@ -107,6 +103,16 @@ def _convert_to_mnn(source: Path, target: Path) -> None:
         raise ExportError(f"MNN's converter failed on {source.name}: {words[-1]}")
 
 
+def _silently(name: str, begin: Callable[[Any], object] = lambda package: None) -> Any:
+    """A package, imported and begun with what it writes kept aside, the first time."""
+    if name in sys.modules:
+        return importlib.import_module(name)
+    with native_output_aside():
+        package = importlib.import_module(name)
+        begin(package)
+    return package
+
+
 @contextmanager
 def native_output_aside() -> Iterator[None]:
     """Keep what is written to file descriptors 1 and 2 in a file; show it only after an error.
@@ -114,7 +120,7 @@ def native_output_aside() -> Iterator[None]:
     The lines about absent GPU drivers come before any log level is in force, so nothing but the
     file descriptor itself keeps them off the screen.
     """
-    streams = (sys.stdout, sys.stderr)
+    streams = [stream for stream in (sys.stdout, sys.stderr) if stream]  # none under pythonw
     for stream in streams:
         stream.flush()
     kept = [os.dup(number) for number in (1, 2)]

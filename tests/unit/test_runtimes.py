@@ -4,17 +4,35 @@ import os
 import subprocess
 import sys
 
+import pytest
+
+from models.errors import ExportError
+from models.runtimes import MnnSession
+
 IMPORTS = """
 from onnx import TensorProto, helper
-from models.runtimes import onnx_session, openvino
-ends = [helper.make_tensor_value_info(n, TensorProto.FLOAT, [1]) for n in "xy"]
+import numpy as np
+from models.runtimes import MnnSession, onnx_session, openvino
+ends = [helper.make_tensor_value_info(n, TensorProto.FLOAT, [1, 4, 2, 2]) for n in "xy"]
 graph = helper.make_graph([helper.make_node("Identity", ["x"], ["y"])], "same", ends[:1], ends[1:])
 made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
 onnx_session(made.SerializeToString())
 openvino().Core()
+mnn = MnnSession(made.SerializeToString(), 2)
+given = np.arange(16, dtype=np.float32).reshape(1, 2, 2, 4)
+mnn.inputs["x"].copyFrom(mnn.tensor(given))
+mnn.run()
+back = mnn.tensor(np.zeros_like(given))
+mnn.outputs["y"].copyToHostTensor(back)
+assert (back.getNumpyData() == given).all()
 import sys
 print(sys.modules.get("openvino_telemetry"))
 """
+
+
+def test_what_mnn_cannot_convert_is_one_line():
+    with pytest.raises(ExportError, match=r"^MNN's converter failed on network\.onnx: .+$"):
+        MnnSession(b"no model", 2)
 
 
 def test_nothing_is_reported_or_left_behind(tmp_path):
