@@ -10,6 +10,8 @@ from pathlib import Path
 import av
 import numpy as np
 
+from stream.output.priority import start_encoding
+
 SAMPLE_RATE = 48_000
 
 
@@ -90,7 +92,7 @@ def make_clip(path: Path, clip: Clip) -> None:
                     },
                 ]
             )
-        container.start_encoding()
+        start_encoding(container)
         if cover:
             container.mux(packet(cover, png(), 0, 0))
         for index, time in enumerate(clip.pts):

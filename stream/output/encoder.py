@@ -38,6 +38,7 @@ from stream.output.codecs import (
 )
 from stream.output.layout import Layout, as_palette, as_rgb, as_yuv, exact, opaque, rounded
 from stream.output.muxer import STILLS, hides, open_muxer
+from stream.output.priority import start_encoding
 from stream.pixel_format import has_alpha, is_rgb, is_yuv
 
 
@@ -238,7 +239,7 @@ def refusal(info: StreamInfo, encoding: Encoding, format_name: str) -> str | Non
         for flag in ("crf", "preset"):
             if flag in encoding.flags and flag not in known:
                 return f"has no {flag}"
-        container.start_encoding()
+        start_encoding(container)
         if hides(container, stream, file):
             return f"cannot be shown from {format_name}"
     except (av.FFmpegError, ValueError, OverflowError, RuntimeError):

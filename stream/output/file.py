@@ -17,6 +17,7 @@ from stream.output.encoder import EncoderOptions, Encoding, add_video_stream, ch
 from stream.output.muxer import container_format, open_muxer, write_error
 from stream.output.palette import with_palette
 from stream.output.partial import PartialFile
+from stream.output.priority import start_encoding
 from stream.pixel_format import format_of, write_picture
 
 T = TypeVar("T")
@@ -79,7 +80,7 @@ class VideoWriter:
         try:
             self._container = open_muxer(self._file.path, self._format_name, info)
             self._stream = add_video_stream(self._container, info, self._encoding)
-            self._container.start_encoding()
+            start_encoding(self._container)
         except (av.FFmpegError, OSError) as error:
             raise write_error(self._shown_as, error) from error
 

@@ -1,7 +1,9 @@
 """The encoder's side: what reaches the file when frames come from anywhere."""
 
+import os
 from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 
 import av
 import pytest
@@ -116,3 +118,20 @@ def test_a_file_name_may_look_like_a_protocol(tmp_path):
     target = tmp_path / "12:30 clean.mp4"
     Pipeline(SyntheticSource(32, 16, 2), FakeProcessor(), VideoWriter(target, FAST)).run()
     assert len(times(target)) == 2
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="root alone may")
+def test_an_encoder_takes_no_thread_into_real_time(tmp_path):
+    """SVT-AV1 does, where it may: its own, the one that calls it, and so all that come after."""
+    source, seen = SyntheticSource(128, 96, 4, Fraction(25)), []
+
+    class Watched(VideoWriter):
+        def write(self, frame):
+            super().write(frame)
+            threads = [int(path.name) for path in Path("/proc/self/task").iterdir()]
+            seen.append((len(threads), {os.sched_getscheduler(thread) for thread in threads}))
+
+    writer = Watched(tmp_path / "out.mkv", EncoderOptions("av1"))
+    Pipeline(source, FakeProcessor(), writer).run()
+    assert min(count for count, _ in seen) > 10, "the encoder has threads of its own"
+    assert {policy for _, policies in seen for policy in policies} == {os.SCHED_OTHER}
