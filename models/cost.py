@@ -16,9 +16,9 @@ def cost_gmac(config: NetworkConfig, height: int = 720, width: int = 1280) -> fl
 def costs_gmac(config: NetworkConfig, height: int, width: int) -> dict[int, float]:
     """The same by the resolution of what is computed: 4 stands for a quarter of the frame's."""
     rows, columns = (padded_length(side, MULTIPLE) // PATCH for side in (height, width))
-    frame = _Shape(rows, columns, CHANNELS)
+    features, frames = (_Shape(rows, columns, number * CHANNELS) for number in (1, 2))
     count = _Count()
-    connect(config, count, frame, frame, _Shape(rows // 2, columns // 2, config.hidden))
+    connect(config, count, features, frames, _Shape(rows // 2, columns // 2, config.hidden))
     return {PATCH * rows // made: total / 1e9 for made, total in count.totals.items()}
 
 

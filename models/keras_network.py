@@ -45,8 +45,9 @@ def build(
     features = keras.Input((*size4, yuv.CHANNELS), name="features")
     previous = keras.Input((*size4, yuv.CHANNELS), name="previous")
     hidden = keras.Input((*size8, config.hidden), name="hidden")
-    inputs = [features, previous, hidden]
-    return keras.Model(inputs, list(connect(config, _KerasLayers(), *inputs)))
+    layers = _KerasLayers()
+    outputs = connect(config, layers, features, layers.join([features, previous]), hidden)
+    return keras.Model([features, previous, hidden], list(outputs))
 
 
 class _KerasLayers:

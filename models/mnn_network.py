@@ -1,25 +1,32 @@
 """The network on MNN, whose Winograd convolutions are the quickest in float32 on a CPU."""
 
-from typing import NamedTuple
-
 import numpy as np
 
 from models.export import onnx_graph
-from models.network import State, initial_state
+from models.network import initial_state
+from models.planes import CHANNELS
 from models.registry import Weights
-from models.runtimes import MnnSession
+from models.runtimes import MnnSession, MnnTensor
 
 
-class Output(NamedTuple):
-    """What a frame gives.
+class MnnState:
+    """What a stream carries from frame to frame; a frame overwrites it.
 
-    Attributes:
-        residual: (1, h, w, 24) float32 features, until the network is called again.
-        state: for the stream's next frame.
+    Made by `MnnNetwork.fresh_state`.
     """
 
-    residual: np.ndarray
-    state: State
+    def __init__(self, frames: MnnTensor, hidden: MnnTensor) -> None:
+        self.frames = frames
+        self.hidden = hidden
+
+    def next_frame(self) -> np.ndarray:
+        """Make the newest frame the one before: where to write the features of the next one.
+
+        Returns (6, h, w, 4) float32: the 24 channels in groups of four.
+        """
+        newest, before = np.split(self.frames.values, 2)
+        before[...] = newest
+        return newest
 
 
 class MnnNetwork:
@@ -36,22 +43,26 @@ class MnnNetwork:
 
     def __init__(self, weights: Weights, height: int, width: int, *, threads: int) -> None:
         self._session = MnnSession(onnx_graph.network(weights, (height, width)), threads)
-        self._fresh = initial_state(weights.config, 1, height, width)
-        self._residual = self._session.tensor(np.zeros_like(self._fresh.previous))
+        _, self._rows, self._columns, _ = initial_state(weights.config, 1, height, width)[0].shape
+        self._hidden = weights.config.hidden
+        self._residual = self._session.tensor(CHANNELS, self._rows, self._columns)
 
-    def __call__(self, features: np.ndarray, state: State | None) -> Output:
-        """Compute a frame from (1, h, w, 24) float32 features and the state, None for a fresh one.
+    def fresh_state(self) -> MnnState:
+        """The state before a stream's first frame."""
+        return MnnState(
+            self._session.tensor(2 * CHANNELS, self._rows, self._columns),
+            self._session.tensor(self._hidden, self._rows // 2, self._columns // 2),
+        )
 
-        The state of the result holds tensors of MNN's.
+    def __call__(self, state: MnnState) -> np.ndarray:
+        """Compute the frame whose features `state.next_frame` took; `state` is then after it.
+
+        Returns (6, h, w, 4) float32 residual features, which are valid until the next call.
         """
-        session = self._session
-        if state is None:
-            state = State(*map(session.tensor, self._fresh))
-        current = session.tensor(features)
-        for name, tensor in zip(onnx_graph.INPUTS, (current, *state), strict=True):
-            session.inputs[name].copyFrom(tensor)
-        session.run()
-        hidden = session.tensor(self._fresh.hidden)
-        for name, tensor in zip(onnx_graph.OUTPUTS, (self._residual, hidden), strict=True):
-            session.outputs[name].copyToHostTensor(tensor)
-        return Output(self._residual.getNumpyData(), State(current, hidden))
+        inputs, outputs = self._session.inputs, self._session.outputs
+        state.frames.copy_to(inputs["frames"])
+        state.hidden.copy_to(inputs["hidden"])
+        self._session.run()
+        state.hidden.copy_from(outputs["next_hidden"])
+        self._residual.copy_from(outputs["residual"])
+        return self._residual.values

@@ -121,15 +121,15 @@ class Layers(Protocol):
 
 
 def connect(
-    config: NetworkConfig, layers: Layers, features: Any, previous: Any, hidden: Any
+    config: NetworkConfig, layers: Layers, features: Any, frames: Any, hidden: Any
 ) -> tuple[Any, Any]:
     """Lay the whole network out in `layers`.
 
-    Takes features and those of the frame before at 1/4 of the frame's resolution, 24 channels
-    each, and the hidden state at 1/8. Gives the residual features and the next hidden state.
+    Takes a frame's 24 features at 1/4 of its resolution, the same joined with those of the frame
+    before, and the hidden state at 1/8. Gives the residual features and the next hidden state.
     """
     quarter, eighth, sixteenth = config.widths
-    x = layers.convolution(layers.join([features, previous]), quarter, "stem")
+    x = layers.convolution(frames, quarter, "stem")
     skip4 = x = _blocks(layers, x, config.encoder[0], "encoder4")
     x = layers.convolution(x, eighth, "down8", stride=2)
     x = layers.block(x, "fuse", hidden)

@@ -78,13 +78,32 @@ class MnnSession:
         """Compute the outputs from what is in the inputs."""
         self._interpreter.runSession(self._session)
 
-    def tensor(self, values: np.ndarray) -> Any:
-        """A copy of (N, h, w, C) float32 values that inputs and outputs can be copied from and to.
+    def tensor(self, channels: int, rows: int, columns: int) -> "MnnTensor":
+        """Memory of zeros for one of its inputs or outputs."""
+        return MnnTensor(self._mnn, channels, rows, columns)
 
-        Its `getNumpyData` is a view of its memory.
-        """
-        kind, layout = self._mnn.Halide_Type_Float, self._mnn.Tensor_DimensionType_Tensorflow
-        return self._mnn.Tensor(values.shape, kind, values, layout)
+
+class MnnTensor:
+    """Float32 memory in the order that MNN computes in: copies to and from a session are plain."""
+
+    def __init__(self, mnn: Any, channels: int, rows: int, columns: int) -> None:
+        shape = (1, channels, rows, columns)
+        kind, layout = mnn.Halide_Type_Float, mnn.Tensor_DimensionType_Caffe_C4
+        self._tensor = mnn.Tensor(shape, kind, np.zeros(shape, np.float32), layout)
+
+    @property
+    def values(self) -> np.ndarray:
+        """The memory itself, as (C / 4, h, w, 4); only where C is a multiple of 4."""
+        values: np.ndarray = self._tensor.getNumpyData()
+        return values.reshape(-1, *values.shape[2:], 4)
+
+    def copy_to(self, port: Any) -> None:
+        """Fill an input of a session."""
+        port.copyFrom(self._tensor)
+
+    def copy_from(self, port: Any) -> None:
+        """Take the values of an output of a session."""
+        port.copyToHostTensor(self._tensor)
 
 
 def _convert_to_mnn(source: Path, target: Path) -> None:
@@ -92,9 +111,20 @@ def _convert_to_mnn(source: Path, target: Path) -> None:
 
     The converter shares symbols with TensorFlow that end the process, so it has one of its own. It
     is called past its wrapper, which would keep a log of who converts what.
+    Inputs and outputs are in the order that MNN computes in, so that it does not move them.
     """
     call = "import sys, _tools; _tools.mnnconvert(['mnnconvert', *sys.argv[1:]])"
-    options = ("-f", "ONNX", "--modelFile", source, "--MNNModel", target, "--bizCode", "deblur")
+    options = (
+        "-f",
+        "ONNX",
+        "--modelFile",
+        source,
+        "--MNNModel",
+        target,
+        "--bizCode",
+        "deblur",
+        "--keepInputFormat=0",
+    )
     done = subprocess.run(  # noqa: S603 - this interpreter, on files of ours
         [sys.executable, "-c", call, *options], capture_output=True, text=True, check=False
     )

@@ -35,10 +35,6 @@ Shape: TypeAlias = tuple[int | str, ...]
 """Of a tensor; names stand for sizes that are free."""
 
 _CALIBRATION_SIZE = (192, 320)
-INPUTS = ("features", *STATE)
-OUTPUTS = ("residual", NEXT_STATE[1])
-"""Of the network alone."""
-
 IR_VERSION = 10  # of onnx 1.17, the oldest that we take: newer runtimes read it too
 
 
@@ -64,17 +60,20 @@ def write(weights: Weights, path: Path, size: Size | None, precision: str = "flo
 def network(weights: Weights, size: Size) -> bytes:
     """An ONNX file of the network alone, without the planes, for frames of one size.
 
-    `INPUTS` and `OUTPUTS` are float32 with the channels first.
+    Inputs: frames (1, 48, h, w), a frame's features and then those of the frame before, and hidden
+    (1, hidden, h/2, w/2). Outputs: residual (1, 24, h, w), next_hidden. All are float32.
     """
+    inputs, outputs = ("frames", STATE[1]), ("residual", NEXT_STATE[1])
     graph = _Graph()
-    residual, hidden = connect(weights.config, _OnnxLayers(graph, weights), *INPUTS)
-    for made, name in zip((residual, hidden), OUTPUTS, strict=True):
+    layers = _OnnxLayers(graph, weights)
+    features = layers.first_channels(inputs[0], CHANNELS)
+    for made, name in zip(connect(weights.config, layers, features, *inputs), outputs, strict=True):
         graph.add("Identity", [made], name)
-    *_, features, state = _shapes(weights.config.hidden, size)
+    *_, (batch, channels, rows, columns), state = _shapes(weights.config.hidden, size)
     model = graph.model(
         weights.name,
-        zip(INPUTS, (features, features, state), strict=True),
-        zip(OUTPUTS, (features, state), strict=True),
+        zip(inputs, ((batch, 2 * channels, rows, columns), state), strict=True),
+        zip(outputs, ((batch, channels, rows, columns), state), strict=True),
     )
     content: bytes = model.SerializeToString()
     return content
@@ -181,7 +180,9 @@ def _write_step(graph: _Graph, weights: Weights, size: Size | None) -> list[str]
         for plane, block in zip(planes, (4, 2, 2), strict=True)
     ]
     features = graph.add("Concat", packed, NEXT_STATE[0], axis=1)
-    residual, hidden = connect(weights.config, _OnnxLayers(graph, weights), features, *STATE)
+    layers = _OnnxLayers(graph, weights)
+    frames = layers.join([features, STATE[0]])
+    residual, hidden = connect(weights.config, layers, features, frames, STATE[1])
     for name, start, stop, block in zip(
         RESIDUALS, (0, 16, 20), (16, 20, 24), (4, 2, 2), strict=True
     ):

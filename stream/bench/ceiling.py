@@ -107,8 +107,7 @@ def _on_onnx(chain: bytes) -> Callable[[], object]:
 def _on_mnn(chain: bytes) -> Callable[[], object]:
     session = MnnSession(chain, available_cores())
     for port in session.inputs.values():
-        batch, channels, rows, columns = port.getShape()
-        port.copyFrom(session.tensor(np.zeros((batch, rows, columns, channels), np.float32)))
+        session.tensor(*port.getShape()[1:]).copy_to(port)
     return session.run
 
 

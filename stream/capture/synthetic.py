@@ -13,7 +13,7 @@ from stream.frame import Discontinuity, Frame, Plane, Planes, StreamInfo, chroma
 from stream.pixel_format import format_of
 
 _STEP = 3  # pixels per frame, sideways
-_BLOCK = 8  # pixels: size of the pattern's squares
+_BLOCK = 24  # pixels: size of the pattern's squares; small ones look like a scene cut each frame
 _TRAVEL = 64  # frames until the pattern repeats
 
 

@@ -101,7 +101,8 @@ class Engine(Protocol):
     ) -> list[Result]:
         """Advance several streams of one geometry by one frame each, as one batch.
 
-        A state is one that an earlier call returned for the stream, or None for a fresh one.
+        A state is one that the call before returned for the stream, or None for a fresh one; the
+        engine may overwrite it.
         """
 
 

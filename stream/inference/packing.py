@@ -33,9 +33,9 @@ def pack(pictures: Sequence[Planes], geometry: Geometry) -> Plane:
         for plane, block, part in zip(
             picture.arrays, geometry.blocks, _split(out, geometry), strict=True
         ):
-            whole = _padded(plane, rows * block[0], columns * block[1])
-            runs = _runs(whole, block[1]).reshape(rows, block[0], columns)
-            _runs(part, block[1])[...] = runs.transpose(0, 2, 1)
+            whole = padded(plane, rows * block[0], columns * block[1])
+            words = runs(whole, block[1]).reshape(rows, block[0], columns)
+            runs(part, block[1])[...] = words.transpose(0, 2, 1)
     return packed
 
 
@@ -47,8 +47,8 @@ def unpack(packed: Plane, geometry: Geometry) -> list[Planes]:
         for (height, width), block, part in zip(
             geometry.shapes, geometry.blocks, _split(one, geometry), strict=True
         ):
-            runs = np.ascontiguousarray(_runs(part, block[1]).transpose(0, 2, 1))
-            plane = runs.view(geometry.dtype).reshape(
+            words = np.ascontiguousarray(runs(part, block[1]).transpose(0, 2, 1))
+            plane = words.view(geometry.dtype).reshape(
                 one.shape[0] * block[0], one.shape[1] * block[1]
             )
             arrays.append(np.ascontiguousarray(plane[:height, :width]))
@@ -60,12 +60,13 @@ def _split(packed: Plane, geometry: Geometry) -> list[Any]:
     return np.split(packed, np.cumsum(geometry.channels)[:-1], axis=-1)
 
 
-def _runs(samples: Plane, length: int) -> NDArray[np.unsignedinteger[Any]]:
+def runs(samples: Plane, length: int) -> NDArray[np.unsignedinteger[Any]]:
     """Runs of samples as single words: moving those took a third of the time."""
     return samples.view(f"u{length * samples.itemsize}")
 
 
-def _padded(plane: Plane, height: int, width: int) -> Plane:
+def padded(plane: Plane, height: int, width: int) -> Plane:
+    """The plane with its last row and column repeated up to this size."""
     rows, columns = height - plane.shape[0], width - plane.shape[1]
     if not rows and not columns:
         return plane

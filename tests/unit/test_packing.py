@@ -9,6 +9,7 @@ from models.network import frame_features, residual_planes
 from models.planes import Levels
 from stream.frame import ColorTags, Planes, chroma_size
 from stream.inference import view
+from stream.inference.channel_groups import samples_of
 from stream.inference.engine import Geometry
 from stream.inference.packing import grid, pack, unpack
 
@@ -60,6 +61,31 @@ def test_420_is_what_the_network_was_trained_on(size):
         planes.arrays, changes, unpack(out, layout)[0].arrays, strict=True
     ):
         np.testing.assert_array_equal(found, np.clip(np.rint(array + change[0]), 0, 255))
+
+
+@given(
+    width=st.integers(1, 70),
+    height=st.integers(1, 70),
+    subsampling=st.sampled_from(SUBSAMPLINGS),
+    depth=st.sampled_from([8, 10, 16]),
+    count=st.sampled_from([1, 3]),
+    full_range=st.booleans(),
+)
+def test_groups_of_channels_hold_the_same(width, height, subsampling, depth, count, full_range):
+    planes = picture(width, height, subsampling, depth, count)
+    layout = geometry(planes, full_range=full_range)
+    values = pack([planes], layout).astype(np.float32)
+    samples = samples_of(planes, layout)
+    features = np.full((6, *grid(layout), 4), np.nan, np.float32)
+    samples.write_features(features)
+    joined = np.concatenate(features, -1)
+    np.testing.assert_array_equal(joined, view.features(values, layout, np)[0])
+    residual = np.random.default_rng(1).normal(0, 0.2, joined.shape).astype(np.float32)
+    expected = view.corrected(values, residual[None], layout, np).astype(layout.dtype)
+    groups = np.stack(np.split(residual, 6, -1))
+    found = samples.corrected(groups)
+    for one, other in zip(found.arrays, unpack(expected, layout)[0].arrays, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 @pytest.mark.parametrize("subsampling", SUBSAMPLINGS)

@@ -19,12 +19,12 @@ made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_
 onnx_session(made.SerializeToString())
 openvino().Core()
 mnn = MnnSession(made.SerializeToString(), 2)
-given = np.arange(16, dtype=np.float32).reshape(1, 2, 2, 4)
-mnn.inputs["x"].copyFrom(mnn.tensor(given))
+given, back = mnn.tensor(4, 2, 2), mnn.tensor(4, 2, 2)
+given.values[...] = np.arange(16).reshape(1, 2, 2, 4)
+given.copy_to(mnn.inputs["x"])
 mnn.run()
-back = mnn.tensor(np.zeros_like(given))
-mnn.outputs["y"].copyToHostTensor(back)
-assert (back.getNumpyData() == given).all()
+back.copy_from(mnn.outputs["y"])
+assert back.values.any() and (back.values == given.values).all()
 import sys
 print(sys.modules.get("openvino_telemetry"))
 """
