@@ -22,7 +22,7 @@ def ratios(report: Mapping[str, Any]) -> dict[str, float]:
     if "share_of_ceiling" in model:
         found["model over ceiling"] = model["share_of_ceiling"]
     for name, run in report.get("pipelines", {}).items():
-        found[f"pipeline over model, {name.replace('_', ' + ')}"] = run["model_busy"]
+        found[f"pipeline over model, {name.replace('_', ' + ')}"] = run["share_of_model"]
     streams = report.get("streams", [])
     for row in streams[1:]:
         found[f"{row['streams']} streams over one"] = row["fps"] / streams[0]["fps"]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from models.runtimes import available_cores
+from stream.bench.model import Runner
 from stream.bench.timing import resident_mib, rounds
 from stream.capture.file import FileSource
 from stream.capture.synthetic import SyntheticSource
@@ -32,21 +33,24 @@ LIVE_LOAD = 0.8
 def measure_pipelines(
     deblurrer: Deblurrer, width: int, height: int, frames: int
 ) -> tuple[RunStats, dict[str, Any]]:
-    """Null ends, then a decoder, then a decoder and an encoder, taking turns of `TURN` frames.
+    """The model alone, null ends, a decoder, a decoder and an encoder: in turns of `TURN` frames.
 
-    Returns the statistics of the first, and for each, of its turn of median rate, the frames per
-    second, the share of the time that the model was at work (its rate in the pipeline over that of
-    the model alone, as far as waiting goes), the time per stage and the cores that were busy.
-    `share_of_cores` of the last is the median over all turns of its rate over what all cores would
-    do if they never waited: they share the processor time of the decoder and of the encoder, and
-    have the model's own time to themselves.
+    Returns the statistics of null ends, and for each pipeline, of its turn of median rate, the
+    frames per second, the share of the time that the model was at work, the time per stage and the
+    cores that were busy. Medians over all turns are `share_of_model`, of the rate over that of the
+    model alone in the same turn, and `share_of_cores` of the last pipeline, of its rate over what
+    all cores would do if they never waited: they share the processor time of the decoder and of the
+    encoder, and have the model's own time to themselves.
     """
     count = max(1, round(frames / TURN))
     turns = [_turn(deblurrer, width, height, -(-frames // count)) for _ in range(count)]
     cases = {name: _median([turn[name] for turn in turns]) for name in turns[0]}
     report = {name: values for name, (_, values) in cases.items()}
-    shares = [turn["decode_encode"][1]["share_of_cores"] for turn in turns]
-    report["decode_encode"]["share_of_cores"] = round(statistics.median(shares), 3)
+    for name, values in report.items():
+        for share in ("share_of_model", "share_of_cores"):
+            if share in values:
+                shares = [turn[name][1][share] for turn in turns]
+                values[share] = round(statistics.median(shares), 3)
     return cases["null"][0], report
 
 
@@ -54,6 +58,7 @@ def _turn(
     deblurrer: Deblurrer, width: int, height: int, frames: int
 ) -> dict[str, tuple[RunStats, dict[str, Any]]]:
     source = SyntheticSource(width, height, frames, RATE)
+    alone_s = _model_alone_s(deblurrer, width, height, frames)
     with tempfile.TemporaryDirectory(prefix="deblur-bench-") as folder:
         clip, out = Path(folder) / "clip.mp4", Path(folder) / "out.mp4"
         encoding = _cpu_s(lambda: _write_clip(clip, SyntheticSource(width, height, frames, RATE)))
@@ -63,7 +68,20 @@ def _turn(
         both = _run(FileSource(clip), deblurrer, VideoWriter(out))
     seconds = 1 / null[1]["fps"] + (encoding + decoding) / frames / available_cores()
     both[1]["share_of_cores"] = both[1]["fps"] * seconds
-    return {"null": null, "decode": decode, "decode_encode": both}
+    cases = {"null": null, "decode": decode, "decode_encode": both}
+    for _, values in cases.values():
+        values["share_of_model"] = values["fps"] * alone_s
+    return cases
+
+
+def _model_alone_s(deblurrer: Deblurrer, width: int, height: int, frames: int) -> float:
+    """Seconds per frame."""
+    run = Runner(deblurrer.engine, width, height)
+    run()
+    began = time.perf_counter()
+    for _ in range(frames):
+        run()
+    return (time.perf_counter() - began) / frames
 
 
 def _median(runs: list[tuple[RunStats, dict[str, Any]]]) -> tuple[RunStats, dict[str, Any]]:

@@ -145,8 +145,8 @@ def _table(report: dict[str, Any]) -> list[str]:
         stages = run["stages"].items()
         times = ", ".join(f"{stage} {values['p50_ms'] or 0:.1f}" for stage, values in stages)
         lines.append(
-            f"pipeline  {run['fps']:6.1f} fps {name:<14}model busy {run['model_busy']:.0%}, "
-            f"{run['cores_busy']:.1f} cores busy; ms: {times}"
+            f"pipeline  {run['fps']:6.1f} fps {name:<14}{run['share_of_model']:.0%} of the model "
+            f"alone, {run['cores_busy']:.1f} cores busy; ms: {times}"
         )
     share = report["pipelines"]["decode_encode"]["share_of_cores"]
     lines.append(f"          decode_encode has {share:.0%} of what the cores allow")

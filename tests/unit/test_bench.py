@@ -50,7 +50,7 @@ def report(**changes):
         "device": "cpu",
         "runtime": "onnx",
         "model": {"name": "m", "ms_per_frame": 10.0, "share_of_ceiling": 0.8},
-        "pipelines": {"null": {"model_busy": 0.96}, "decode_encode": {"model_busy": 0.9}},
+        "pipelines": {"null": {"share_of_model": 0.96}, "decode_encode": {"share_of_model": 0.9}},
         "streams": [{"streams": 1, "fps": 50.0}, {"streams": 8, "fps": 60.0}],
     }
     return values | changes
@@ -74,9 +74,11 @@ def test_pipelines_take_turns_of_thirty_frames(deblurrer, monkeypatch):
 
     plain = pipelines._run
     monkeypatch.setattr(pipelines, "_run", run)
+    monkeypatch.setattr(pipelines, "_model_alone_s", lambda *given: 0.08)
     stats, report = measure_pipelines(deblurrer, 64, 48, 93)
     assert stats.frames_out == 31
     assert [report[case]["fps"] for case in ("null", "decode", "decode_encode")] == [10, 20, 30]
+    assert [report[case]["share_of_model"] for case in report] == [0.8, 1.6, 2.4]
     assert report["decode_encode"]["share_of_cores"] == pytest.approx(3.0, rel=0.2)
 
 
@@ -235,6 +237,7 @@ def test_the_command_compares_with_itself(weights, tmp_path, capsys):
     values = json.loads(first.read_text())
     assert values["frames_out"] == 3
     assert values["pipelines"].keys() == {"null", "decode", "decode_encode"}
+    assert all(run["share_of_model"] > 0 for run in values["pipelines"].values())
     assert values["pipelines"]["decode_encode"]["share_of_cores"] > 0
     assert values["live"]["latency_ms"]["p50"] > 0
     values["model"]["share_of_ceiling"] = 100.0
