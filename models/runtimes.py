@@ -110,7 +110,8 @@ def _convert_to_mnn(source: Path, target: Path) -> None:
     """Write an ONNX file as one of MNN's.
 
     The converter shares symbols with TensorFlow that end the process, so it has one of its own. It
-    is called past its wrapper, which would keep a log of who converts what.
+    is called past its wrapper, which would keep a log of who converts what, and takes no module
+    from the current folder (-P), which may be anybody's.
     Inputs and outputs are in the order that MNN computes in, so that it does not move them.
     """
     call = "import sys, _tools; _tools.mnnconvert(['mnnconvert', *sys.argv[1:]])"
@@ -126,7 +127,7 @@ def _convert_to_mnn(source: Path, target: Path) -> None:
         "--keepInputFormat=0",
     )
     done = subprocess.run(  # noqa: S603 - this interpreter, on files of ours
-        [sys.executable, "-c", call, *options], capture_output=True, text=True, check=False
+        [sys.executable, "-P", "-c", call, *options], capture_output=True, text=True, check=False
     )
     if done.returncode or not target.is_file():
         words = (done.stderr or done.stdout).strip().splitlines() or ["it says nothing"]

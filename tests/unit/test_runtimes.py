@@ -6,7 +6,9 @@ import sys
 
 import pytest
 
+from models import registry
 from models.errors import ExportError
+from models.export import onnx_graph
 from models.runtimes import MnnSession
 
 IMPORTS = """
@@ -33,6 +35,13 @@ print(sys.modules.get("openvino_telemetry"))
 def test_what_mnn_cannot_convert_is_one_line():
     with pytest.raises(ExportError, match=r"^MNN's converter failed on network\.onnx: .+$"):
         MnnSession(b"no model", 2)
+
+
+def test_a_module_in_the_current_folder_is_not_the_converter(tmp_path, monkeypatch, random_model):
+    (tmp_path / "_tools.py").write_text("open('taken', 'w').close()")
+    monkeypatch.chdir(tmp_path)
+    MnnSession(onnx_graph.network(registry.load(random_model), (32, 32)), 2)
+    assert not (tmp_path / "taken").exists()
 
 
 def test_nothing_is_reported_or_left_behind(tmp_path):
