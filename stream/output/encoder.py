@@ -88,6 +88,7 @@ def choose_encoding(
         reason = refusal(info, encoding, format_name)
         if reason is None:
             return encoding, _surprises(info, options, known, layout, refused, format_name)
+        _require_settings(known, encoding, options, info, format_name)
         least_telling = "does not take"
         if least_telling in refused.get(known.codec, "") and least_telling not in reason:
             del refused[known.codec]
@@ -217,6 +218,20 @@ def _flags(
     for flag, text in ((info.hdr and info.hdr.encoder_flags(known.encoder)) or {}).items():
         flags[flag] = ":".join(filter(None, (flags.get(flag), text)))
     return flags
+
+
+def _require_settings(
+    known: Known, refused: Encoding, options: EncoderOptions, info: StreamInfo, format_name: str
+) -> None:
+    """Raise SinkError where the encoder would take the stream, but for the user's own settings."""
+    for name, flag in (("preset", known.preset_flag), ("crf", known.crf_flag)):
+        value = getattr(options, name)
+        if value is None or flag not in refused.flags:
+            continue
+        flags = _flags(known, replace(options, **{name: None}), info, format_name)
+        if refusal(info, replace(refused, flags=flags), format_name) is None:
+            what = name if getattr(known, name) is None else f"{name} {value}"
+            raise SinkError(f"{known.encoder} has no --{what}")
 
 
 def refusal(info: StreamInfo, encoding: Encoding, format_name: str) -> str | None:

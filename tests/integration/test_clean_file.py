@@ -276,9 +276,21 @@ def test_progress_comes_with_an_estimate_of_the_time_left(clip, tmp_path):
         ("out", FAST, SinkError, "no container is known"),
         ("folder.mp4", CleanOptions(overwrite=True), SinkError, "is a folder"),
         ("out.mp4", CleanOptions(EncoderOptions("nonsense")), SinkError, "not an encoder"),
-        ("out.mp4", CleanOptions(EncoderOptions("ffv1", crf=9)), SinkError, "has no crf"),
+        ("out.mp4", CleanOptions(EncoderOptions("ffv1", crf=9)), SinkError, "ffv1 has no --crf$"),
         ("out.mp4", CleanOptions(EncoderOptions("aac")), SinkError, "does not take yuv420p"),
         ("out.webm", CleanOptions(EncoderOptions("h264")), SinkError, "refuses"),
+        (
+            "out.mp4",
+            CleanOptions(EncoderOptions(preset="fasst")),
+            SinkError,
+            "libx264 has no --preset fasst",
+        ),
+        (
+            "out.mp4",
+            CleanOptions(EncoderOptions("av1", preset="medium")),
+            SinkError,
+            "libsvtav1 has no --preset medium",
+        ),
     ],
 )
 def test_what_cannot_be_done_is_refused_before_any_work(name, options, error, says, clip, tmp_path):
