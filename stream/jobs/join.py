@@ -78,7 +78,7 @@ def join(
             muxer = open_muxer(target, container_format(target), info)
             stack.enter_context(_completed(muxer))
             video = picture_stream(original, source)
-            warnings = _write(reel, original, video, muxer, info, window)
+            warnings = _write(reel, original, source, video, muxer, info, window)
     except (av.FFmpegError, OSError) as error:
         raise write_error(shown_as or target, error) from error
     return warnings + _forgotten(target, info)
@@ -111,6 +111,7 @@ def _stated(color: ColorTags) -> tuple[int, ...]:
 def _write(
     reel: Reel,
     original: InputContainer,
+    source: Path,
     pictures: Stream,
     target: OutputContainer,
     info: StreamInfo,
@@ -125,7 +126,7 @@ def _write(
         if stream.type == "data" and "timecode" in stream.metadata:
             continue  # the muxer makes this track anew from the video's tag of that name
         if stream.index == pictures.index:
-            video = copy = _add_video(target, reel, original, info)
+            video = copy = _add_video(target, reel, source, info)
         elif (kind := _attachable(stream)) and target.format.name == "matroska":
             copy = _attach(target, stream, kind)
         elif _holds(target, stream, info):
@@ -152,13 +153,11 @@ def _write(
     return warnings + damaged
 
 
-def _add_video(
-    target: OutputContainer, reel: Reel, original: InputContainer, info: StreamInfo
-) -> Stream:
+def _add_video(target: OutputContainer, reel: Reel, source: Path, info: StreamInfo) -> Stream:
     stream = target.add_stream_from_template(reel.template, opaque=True)
     if target.format.name == "avi":
         _annex_b(reel.template, stream)
-        stream.time_base = 1 / steady_rate(Path(original.name.removeprefix("file:")))
+        stream.time_base = 1 / steady_rate(source)
     elif isinstance(stream, VideoStream) and target.format.name in ("mp4", "mov"):
         if tag := _tag(reel.template):
             stream.codec_context.codec_tag = tag

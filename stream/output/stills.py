@@ -27,6 +27,8 @@ def write_stills(video: Path, target: Stills, first: int) -> None:
                 sync(waiting[-1][0])
         for path, name in waiting:
             path.replace(name)
+        for name in set(target.files().values()) - {name for _, name in waiting}:
+            name.unlink()  # of a longer sequence that this one takes the place of
         sync(target.pattern.parent)
     except (av.FFmpegError, OSError) as error:
         raise write_error(target.pattern, error) from error

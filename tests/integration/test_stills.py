@@ -10,7 +10,7 @@ from fakes import FakeProcessor
 
 from stream.capture.file import FileSource
 from stream.errors import JobError, OpenError, SinkError
-from stream.jobs import clean_file
+from stream.jobs import CleanOptions, clean_file
 from stream.jobs.identity import fingerprint
 from stream.stills import Stills, is_there
 
@@ -24,7 +24,7 @@ def draw(folder, name, numbers, codec="png", layout="rgb24"):
         encoder.time_base = Fraction(1, 25)
         shot = av.VideoFrame.from_ndarray(rng.integers(0, 256, (22, 34, 3), np.uint8), "rgb24")
         made = [*encoder.encode(shot.reformat(format=layout)), *encoder.encode(None)]
-        (folder / (name % number)).write_bytes(b"".join(map(bytes, made)))
+        (folder / (name.partition("@")[0] % number)).write_bytes(b"".join(map(bytes, made)))
     return folder / name
 
 
@@ -98,6 +98,18 @@ def test_a_video_becomes_pictures_as_a_player_shows_it(spec, layout, clip, tmp_p
     for number, shot in enumerate(expected, 1):
         error = np.abs(pixels(tmp_path / f"out_{number:02}.png") - shot.astype(int))
         assert error.max() <= 2  # swscale's rounding
+
+
+def test_a_shorter_sequence_takes_the_place_of_a_longer_one(clip, tmp_path):
+    target = draw(tmp_path, "out_%02d.png", range(40))
+    clean_file(clip(Clip()), target, FakeProcessor(), CleanOptions(overwrite=True))
+    assert {path.name for path in tmp_path.iterdir()} == {f"out_{n:02}.png" for n in range(1, 25)}
+
+
+def test_avi_has_the_rate_that_the_name_of_a_sequence_says(tmp_path):
+    source, target = draw(tmp_path, "in_%d.png@24", range(1, 49)), tmp_path / "out.avi"
+    clean_file(source, target, FakeProcessor())
+    assert times(target) == [Fraction(index, 24) for index in range(48)]
 
 
 def test_what_is_wrong_with_a_sequence_is_said(clip, tmp_path):
