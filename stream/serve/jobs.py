@@ -14,7 +14,7 @@ import shutil
 import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +66,7 @@ class Job:
         self.source = folder / "input"
         self.cancelled = False
         self.task: asyncio.Task[None] | None = None
+        self.work: Future[CleanResult] | None = None
         self._stats = RunStats()
 
     def progress(self, stats: RunStats, limits: Limits) -> None:
@@ -136,6 +137,8 @@ class Jobs:
         if job is None:
             return
         job.cancelled = True
+        if job.work:
+            job.work.cancel()  # it may wait behind another for hours
         if job.task:
             await asyncio.wait([job.task])
         if self._jobs.pop(name, None):
@@ -167,8 +170,13 @@ class Jobs:
     async def _clean(self, job: Job, target: Path) -> None:
         loop = asyncio.get_running_loop()
         try:
-            result = await loop.run_in_executor(self._worker, self._work, job, target)
+            job.work = self._worker.submit(self._work, job, target)
+            result = await asyncio.wrap_future(job.work)
             job.result, job.warnings, job.state = target, _worded(result, job), "done"
+        except asyncio.CancelledError:
+            if not job.work or not job.work.cancelled():
+                raise
+            job.error, job.state = "cancelled", "failed"
         except DeblurError as error:
             job.error, job.state = _our_words(str(error), job), "failed"
         except Exception:  # of the engine, or a mistake of ours: the job ends, the server goes on
