@@ -50,7 +50,7 @@ class ImageModel:
     def restore(self, rgb: np.ndarray) -> np.ndarray:
         """(H, W, 3) float32 RGB in [0, 1] of any size to the model's (H, W, 3) float32.
 
-        WeightsError if what it gives is no frame of the size that went in.
+        WeightsError if it fails or what it gives is no frame of the size that went in.
         """
         height, width = rgb.shape[:2]
         tile = self.size or (_padded(height), _padded(width))
@@ -77,7 +77,11 @@ class ImageModel:
 
     def _tile(self, rgb: np.ndarray) -> np.ndarray:
         batch = rgb[None].transpose(0, 3, 1, 2) if self.channels_first else rgb[None]
-        restored = np.asarray(self.compute(np.ascontiguousarray(batch)), np.float32)
+        try:
+            restored = np.asarray(self.compute(np.ascontiguousarray(batch)), np.float32)
+        except Exception as error:  # the runtimes' kinds of errors have no base in common
+            reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+            raise WeightsError(f"{self.name} fails on frames of {batch.shape}: {reason}") from error
         if restored.shape != batch.shape:
             raise WeightsError(
                 f"{self.name} turns frames of {batch.shape} into {restored.shape}: only models "

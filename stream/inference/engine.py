@@ -13,7 +13,11 @@ from numpy.typing import NDArray
 from stream.frame import ColorTags, Planes
 from stream.inference.device import Compute
 
-_RGB = 0
+SIZES_KEPT = 8
+"""Frame sizes that an engine stays ready for: one of 1080p holds some hundred megabytes.
+
+More than `deblur serve` has in turns: one that is made anew costs a tenth of a second and more.
+"""
 
 State: TypeAlias = Any
 """What a stream carries from frame to frame; only the engine that made it can read it."""
@@ -41,13 +45,13 @@ class Geometry:
     def of(cls, planes: Planes, color: ColorTags) -> "Geometry":
         """The geometry of a picture."""
         shapes = tuple(array.shape for array in planes.arrays)
-        full_range = color.full_range or color.matrix == _RGB
+        full_range = color.full_range or color.rgb
         return cls(shapes, planes.subsampling, planes.bit_depth, full_range, color.matrix)
 
     @property
     def rgb(self) -> bool:
         """Whether the planes are G, B, R."""
-        return self.matrix == _RGB
+        return self.matrix == 0
 
     @property
     def blocks(self) -> tuple[tuple[int, int], ...]:

@@ -1,5 +1,6 @@
 """Which engine runs a model here; each is imported when it is opened, with the runtime it needs."""
 
+from pathlib import Path
 from typing import Literal
 
 from models.image_model import is_image_model
@@ -37,8 +38,11 @@ def open_engine(
             raise ModelError(f"{model} runs on the runtime of its format: leave out --runtime")
         from stream.inference.image_engine import ImageEngine
 
+        if device == "gpu" and Path(model).is_file():
+            raise ModelError(f"{model} runs on the CPU: leave out --device gpu")
         wanted = "float32" if precision == "auto" else precision
-        return TiledEngine(ImageEngine(model, choose(device, wanted)))
+        there: Device = "cpu" if Path(model).is_file() else device
+        return TiledEngine(ImageEngine(model, choose(there, wanted)))
     if precision == "int8":
         if device == "gpu" or runtime == "tensorflow":
             raise ModelError("int8 is for the CPU, on --runtime onnx, openvino or litert")

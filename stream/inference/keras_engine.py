@@ -5,6 +5,7 @@ One pure function per geometry, traced once. State stays on the device.
 
 import hashlib
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 import keras
@@ -18,7 +19,7 @@ from stream.errors import ModelError
 from stream.frame import Planes
 from stream.inference import view
 from stream.inference.device import Compute, prepare_tensorflow
-from stream.inference.engine import Geometry, Result
+from stream.inference.engine import SIZES_KEPT, Geometry, Result
 from stream.inference.packing import pack, unpack
 
 Step: TypeAlias = Callable[[Any, State], tuple[Any, State, Any]]
@@ -48,18 +49,15 @@ class KerasEngine:
         self.identity = (
             f"{weights} {compute.device} {compute.precision} TensorFlow {tf.__version__}"
         )
-        self._steps: dict[Geometry, Step] = {}
-        self._fresh: dict[Geometry, State] = {}
+        self._ready = lru_cache(SIZES_KEPT)(self._compiled)
 
     def run(
         self, pictures: Sequence[Planes], states: Sequence[State | None], geometry: Geometry
     ) -> list[Result]:
         """Advance several streams of one geometry by one frame each, as one batch."""
-        if geometry not in self._steps:
-            self._steps[geometry] = self._compiled(geometry)
-            self._fresh[geometry] = self._initial(geometry)
-        state = _joined([state or self._fresh[geometry] for state in states])
-        packed, state, finite = self._steps[geometry](pack(pictures, geometry), state)
+        step, fresh = self._ready(geometry)
+        state = _joined([state or fresh for state in states])
+        packed, state, finite = step(pack(pictures, geometry), state)
         return [
             Result(planes, part, bool(ok))
             for planes, part, ok in zip(
@@ -71,7 +69,8 @@ class KerasEngine:
         state = initial_state(self.model.config, 1, *geometry.shapes[0])
         return State(*(tf.constant(part, self.compute.precision) for part in state))
 
-    def _compiled(self, geometry: Geometry) -> Step:
+    def _compiled(self, geometry: Geometry) -> tuple[Step, State]:
+        """The step, and the state of a stream's first frame."""
         network, dtype = self.model.network, self.compute.precision
 
         def step(packed: Any, state: State) -> tuple[Any, State, Any]:
@@ -87,7 +86,7 @@ class KerasEngine:
         compiled: Step = tf.function(
             step, jit_compile=self.compute.device == "gpu", autograph=False, reduce_retracing=False
         )
-        return compiled
+        return compiled, self._initial(geometry)
 
 
 def _joined(states: Sequence[State]) -> State:

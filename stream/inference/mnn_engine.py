@@ -13,8 +13,7 @@ from stream.errors import ModelError
 from stream.frame import Planes
 from stream.inference.channel_groups import samples_of
 from stream.inference.device import Compute
-from stream.inference.engine import Geometry, Result, State, all_finite
-from stream.inference.runtime_engine import SIZES_KEPT
+from stream.inference.engine import SIZES_KEPT, Geometry, Result, State, all_finite
 
 LEAST_THREADS = 2
 """On one, MNN cuts its Winograd tiles otherwise: the same frame would differ between machines."""

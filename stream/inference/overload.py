@@ -129,11 +129,6 @@ class OverloadControl:
         """In use now."""
         return self._levels[self._current]
 
-    @property
-    def interval_s(self) -> float:
-        """Between two frames of the source."""
-        return self._interval.seconds
-
     def start(self, info: StreamInfo) -> None:
         """Warm every level up and begin with the best that is fast enough."""
         self._interval = _Interval(info.frame_rate)

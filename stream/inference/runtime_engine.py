@@ -35,11 +35,8 @@ from stream.errors import ModelError
 from stream.frame import Planes
 from stream.inference import view
 from stream.inference.device import Compute
-from stream.inference.engine import Geometry, Result, State, all_finite
+from stream.inference.engine import SIZES_KEPT, Geometry, Result, State, all_finite
 from stream.inference.packing import grid, pack, unpack
-
-SIZES_KEPT = 4
-"""Frame sizes that stay exported: one of 1080p holds some hundred megabytes."""
 
 
 class RuntimeEngine:
@@ -74,7 +71,10 @@ class RuntimeEngine:
 
     def _advance(self, picture: Planes, state: Tensors | None, geometry: Geometry) -> Result:
         size = (picture.height, picture.width)
-        step = self._step(size)
+        try:
+            step = self._step(size)
+        except ModelsError as error:
+            raise ModelError(str(error)) from error
         if state is None:
             first = FORMATS[self._runtime].channels_first
             state = fresh_state(size, self._weights.config.hidden, channels_first=first)

@@ -126,6 +126,27 @@ def test_a_model_that_enlarges_is_refused(tmp_path):
         deblurrer.process(Frame(planes=picture(), pts=0, time_base=TIME_BASE))
 
 
+def test_a_model_that_fails_is_one_line(tmp_path):
+    blocks = helper.make_node("SpaceToDepth", ["x"], ["b"], blocksize=100)
+    back = helper.make_node("DepthToSpace", ["b"], ["y"], blocksize=100)
+    sides = [1, 3, "H", "W"]
+    ports = [helper.make_tensor_value_info(name, TensorProto.FLOAT, sides) for name in ("x", "y")]
+    graph = helper.make_graph([blocks, back], "picky", ports[:1], ports[1:])
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    onnx.save(made, tmp_path / "picky.onnx")
+    deblurrer = Deblurrer(str(tmp_path / "picky.onnx"))
+    with pytest.raises(ModelError, match=r"^picky fails on frames of \(1, 3, 64, 64\): .+$"):
+        deblurrer.process(Frame(planes=picture(), pts=0, time_base=TIME_BASE))
+
+
+def test_an_onnx_file_computes_on_the_cpu_and_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr("stream.inference.device.has_gpu", lambda: True)
+    path = save_onnx(tmp_path / "m.onnx", (32, 48))
+    assert Deblurrer(path).compute.device == "cpu"
+    with pytest.raises(ModelError, match="leave out --device gpu"):
+        Deblurrer(path, device="gpu")
+
+
 LAYOUTS = [
     ((1, 1), 8, 3, ColorTags(matrix=1)),
     ((1, 0), 8, 3, ColorTags(matrix=6)),

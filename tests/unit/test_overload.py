@@ -164,7 +164,7 @@ def test_the_interval_is_the_source_s_own_with_dropped_frames_counted():
     control = machine.start()
     for index in range(0, 900, 3):
         control.process(frame(index, time_base=Fraction(1, 10)))
-    assert control.interval_s == pytest.approx(0.1, rel=0.01)
+    assert control._interval.seconds == pytest.approx(0.1, rel=0.01)
 
 
 def test_a_level_that_comes_back_begins_afresh_and_the_stream_does_not_notice():

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from models import registry
+from models.errors import ExportError
 from stream.capture.synthetic import SyntheticSource
 from stream.errors import ModelError
 from stream.frame import ColorTags, Discontinuity
 from stream.inference.deblurrer import Deblurrer
 from stream.inference.device import Compute
-from stream.inference.runtime_engine import SIZES_KEPT
 
 RUNTIMES = ("mnn", "litert", "onnx", "openvino")
 IN_INT8 = ("litert", "onnx", "openvino")
@@ -121,30 +121,42 @@ def test_what_a_runtime_cannot_do_is_said_in_one_line(random_model, monkeypatch)
 
 
 @pytest.mark.parametrize(
-    ("runtime", "made_by"),
+    ("runtime", "engine", "made_by"),
     [
-        ("onnx", "stream.inference.runtime_engine._exported"),
-        ("mnn", "stream.inference.mnn_engine.MnnNetwork"),
+        ("onnx", "runtime_engine", "_exported"),
+        ("mnn", "mnn_engine", "MnnNetwork"),
+        ("tensorflow", "keras_engine", "KerasEngine._compiled"),
     ],
 )
-def test_frame_sizes_make_room_for_others(random_model, runtime, made_by, monkeypatch):
-    clips = [synthetic(1, 32 + 16 * index, 32)[0] for index in range(SIZES_KEPT + 1)]
+def test_frame_sizes_make_room_for_others(random_model, runtime, engine, made_by, monkeypatch):
+    kept, module = 2, f"stream.inference.{engine}"
+    clips = [synthetic(1, 32 + 16 * index, 32)[0] for index in range(kept + 1)]
     made = []
-    make = pkgutil.resolve_name(made_by)
+    make = pkgutil.resolve_name(f"{module}.{made_by}")
 
     def counted(*given, **options):
         made.append(given)
         return make(*given, **options)
 
-    monkeypatch.setattr(made_by, counted)
-    deblurrer = Deblurrer(random_model, runtime=runtime, device="cpu")
+    monkeypatch.setattr(f"{module}.{made_by}", counted)
+    monkeypatch.setattr(f"{module}.SIZES_KEPT", kept)
+    deblurrer = Deblurrer(random_model, runtime=runtime, device="cpu", precision="float32")
     first = deblurrer.process(clips[0])[0].planes.arrays
     for frame in (*clips[1:-1], clips[0], clips[-1], clips[0]):  # clips[1] is the oldest then
         again = deblurrer.process(frame)[0].planes.arrays
     deblurrer.process(clips[1])
-    assert len(made) == SIZES_KEPT + 2
+    assert len(made) == kept + 2
     assert made[-1] == made[1]
     np.testing.assert_array_equal(again[0], first[0])
+
+
+def test_a_size_that_cannot_be_exported_is_a_model_error(random_model, monkeypatch):
+    def failing(*given):
+        raise ExportError("no export today")
+
+    monkeypatch.setattr("stream.inference.runtime_engine.write_step", failing)
+    with pytest.raises(ModelError, match="no export today"):
+        Deblurrer(random_model, runtime="onnx").process(synthetic(1)[0])
 
 
 def test_mnn_s_pixels_do_not_depend_on_the_number_of_cores(monkeypatch):
