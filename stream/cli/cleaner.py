@@ -13,6 +13,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
+from models import registry
 from stream.cli.report import ProgressLine
 from stream.errors import JobError
 from stream.jobs import (
@@ -51,9 +52,10 @@ class Cleaner:
         self._resets: Counter[Any] = Counter()
         self._stack = ExitStack()
         file = Path(options.model)
+        own = options.model in registry.CONFIGS or not file.exists()
         self._make = partial(
             _deblurrer,
-            str(file.absolute()) if file.is_file() else options.model,
+            options.model if own else str(file.absolute()),
             device=options.device,
             precision=options.precision,
             runtime=options.runtime,
@@ -90,7 +92,7 @@ class Cleaner:
             return (self._stack.enter_context(cluster), *cluster.made)
 
     def check(self, task: Task) -> None:
-        """Let what cannot be done fail now, not after TensorFlow's seconds of loading."""
+        """Let what cannot be done fail now, before a model is loaded."""
         check(task.source, task.target, self._choice(task))
 
     def clean(self, task: Task) -> CleanResult:

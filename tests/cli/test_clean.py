@@ -14,7 +14,8 @@ import pytest
 from clips import Clip
 
 from models.registry import shipped
-from stream.cli import main
+from stream.cli import _parser, main
+from stream.cli.cleaner import Cleaner
 
 SMALL = Clip(width=64, height=48, frames=8)
 FAST_VP9 = (("cpu-used", "8"), ("deadline", "realtime"))
@@ -419,3 +420,14 @@ def test_real_pairs_gain(footage, tmp_path, capsys):
     assert values["psnr_in"] == pytest.approx(24.61, abs=0.02)  # a fact of the pairs
     assert values["psnr_out"] > values["psnr_in"]
     assert values["sharp_psnr"] > 42
+
+
+def test_a_model_of_this_folder_is_named_so_that_other_machines_find_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("tiny", "other"):
+        (tmp_path / name).mkdir()
+    found = []
+    for model in ("tiny", "other", "absent"):
+        options = _parser(["clean"]).parse_args(["clean", "in.mp4", "out.mp4", "--model", model])
+        found += Cleaner(options, [])._make.args
+    assert found == ["tiny", str(tmp_path / "other"), "absent"]
