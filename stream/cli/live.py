@@ -128,7 +128,7 @@ def run(options: argparse.Namespace) -> int:
     tee = Tee(window, outputs, on_message=_say)
     if window:
         _say(f"keys: {KEYS}")
-    source = open_source()  # only now: what a network sends while models load would be stale
+    source = open_source()  # behind a model that is named: what comes while it loads would be stale
     pipeline = Pipeline(
         source,
         control,
