@@ -1,7 +1,7 @@
 """A picture's features in groups of four channels, as MNN computes, and the corrected picture.
 
-The same values as `view`'s. In 4:2:0 a group is every fourth row of Y, or U's or V's squares of two
-by two samples: the samples go straight there and back, in half the time.
+The same values as those of `yuv420`. In 4:2:0 a group is every fourth row of Y, or the squares of
+two by two samples of U or V: the samples go straight there and back, in half the time.
 """
 
 from typing import Protocol
@@ -10,7 +10,7 @@ import numpy as np
 
 from models.planes import Levels, channel_levels
 from stream.frame import Plane, Planes
-from stream.inference import view
+from stream.inference import yuv420
 from stream.inference.engine import Geometry
 from stream.inference.packing import grid, pack, padded, runs, unpack
 
@@ -92,10 +92,10 @@ class _Packed:
         self._geometry = geometry
 
     def write_features(self, out: np.ndarray) -> None:
-        values = view.features(self._values, self._geometry, np)
+        values = yuv420.features(self._values, self._geometry, np)
         out[...] = values.reshape(*out.shape[1:3], -1, 4).transpose(2, 0, 1, 3)
 
     def corrected(self, residual: np.ndarray) -> Planes:
         change = residual.transpose(1, 2, 0, 3).reshape(1, *residual.shape[1:3], -1)
-        changed = view.corrected(self._values, change, self._geometry, np)
+        changed = yuv420.corrected(self._values, change, self._geometry, np)
         return unpack(changed.astype(self._geometry.dtype), self._geometry)[0]

@@ -17,7 +17,7 @@ from models.network import State, initial_state
 from models.registry import weights_path
 from stream.errors import ModelError
 from stream.frame import Planes
-from stream.inference import view
+from stream.inference import yuv420
 from stream.inference.device import Compute, prepare_tensorflow
 from stream.inference.engine import SIZES_KEPT, Geometry, Result
 from stream.inference.packing import pack, unpack
@@ -75,12 +75,12 @@ class KerasEngine:
 
         def step(packed: Any, state: State) -> tuple[Any, State, Any]:
             values = tf.cast(packed, "float32")
-            current = tf.cast(view.features(values, geometry, keras.ops), dtype)
+            current = tf.cast(yuv420.features(values, geometry, keras.ops), dtype)
             residual, hidden = network([current, state.previous, state.hidden])
             residual = tf.cast(residual, "float32")
             # one number that is none makes the sum none, in half the time of looking at each
             finite = tf.math.is_finite(tf.reduce_sum(residual, axis=(1, 2, 3)))
-            out = view.corrected(values, residual, geometry, keras.ops)
+            out = yuv420.corrected(values, residual, geometry, keras.ops)
             return tf.cast(out, packed.dtype), State(current, hidden), finite
 
         compiled: Step = tf.function(

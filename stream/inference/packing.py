@@ -1,7 +1,7 @@
 """A picture's planes as one array at a quarter of its resolution, and back, on the host.
 
 Only moves samples: a source's own planes, whatever their layout, with the values it gave them.
-What the values mean is `view`'s.
+What the values mean is `yuv420`'s.
 """
 
 from collections.abc import Sequence

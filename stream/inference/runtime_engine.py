@@ -33,7 +33,7 @@ from models.planes import unpack as unpack_planes
 from models.registry import Weights
 from stream.errors import ModelError
 from stream.frame import Planes
-from stream.inference import view
+from stream.inference import yuv420
 from stream.inference.device import Compute
 from stream.inference.engine import SIZES_KEPT, Geometry, Result, State, all_finite
 from stream.inference.packing import grid, pack, unpack
@@ -101,7 +101,7 @@ def _inputs(picture: Planes, geometry: Geometry) -> Tensors:
     if geometry.is_420:
         return nominal_planes(picture.arrays, _levels(geometry))
     values = pack([picture], geometry).astype(np.float32)
-    y, u, v = unpack_planes(view.features(values, geometry, np), np)
+    y, u, v = unpack_planes(yuv420.features(values, geometry, np), np)
     shapes = plane_shapes((picture.height, picture.width))
     return {
         name: np.ascontiguousarray(plane[:, :rows, :columns])
@@ -117,7 +117,7 @@ def _corrected(picture: Planes, outputs: Tensors, geometry: Geometry) -> Planes:
         u, v = (pad_plane(plane, rows // 2, columns // 2, np) for plane in (u, v))
         residual = pack_planes(pad_plane(y, rows, columns, np), u, v, np)
         values = pack([picture], geometry).astype(np.float32)
-        changed = view.corrected(values, residual, geometry, np).astype(geometry.dtype)
+        changed = yuv420.corrected(values, residual, geometry, np).astype(geometry.dtype)
         return unpack(changed, geometry)[0]
     levels = _levels(geometry)
     arrays = []

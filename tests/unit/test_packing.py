@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from models.network import frame_features, residual_planes
 from models.planes import Levels
 from stream.frame import ColorTags, Planes, chroma_size
-from stream.inference import view
+from stream.inference import yuv420
 from stream.inference.channel_groups import samples_of
 from stream.inference.engine import Geometry
 from stream.inference.packing import grid, pack, unpack
@@ -53,9 +53,9 @@ def test_420_is_what_the_network_was_trained_on(size):
     layout = geometry(planes)
     values = pack([planes], layout).astype(np.float32)
     expected = frame_features(*(a[None] for a in planes.arrays), Levels())
-    np.testing.assert_allclose(view.features(values, layout, np), expected, atol=1e-6)
+    np.testing.assert_allclose(yuv420.features(values, layout, np), expected, atol=1e-6)
     residual = np.random.default_rng(1).normal(0, 0.05, expected.shape).astype(np.float32)
-    out = view.corrected(values, residual, layout, np).astype(np.uint8)
+    out = yuv420.corrected(values, residual, layout, np).astype(np.uint8)
     changes = residual_planes(residual, size[1], size[0], Levels())
     for array, change, found in zip(
         planes.arrays, changes, unpack(out, layout)[0].arrays, strict=True
@@ -79,9 +79,9 @@ def test_groups_of_channels_hold_the_same(width, height, subsampling, depth, cou
     features = np.full((6, *grid(layout), 4), np.nan, np.float32)
     samples.write_features(features)
     joined = np.concatenate(features, -1)
-    np.testing.assert_array_equal(joined, view.features(values, layout, np)[0])
+    np.testing.assert_array_equal(joined, yuv420.features(values, layout, np)[0])
     residual = np.random.default_rng(1).normal(0, 0.2, joined.shape).astype(np.float32)
-    expected = view.corrected(values, residual[None], layout, np).astype(layout.dtype)
+    expected = yuv420.corrected(values, residual[None], layout, np).astype(layout.dtype)
     groups = np.stack(np.split(residual, 6, -1))
     found = samples.corrected(groups)
     for one, other in zip(found.arrays, unpack(expected, layout)[0].arrays, strict=True):
@@ -101,20 +101,20 @@ def test_flat_colour_looks_the_same_in_every_layout(subsampling, rgb):
     )
     layout = geometry(flat, rgb=rgb)
     values = pack([flat], layout).astype(np.float32)
-    seen = view.features(values, layout, np)
+    seen = yuv420.features(values, layout, np)
     assert seen.shape == (1, *grid(layout), 24)
     for part in (seen[..., :16], seen[..., 16:20], seen[..., 20:]):
         np.testing.assert_allclose(part, part[0, 0, 0, 0], atol=1e-6)
-    changed = view.corrected(values, np.full_like(seen, 0.1), layout, np)
+    changed = yuv420.corrected(values, np.full_like(seen, 0.1), layout, np)
     for array in unpack(changed.astype(np.uint8), layout)[0].arrays:
         assert (array == array[0, 0]).all()
     assert (changed != values).any()
-    np.testing.assert_array_equal(view.corrected(values, 0 * seen, layout, np), values)
+    np.testing.assert_array_equal(yuv420.corrected(values, 0 * seen, layout, np), values)
 
 
 def test_grey_has_neutral_chroma():
     planes = picture(32, 16, (0, 0), count=1)
     layout = geometry(planes)
-    seen = view.features(pack([planes], layout).astype(np.float32), layout, np)
+    seen = yuv420.features(pack([planes], layout).astype(np.float32), layout, np)
     assert not seen[..., 16:].any()
     assert seen[..., :16].any()
