@@ -9,6 +9,7 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from functools import partial
 from itertools import product
 from typing import Any
@@ -19,8 +20,9 @@ from numpy.typing import NDArray
 
 from models.evaluation.clips import Clip
 from models.evaluation.metrics import psnr
-from stream.frame import ColorTags, Planes
+from stream.frame import Frame
 from stream.inference.engine import Engine, Geometry
+from stream.rgb import RGB, from_rgb, to_rgb
 
 Picture = NDArray[np.uint8]
 Luma = NDArray[np.float32]
@@ -54,35 +56,31 @@ class Score:
 
 
 def measure_peers(
-    engines: Sequence[Engine], pairs: Sequence[tuple[Clip, Clip]]
+    engines: Sequence[tuple[str, Engine]], pairs: Sequence[tuple[Clip, Clip]]
 ) -> list[dict[str, Any]]:
-    """Score and time engines and each classical method on pairs of stills, state fresh.
+    """Score and time named engines and each classical method on pairs of stills, state fresh.
 
     Rows of `name`, `ms_per_frame`, `ms_per_megapixel`, `psnr`, `gain` over doing nothing, the
     engines first.
     """
-    methods: dict[str, Callable[[Picture, Picture], tuple[float, float]]] = {
-        engine.name: partial(_engine_timed, engine) for engine in engines
-    }
-    methods |= {
-        "unsharp mask": lambda blurry, sharp: _timed(lambda: unsharp(blurry), sharp),
-        "Wiener, kernel given": lambda blurry, sharp: _best_kernel(wiener, blurry, sharp),
-        "Richardson-Lucy, kernel given": lambda blurry, sharp: _best_kernel(
-            richardson_lucy, blurry, sharp
-        ),
-    }
-    scores = {name: Score() for name in methods}
+    methods: list[tuple[str, Callable[[Picture, Picture], tuple[float, float]]]] = [
+        *((name, partial(_engine_timed, engine)) for name, engine in engines),
+        ("unsharp mask", lambda blurry, sharp: _timed(lambda: unsharp(blurry), sharp)),
+        ("Wiener, kernel given", partial(_best_kernel, wiener)),
+        ("Richardson-Lucy, kernel given", partial(_best_kernel, richardson_lucy)),
+    ]
+    scores = [Score() for _ in methods]
     untouched: list[float] = []
     sizes: set[tuple[int, ...]] = set()
     for blurry_clip, sharp_clip in pairs:
         for blurry, sharp in zip(blurry_clip.frames(), sharp_clip.frames(), strict=True):
             if blurry.shape not in sizes:
                 sizes.add(blurry.shape)
-                for engine in engines:
+                for _, engine in engines:
                     with_engine(engine, blurry)  # compiles for a new size
             untouched.append(psnr(sharp, blurry))
-            for name, method in methods.items():
-                scores[name].add(*method(blurry, sharp), blurry.shape[0] * blurry.shape[1])
+            for score, (_, method) in zip(scores, methods, strict=True):
+                score.add(*method(blurry, sharp), blurry.shape[0] * blurry.shape[1])
     before = statistics.fmean(untouched)
     return [
         {
@@ -92,7 +90,7 @@ def measure_peers(
             "psnr": round(statistics.fmean(score.decibels), 3),
             "gain": round(statistics.fmean(score.decibels) - before, 3),
         }
-        for name, score in scores.items()
+        for (name, _), score in zip(methods, scores, strict=True)
     ]
 
 
@@ -102,10 +100,9 @@ def _engine_timed(engine: Engine, blurry: Picture, sharp: Picture) -> tuple[floa
 
 def with_engine(engine: Engine, rgb: Picture) -> Picture:
     """One RGB frame through an engine with a fresh state; rounded once, in RGB."""
-    planes = Planes(tuple(np.ascontiguousarray(rgb[..., c]) for c in (1, 2, 0)), (0, 0))
-    layout = Geometry.of(planes, ColorTags(range=2, matrix=0))
-    green, blue, red = engine.run([planes], [None], layout)[0].planes.arrays
-    return np.stack([red, green, blue], axis=-1).astype(np.uint8, copy=False)
+    frame = Frame(planes=from_rgb(rgb), pts=0, time_base=Fraction(1), color=RGB)
+    (result,) = engine.run([frame.planes], [None], Geometry.of(frame.planes, RGB))
+    return to_rgb(frame.replace(planes=result.planes))
 
 
 def unsharp(rgb: Picture, *, sigma: float = 2.0, amount: float = 0.5) -> Picture:

@@ -84,6 +84,7 @@ def _measured(options: argparse.Namespace) -> dict[str, Any]:
         measure_streams,
     )
     from stream.inference.deblurrer import Deblurrer
+    from stream.inference.engines import open_engine
 
     pairs = _pairs(options)
     width, height = options.size
@@ -91,6 +92,7 @@ def _measured(options: argparse.Namespace) -> dict[str, Any]:
     deblurrer = Deblurrer(
         options.model, device=options.device, precision=options.precision, runtime=options.runtime
     )
+    others = [open_engine(path, device=options.device) for path in options.peer]
     facts = machine_facts()
     speeds = measure_model(deblurrer.engine, network_of(options.model), width, height, frames)
     stats, pipelines = measure_pipelines(deblurrer, width, height, frames)
@@ -111,10 +113,11 @@ def _measured(options: argparse.Namespace) -> dict[str, Any]:
         report["length"] = measure_length(deblurrer, 320, 192, LENGTHS)
     if pairs:
         from stream.bench.peers import measure_peers
-        from stream.inference.engines import open_engine
+        from stream.cli.eval import labels
 
-        others = [open_engine(path, device=options.device) for path in options.peer]
-        report["peers"] = measure_peers([deblurrer.engine, *others], pairs)
+        names = [label for _, label in labels([options.model, *options.peer])]
+        engines = zip(names, [deblurrer.engine, *others], strict=True)
+        report["peers"] = measure_peers(list(engines), pairs)
     return report
 
 

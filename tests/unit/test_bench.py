@@ -163,8 +163,9 @@ def test_peers_are_scored_on_pairs(deblurrer, tmp_path):
         (tmp_path / name).mkdir()
         cv2.imwrite(str(tmp_path / name / "a.png"), picture)
     clips = [find_clips(tmp_path / name, stills=True) for name in ("blur", "sharp")]
-    rows = measure_peers([deblurrer.engine], pair_clips(*clips))
-    assert [row["name"] for row in rows][1:] == [
+    rows = measure_peers([("ours", deblurrer.engine)], pair_clips(*clips))
+    assert [row["name"] for row in rows] == [
+        "ours",
         "unsharp mask",
         "Wiener, kernel given",
         "Richardson-Lucy, kernel given",
@@ -175,6 +176,20 @@ def test_peers_are_scored_on_pairs(deblurrer, tmp_path):
     texts = [node.text for node in ET.fromstring(picture).iter() if node.text]
     assert {"Wiener, kernel given", "a < b", "gain, dB"} <= set(texts)
     assert [texts.count(str(number)) for number in range(1, 6)] == [2, 2, 2, 2, 0]  # point, legend
+
+
+def test_peers_of_one_file_name_are_told_apart(weights, tmp_path):
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        save_random_weights(tmp_path / folder / "model.npz")
+        cv2.imwrite(str(tmp_path / f"{folder}.png"), scene())
+    peers = [str(tmp_path / folder / "model.npz") for folder in ("a", "b")]
+    out = tmp_path / "report.json"
+    argv = ["bench", "--size", "64x48", "--frames", "1", "--model", weights, "--json", str(out)]
+    argv += ["--pairs", str(tmp_path / "a.png"), str(tmp_path / "b.png")]
+    assert main([*argv, *(word for path in peers for word in ("--peer", path))]) == 0
+    rows = json.loads(out.read_text())["peers"]
+    assert [row["name"] for row in rows][:4] == ["random", *peers, "unsharp mask"]
 
 
 def test_times_of_the_picture_are_short() -> None:
