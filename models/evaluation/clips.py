@@ -11,8 +11,8 @@ import numpy as np
 
 from models.errors import ClipError
 
-IMAGES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"}
-VIDEOS = {".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".ts"}
+IMAGES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
+VIDEOS = frozenset({".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".ts"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ def read_image(path: Path) -> np.ndarray:
     """A picture file as (H, W, 3) uint8 RGB; ClipError if it can't be decoded."""
     image = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if image is None:
-        raise ClipError(f"{path} can't be decoded as an image")
+        raise ClipError(f"{path} can't be decoded as an image: replace or remove it")
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
 
 

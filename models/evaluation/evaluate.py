@@ -17,7 +17,6 @@ import numpy as np
 from models.color import add_residual, rgb_to_planes
 from models.errors import ClipError
 from models.evaluation.clips import Clip
-from models.evaluation.clips import pair_clips as pair_clips
 from models.evaluation.metrics import flicker, psnr, ssim
 from models.network import NetworkConfig, State, frame_features, initial_state, residual_planes
 from models.planes import Levels

@@ -8,7 +8,7 @@ IDENTICAL_DB = 100.0
 
 
 def psnr(reference: np.ndarray, frame: np.ndarray) -> float:
-    """Peak signal-to-noise ratio in dB of two (H, W, 3) uint8 frames, at most `IDENTICAL_DB`."""
+    """Peak signal-to-noise ratio in dB of two equal-shaped uint8 arrays, at most `IDENTICAL_DB`."""
     difference = reference.astype(np.float32) - frame.astype(np.float32)
     error = float(np.mean(np.square(difference), dtype=np.float64))
     return min(IDENTICAL_DB, 10 * np.log10(255**2 / error)) if error else IDENTICAL_DB

@@ -1,30 +1,27 @@
 """Sharp video kept ready for random access: shrunk frames in a file that processes share.
 
-Seeking in a compressed video costs up to a second a clip; a mapped file costs nothing, and its
-pages are shared by all workers. Compressed footage also needs shrinking, about 1.5 times, to be
-sharp enough as a target.
+Compressed footage needs shrinking, about 1.5 times, to be sharp enough as a target.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import av
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from models.training.frame_cache import RUN_FRAMES, file_key, open_frames
 from models.training.pictures import sharpness
 from models.training.split import Split
 
 SHRINK = 1.5
 LONG_SIDE = 720  # px, at most; 0.9 MB a frame
-RUN_FRAMES = 48  # of each of the runs that a long video is sampled in
 HELD_FRAMES = 24  # of the end of a video that both sides share, at least
 
 
@@ -63,20 +60,9 @@ class Footage:
 
 
 def open_footage(video: Path, cache: Path, *, limit: int) -> Footage:
-    """Map a video's frames, at most `limit`, from `cache`; decode them there if they are new.
-
-    Two processes may decode the same video at once: each writes its own file and the last one
-    renames over an equal one.
-    """
-    stat = video.stat()
-    name = f"{video.resolve()}|{stat.st_size}|{stat.st_mtime_ns}|{limit}|{SHRINK}|{LONG_SIDE}"
-    stem = cache / hashlib.sha256(name.encode()).hexdigest()[:24]
-    record = stem.with_suffix(".json")
-    if not record.exists():
-        cache.mkdir(parents=True, exist_ok=True)
-        _decode(video, stem, limit)
-    facts = json.loads(record.read_text())
-    frames = np.memmap(stem.with_suffix(".rgb"), np.uint8, "r", shape=tuple(facts["shape"]))
+    """Map a video's frames, at most `limit`, from `cache`; decode them there if they are new."""
+    key = f"{file_key(video)}|{limit}|{SHRINK}|{LONG_SIDE}"
+    frames, facts = open_frames(cache, key, partial(_decode, video, limit))
     return Footage(
         frames=frames,
         sharpness=np.array(facts["sharpness"], np.float32),
@@ -84,30 +70,22 @@ def open_footage(video: Path, cache: Path, *, limit: int) -> Footage:
     )
 
 
-def _decode(video: Path, stem: Path, limit: int) -> None:
-    """Write the frames and then, as the sign that they are whole, the record."""
-    mark = f".{os.getpid()}.part"
-    pixels, record = stem.with_suffix(mark + "1"), stem.with_suffix(mark + "2")
+def _decode(video: Path, limit: int, file: BinaryIO) -> dict[str, Any]:
     measured: list[float] = []
     starts: list[int] = []
     shape: tuple[int, ...] = ()
-    with pixels.open("wb") as file:
-        for first, picture in _read(video, limit):
-            if not shape:
-                shape = picture.shape
-            elif picture.shape != shape:  # a size change in mid-stream ends what can be mapped
-                break
-            if first:
-                starts.append(len(measured))
-            measured.append(sharpness(picture))
-            file.write(picture.tobytes())
+    for first, picture in _read(video, limit):
+        if not shape:
+            shape = picture.shape
+        elif picture.shape != shape:  # a size change in mid-stream ends what can be mapped
+            break
+        if first:
+            starts.append(len(measured))
+        measured.append(sharpness(picture))
+        file.write(picture.tobytes())
     if not measured:
-        pixels.unlink()
         raise ValueError(f"{video}: no frame could be decoded; remove it from the footage")
-    facts = {"shape": [len(measured), *shape], "sharpness": measured, "starts": starts}
-    record.write_text(json.dumps(facts))
-    pixels.replace(stem.with_suffix(".rgb"))
-    record.replace(stem.with_suffix(".json"))
+    return {"shape": [len(measured), *shape], "sharpness": measured, "starts": starts}
 
 
 def _read(video: Path, limit: int) -> Iterator[tuple[bool, NDArray[np.uint8]]]:

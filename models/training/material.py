@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from models.errors import ClipError
+from models.training.frame_cache import default_folder
 from models.training.pair_library import PairLibrary
 from models.training.pairs import PairScene, find_pairs
 from models.training.scenes import SceneLibrary
@@ -28,7 +29,7 @@ class Material:
     """
 
     def __init__(self, folders: Sequence[str], *, split: Split, cache: Path | None = None) -> None:
-        cache = cache or Path.home() / ".cache" / "deblur" / "footage"
+        cache = cache or default_folder()
         scenes: list[PairScene] = []
         sharp: list[Path] = []
         for folder in map(Path, folders):

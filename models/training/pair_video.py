@@ -6,12 +6,11 @@ sharp one in a file that processes map.
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
 from dataclasses import dataclass
+from functools import partial
 from itertools import zip_longest
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import av
 import numpy as np
@@ -19,9 +18,7 @@ from numpy.typing import NDArray
 
 from models.errors import ClipError
 from models.evaluation.clips import Clip
-
-RUN_FRAMES = 48
-"""Of each of the runs that a long video is sampled in."""
+from models.training.frame_cache import RUN_FRAMES, file_key, open_frames
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,57 +36,38 @@ class PairFrames:
 def open_pair_video(blurry: Path, sharp: Path, cache: Path, *, limit_bytes: int) -> PairFrames:
     """Map the frames of two videos, `limit_bytes` at most, from `cache`; decode them if new.
 
-    Two processes may decode at once: each writes its own file and renames it over an equal one.
     ClipError if the videos can't be decoded, or differ in frames or size.
     """
     every = _runs_to_one(blurry, limit_bytes)
-    facts = [f"{p.resolve()}|{p.stat().st_size}|{p.stat().st_mtime_ns}" for p in (blurry, sharp)]
-    name = "|".join((*facts, str(every), str(RUN_FRAMES)))
-    stem = cache / hashlib.sha256(name.encode()).hexdigest()[:24]
-    record = stem.with_suffix(".json")
-    if not record.exists():
-        cache.mkdir(parents=True, exist_ok=True)
-        _decode(blurry, sharp, stem, every)
-    shape, runs = json.loads(record.read_text())
-    frames = np.memmap(stem.with_suffix(".rgb"), np.uint8, "r", shape=tuple(shape))
-    return PairFrames(frames, tuple(range(*run) for run in runs))
+    key = f"pair|{file_key(blurry)}|{file_key(sharp)}|{every}|{RUN_FRAMES}"
+    frames, facts = open_frames(cache, key, partial(_decode, blurry, sharp, every))
+    return PairFrames(frames, tuple(range(*run) for run in facts["runs"]))
 
 
-def _decode(blurry: Path, sharp: Path, stem: Path, every: int) -> None:
-    """Write every so many runs and then, as the sign that they are whole, the record."""
-    mark = f".{os.getpid()}.part"
-    pixels, record = stem.with_suffix(mark + "1"), stem.with_suffix(mark + "2")
+def _decode(blurry: Path, sharp: Path, every: int, file: BinaryIO) -> dict[str, Any]:
+    """Write one of every so many runs."""
     shape: tuple[int, ...] = ()
     kept = 0
     runs: list[list[int]] = []
-    try:
-        with pixels.open("wb") as file:
-            pairs = zip_longest(
-                Clip(blurry.stem, (blurry,)).frames(), Clip(sharp.stem, (sharp,)).frames()
-            )
-            for index, (source, target) in enumerate(pairs):
-                if source is None or target is None:
-                    raise ClipError(f"{blurry} and {sharp} differ in their number of frames")
-                shape = shape or source.shape
-                if not source.shape == target.shape == shape:
-                    raise ClipError(f"{blurry} and {sharp} differ in size, or change it")
-                run, place = divmod(index, RUN_FRAMES)
-                if run % every:
-                    continue
-                if not runs or (place == 0 and every > 1):
-                    runs.append([kept, kept])
-                file.write(source.tobytes())
-                file.write(target.tobytes())
-                kept += 1
-                runs[-1][1] = kept
-        if not kept:
-            raise ClipError(f"{blurry}: no frame could be decoded")
-        record.write_text(json.dumps([[kept, 2, *shape], runs]))
-        pixels.replace(stem.with_suffix(".rgb"))
-        record.replace(stem.with_suffix(".json"))
-    finally:
-        pixels.unlink(missing_ok=True)
-        record.unlink(missing_ok=True)
+    pairs = zip_longest(Clip(blurry.stem, (blurry,)).frames(), Clip(sharp.stem, (sharp,)).frames())
+    for index, (source, target) in enumerate(pairs):
+        if source is None or target is None:
+            raise ClipError(f"{blurry} and {sharp} differ in their number of frames")
+        shape = shape or source.shape
+        if not source.shape == target.shape == shape:
+            raise ClipError(f"{blurry} and {sharp} differ in size, or change it")
+        run, place = divmod(index, RUN_FRAMES)
+        if run % every:
+            continue
+        if not runs or (place == 0 and every > 1):
+            runs.append([kept, kept])
+        file.write(source.tobytes())
+        file.write(target.tobytes())
+        kept += 1
+        runs[-1][1] = kept
+    if not kept:
+        raise ClipError(f"{blurry}: no frame could be decoded")
+    return {"shape": [kept, 2, *shape], "runs": runs}
 
 
 def _runs_to_one(video: Path, limit_bytes: int) -> int:

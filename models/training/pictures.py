@@ -1,22 +1,12 @@
-"""Single pictures: read from a file, and measured for sharpness."""
+"""Single pictures, measured for sharpness."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 SOFT = 250.0  # sharpness() below which a picture is no target
-
-
-def read_picture(path: Path) -> NDArray[np.uint8]:
-    """Decode an image file to (H, W, 3) uint8 RGB; ValueError where that fails."""
-    stored = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
-    if stored is None:
-        raise ValueError(f"{path}: not a readable image; remove it from the training folder")
-    return np.asarray(stored, np.uint8)
 
 
 def sharpness(picture: NDArray[np.uint8]) -> float:

@@ -123,7 +123,6 @@ class ClipPool:
     def __init__(self, folder: Path, settings: PoolSettings, *, workers: int = 1) -> None:
         self.settings = settings
         self._folder = folder
-        self._workers = workers
         self._pending: dict[int, Future[None]] = {}
         self._stop = 0
         self._start = 0

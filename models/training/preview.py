@@ -14,9 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.drawing import captioned
-from models.training.scenes import SceneLibrary
-from models.training.settings import BlurSettings
-from models.training.synthesis import Clip, render_clip
+from models.evaluation.metrics import IDENTICAL_DB, psnr
+from models.training.synthesis import Clip
 
 SHOWN_FRAMES = 3
 ENLARGED = 2
@@ -28,7 +27,7 @@ BAND = (0.03, 0.4)  # cycles a pixel in which the spectrum's slope is fitted
 class Statistics:
     """PSNR of blurry against sharp frames, and how steeply both spectra fall.
 
-    psnr_db: (N,) per frame, equal frames as infinity; slopes: mean exponent of amplitude over
+    psnr_db: (N,) per frame, equal frames as `IDENTICAL_DB`; slopes: mean exponent of amplitude over
     frequency (about -1 in sharp natural pictures, lower in blurry ones).
     """
 
@@ -38,45 +37,17 @@ class Statistics:
 
     def describe(self) -> str:
         """Two lines for people."""
-        finite = self.psnr_db[np.isfinite(self.psnr_db)]
-        if not finite.size:
+        unequal = self.psnr_db[self.psnr_db < IDENTICAL_DB]
+        if not unequal.size:
             return f"{self.psnr_db.size} frames, all equal to their sharp ones"
-        values = " ".join(f"{p}%: {v:.1f}" for p, v in _percentiles(finite))
-        counts, edges = np.histogram(finite, bins=np.arange(14, 54, 4))
+        values = " ".join(f"{p}%: {v:.1f}" for p, v in _percentiles(unequal))
+        counts, edges = np.histogram(unequal, bins=np.arange(14, 54, 4))
         bars = " ".join(f"{low:.0f}+:{n}" for low, n in zip(edges[:-1], counts, strict=True))
         return (
-            f"PSNR mean {finite.mean():.2f} dB ({values}) over {finite.size} frames, "
-            f"{self.psnr_db.size - finite.size} equal; histogram {bars}\n"
+            f"PSNR mean {unequal.mean():.2f} dB ({values}) over {unequal.size} frames, "
+            f"{self.psnr_db.size - unequal.size} equal; histogram {bars}\n"
             f"spectrum slope {self.slope_blurry:.2f} blurry, {self.slope_sharp:.2f} sharp"
         )
-
-
-def preview_sheet(
-    library: SceneLibrary,
-    path: Path,
-    *,
-    clips: int = 12,
-    seed: int = 0,
-    size: int = 192,
-    settings: BlurSettings | None = None,
-) -> None:
-    """Write a PNG with a row per clip: pairs of blurry and sharp frames and their PSNR."""
-    if clips < 1:
-        raise ValueError(f"a sheet needs at least one clip, not {clips}")
-    draw_sheet(
-        path,
-        {
-            str(seed + index): render_clip(
-                library,
-                seed + index,
-                height=size,
-                width=size,
-                frames=SHOWN_FRAMES,
-                settings=settings,
-            )
-            for index in range(clips)
-        },
-    )
 
 
 def draw_sheet(path: Path, clips: Mapping[str, Clip]) -> None:
@@ -85,7 +56,7 @@ def draw_sheet(path: Path, clips: Mapping[str, Clip]) -> None:
     for name, clip in clips.items():
         cells = []
         for blurry, sharp in zip(clip.blurry, clip.sharp, strict=True):
-            quality = psnr_db(blurry, sharp)
+            quality = psnr(sharp, blurry)
             cells.append(captioned(blurry, f"{name}: {quality:.1f} dB", enlarged=ENLARGED))
             cells.append(captioned(sharp, "sharp", enlarged=ENLARGED))
         rows.append(np.concatenate(cells, axis=1))
@@ -98,18 +69,12 @@ def statistics(pairs: Iterable[tuple[NDArray[np.uint8], NDArray[np.uint8]]]) -> 
     """Measure (blurry, sharp) frames, each (H, W, 3) uint8 RGB; at least one pair."""
     quality, slopes = [], []
     for blurry, sharp in pairs:
-        quality.append(psnr_db(blurry, sharp))
+        quality.append(psnr(sharp, blurry))
         slopes.append((spectrum_slope(blurry), spectrum_slope(sharp)))
     if not quality:
         raise ValueError("no pair of frames to measure")
     mean = np.nanmean(np.array(slopes), axis=0)
     return Statistics(np.array(quality), float(mean[0]), float(mean[1]))
-
-
-def psnr_db(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:
-    """Peak signal-to-noise ratio in dB over all values; infinity for equal frames."""
-    error = float(((a.astype(np.float32) - b.astype(np.float32)) ** 2).mean())
-    return float("inf") if error == 0 else 10 * float(np.log10(255**2 / error))
 
 
 def spectrum_slope(frame: NDArray[np.uint8]) -> float:

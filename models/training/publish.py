@@ -16,8 +16,8 @@ from typing import Any
 from models import registry
 from models.cost import cost_gmac
 from models.errors import ModelsError, TrainingError
-from models.evaluation.clips import find_clips
-from models.evaluation.evaluate import Scores, mean_scores, pair_clips, restorer, score_clip
+from models.evaluation.clips import find_clips, pair_clips
+from models.evaluation.evaluate import Scores, mean_scores, restorer, score_clip
 from models.keras_network import Model, load
 
 WORTHWHILE_DB = 0.1

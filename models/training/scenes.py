@@ -16,12 +16,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from models.evaluation.clips import IMAGES, VIDEOS, read_image
 from models.training.footage import Footage, open_footage
-from models.training.pictures import read_picture
+from models.training.frame_cache import RUN_FRAMES, default_folder
 from models.training.split import FEWEST, Split, held_out
-
-STILLS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
-VIDEOS = frozenset({".mp4", ".mov", ".mkv", ".avi", ".webm", ".m4v"})
 
 FRAME_LIMIT = 6000  # kept of all videos together, at up to 0.9 MB each
 
@@ -71,7 +69,7 @@ class SceneLibrary:
         self.videos: tuple[Scene, ...] = tuple(videos) if self._shared else _side(videos, split)
         if not self.stills and not self.videos:
             raise ValueError(f"too little footage for a {split} side: {len(found)} scene(s)")
-        self._folder = cache or Path.home() / ".cache" / "deblur" / "footage"
+        self._folder = cache or default_folder()
         self._footage: dict[Path, Footage] = {}
         self._cache_bytes = cache_bytes
         self._cache: OrderedDict[Path, NDArray[np.uint8]] = OrderedDict()
@@ -86,7 +84,7 @@ class SceneLibrary:
         """A still's pixels, (H, W, 3) uint8 RGB, shared: do not write to them."""
         cached = self._cache.pop(scene.path, None)
         if cached is None:
-            cached = read_picture(scene.path)
+            cached = read_image(scene.path)
         self._cache[scene.path] = cached
         while sum(p.nbytes for p in self._cache.values()) > self._cache_bytes:
             if len(self._cache) == 1:
@@ -97,7 +95,7 @@ class SceneLibrary:
     def footage(self, scene: Scene) -> Footage:
         """This side's frames of a video; the first call for a video decodes it, for seconds."""
         if scene.path not in self._footage:
-            limit = max(FRAME_LIMIT // len(self.videos), 48)
+            limit = max(FRAME_LIMIT // len(self.videos), RUN_FRAMES)
             footage = open_footage(scene.path, self._folder, limit=limit)
             if self._shared and len(footage.frames) < 2:
                 raise ValueError(f"{scene.path}: one frame is too short a video to train on")
@@ -113,7 +111,7 @@ def _scan(folder: Path) -> list[Scene]:
     for path in sorted(folder.rglob("*")):
         suffix = path.suffix.lower()
         kind: Kind = "video" if suffix in VIDEOS else "still"
-        if suffix in STILLS | VIDEOS and path.is_file():
+        if suffix in IMAGES | VIDEOS and path.is_file():
             group = path.stem.split("_")[0] if kind == "video" else path.name
             scenes.append(Scene(path, kind, group))
     return scenes

@@ -24,8 +24,6 @@ from models.training.scenes import SceneLibrary
 from models.training.settings import BlurSettings
 from models.training.views import Light, View, place_view
 
-__all__ = ["BlurSettings", "Clip", "SceneLibrary", "render_clip"]
-
 LEAST_SUBFRAMES = 7
 VIDEO_TRIALS = 3  # of random videos and places, before a still takes their place
 STILL_PX = 0.02  # a way so short in one exposure leaves no blur

@@ -11,9 +11,10 @@ from footage import HEIGHT, WIDTH, pictures, write_frames, write_video
 from models.errors import ClipError
 from models.planes import unpack
 from models.training import pair_library
+from models.training.frame_cache import RUN_FRAMES
 from models.training.material import Material
 from models.training.pair_library import PairLibrary
-from models.training.pair_video import RUN_FRAMES, open_pair_video
+from models.training.pair_video import open_pair_video
 from models.training.pairs import find_pairs, side_of
 from models.training.pool import ClipPool, PoolSettings
 from models.training.settings import BlurSettings

@@ -8,11 +8,12 @@ import cv2
 import numpy as np
 import pytest
 
+from models.evaluation.metrics import IDENTICAL_DB, psnr
 from models.training.degrade import compress_video
 from models.training.layers import draw_layer, draw_mask
 from models.training.light import SRGB_GAMMA, CameraCurve
 from models.training.motion import draw_path, still
-from models.training.preview import preview_sheet, psnr_db, spectrum_slope, statistics
+from models.training.preview import draw_sheet, spectrum_slope, statistics
 from models.training.procedural import draw_scene
 from models.training.scenes import SceneLibrary
 from models.training.settings import BlurSettings
@@ -83,7 +84,7 @@ def test_blur_lowers_quality_with_its_length(library: SceneLibrary) -> None:
             render_clip(library, seed, height=64, width=64, frames=2, settings=settings)
             for seed in range(6)
         ]
-        return float(np.mean([psnr_db(clip.blurry, clip.sharp) for clip in clips]))
+        return float(np.mean([psnr(clip.blurry, clip.sharp) for clip in clips]))
 
     assert quality(2) > quality(8) > quality(20)
 
@@ -99,8 +100,8 @@ def test_a_lens_softens_both_sides_alike(library: SceneLibrary) -> None:
     bare = clip(lens_share=0.0, lens_px=(1.0, 1.0))
     for before, after in zip(bare, clip(lens_share=1.0, lens_px=(1.0, 1.0)), strict=True):
         expected = np.stack([cv2.GaussianBlur(frame, (0, 0), 1.0) for frame in before])
-        assert psnr_db(before, after) < 34
-        assert psnr_db(expected, after) > 36  # but for the camera's curve: light is softened
+        assert psnr(before, after) < 34
+        assert psnr(expected, after) > 36  # but for the camera's curve: light is softened
 
 
 def test_a_video_codec_wears_more_at_a_higher_rate_factor() -> None:
@@ -108,7 +109,7 @@ def test_a_video_codec_wears_more_at_a_higher_rate_factor() -> None:
     frames = np.stack([np.roll(scene, 2 * shift, axis=1) for shift in range(4)])
     fine, coarse = compress_video(frames, 16), compress_video(frames, 30)
     assert fine.shape == frames.shape
-    assert psnr_db(fine, frames) > psnr_db(coarse, frames) + 3
+    assert psnr(fine, frames) > psnr(coarse, frames) + 3
     assert np.array_equal(compress_video(frames, 30), coarse)
 
 
@@ -250,7 +251,11 @@ def test_too_small_a_clip_is_refused(library: SceneLibrary) -> None:
 
 def test_preview_and_statistics(library: SceneLibrary, tmp_path: Path) -> None:
     sheet = tmp_path / "sheet.png"
-    preview_sheet(library, sheet, clips=2, seed=0, size=48, settings=PLAIN)
+    clips = [
+        render_clip(library, seed, height=48, width=48, frames=3, settings=PLAIN)
+        for seed in range(2)
+    ]
+    draw_sheet(sheet, dict(zip("ab", clips, strict=True)))
     written = cv2.imread(str(sheet))
     assert written is not None
     assert written.shape == (2 * (96 + 22), 6 * 96, 3)
@@ -261,6 +266,15 @@ def test_preview_and_statistics(library: SceneLibrary, tmp_path: Path) -> None:
     assert "dB" in measured.describe()
     with pytest.raises(ValueError, match="no pair"):
         statistics([])
+
+
+def test_statistics_count_equal_frames_apart() -> None:
+    frame = draw_scene(np.random.default_rng(0), 48, 64)
+    measured = statistics([(frame, frame), (frame ^ 1, frame)])
+    assert measured.psnr_db[0] == IDENTICAL_DB
+    assert "PSNR mean 48.13 dB" in measured.describe()  # of one code value of 255
+    assert "over 1 frames, 1 equal" in measured.describe()
+    assert "all equal" in statistics([(frame, frame)]).describe()
 
 
 def test_spectrum_slope_finds_a_known_slope() -> None:

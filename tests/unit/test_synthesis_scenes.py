@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from footage import pictures, write_video
 
+from models.errors import ClipError
+from models.evaluation.clips import IMAGES, VIDEOS
 from models.training.flow import place_flow_view
 from models.training.footage import Footage, open_footage
 from models.training.light import CameraCurve
@@ -69,6 +71,16 @@ def test_scenes_of_a_group_are_never_split(tmp_path: Path) -> None:
     for split in ("train", "validation"):
         library = SceneLibrary([folder], split=split)
         assert len([s for s in library.videos if s.group == "alps"]) in (0, 2)
+
+
+def test_footage_has_the_suffixes_that_scores_have(tmp_path: Path) -> None:
+    for suffix in IMAGES | VIDEOS:
+        (tmp_path / f"scene{suffix}").touch()
+    library = SceneLibrary([tmp_path], split="train")
+    train = {*library.stills, *library.videos}
+    held = SceneLibrary([tmp_path], split="validation")
+    found = {scene.path.suffix for scene in train | {*held.stills, *held.videos}}
+    assert found == IMAGES | VIDEOS
 
 
 def test_videos_that_all_begin_with_one_word_are_still_told_apart(tmp_path: Path) -> None:
@@ -132,7 +144,7 @@ def test_one_scene_leaves_nothing_to_validate(tmp_path: Path) -> None:
 
 def test_unreadable_picture_names_its_file(tmp_path: Path) -> None:
     library = SceneLibrary([_fill(tmp_path / "bad", 1)], split="train")
-    with pytest.raises(ValueError, match=r"still0\.jpg"):
+    with pytest.raises(ClipError, match=r"still0\.jpg.*remove it"):
         library.picture(library.stills[0])
 
 
@@ -164,6 +176,7 @@ def test_broken_video_names_its_file(tmp_path: Path) -> None:
     (tmp_path / "broken.mp4").write_bytes(b"no video")
     with pytest.raises(ValueError, match=r"broken\.mp4"):
         open_footage(tmp_path / "broken.mp4", tmp_path / "cache", limit=10)
+    assert not list((tmp_path / "cache").iterdir())
 
 
 def test_flow_finds_the_videos_motion(video: Path, tmp_path: Path) -> None:
