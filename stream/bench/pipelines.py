@@ -13,6 +13,7 @@ from models.runtimes import available_cores
 from stream.bench.model import Runner
 from stream.bench.timing import resident_mib, rounds
 from stream.capture.file import FileSource
+from stream.capture.realtime import RealtimeSource
 from stream.capture.synthetic import SyntheticSource
 from stream.frame import Frame
 from stream.inference.deblurrer import Deblurrer
@@ -94,7 +95,7 @@ def measure_live(
 ) -> dict[str, Any]:
     """Capture-to-output latency at `LIVE_LOAD` of the rate that the pipeline can keep up."""
     rate = Fraction(max(1.0, min(60.0, LIVE_LOAD * fps))).limit_denominator(100)
-    source = SyntheticSource(width, height, frames, rate, live=True)
+    source = RealtimeSource(SyntheticSource(width, height, frames, rate))
     stats = Pipeline(source, deblurrer, NullSink()).run()
     report = stats.report()
     return {

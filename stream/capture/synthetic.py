@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from fractions import Fraction
 from itertools import count
 
@@ -25,11 +25,8 @@ class SyntheticSource:
         height: In pixels.
         frames: How many; None for no end.
         frame_rate: Frames per second.
-        live: Deliver them at that rate, as a camera does; otherwise as fast as they are taken.
         subsampling: As in `Planes`.
         bit_depth: As in `Planes`.
-        clock: Seconds; stamps ``captured_at``.
-        sleep: Waits so many seconds; used where live.
     """
 
     def __init__(
@@ -39,16 +36,11 @@ class SyntheticSource:
         frames: int | None = 120,
         frame_rate: Fraction = Fraction(30),
         *,
-        live: bool = False,
         subsampling: tuple[int, int] = (1, 1),
         bit_depth: int = 8,
-        clock: Callable[[], float] = time.perf_counter,
-        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.decode_failures = 0
         self._frames = frames
-        self._clock = clock
-        self._sleep = sleep
         rng = np.random.default_rng(0)
         chroma = chroma_size(width, height, subsampling)
         self._steps = (_STEP << subsampling[0], _STEP, _STEP)
@@ -70,16 +62,12 @@ class SyntheticSource:
             frame_rate=frame_rate,
             frames_estimate=frames,
             duration_s=None if frames is None else float(frames / frame_rate),
-            live=live,
         )
 
     def frames(self) -> Iterator[Frame]:
         """The pattern, frame by frame; see `stream.stages.Source.frames`."""
         info = self.info
-        began = self._clock()
         for index in count() if self._frames is None else range(self._frames):
-            if info.live:
-                self._sleep(max(0.0, began + float(index * info.time_base) - self._clock()))
             yield Frame(
                 planes=self._planes(index),
                 pts=index,
@@ -87,7 +75,7 @@ class SyntheticSource:
                 duration=1,
                 color=info.color,
                 index=index,
-                captured_at=self._clock(),
+                captured_at=time.perf_counter(),
                 discontinuity=None if index else Discontinuity.START,
             )
 

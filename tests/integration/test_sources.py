@@ -1,8 +1,5 @@
 """What every source promises, asked of each, and the synthetic one's own manners."""
 
-from fractions import Fraction
-from itertools import islice
-
 import numpy as np
 import pytest
 from clips import Clip
@@ -67,20 +64,3 @@ def test_the_pattern_moves_and_is_the_same_on_every_run():
     np.testing.assert_array_equal(luma[1][:, :-6], luma[0][:, 6:])
     chroma = [frame.planes.arrays[1] for frame in first]
     np.testing.assert_array_equal(chroma[1][:, :-3], chroma[0][:, 3:])
-
-
-def test_a_live_pattern_has_no_end_and_keeps_its_rate():
-    now = [100.0]
-
-    def sleep(seconds):
-        now[0] += seconds
-
-    source = SyntheticSource(
-        *(16, 16, None, Fraction(25)), live=True, clock=lambda: now[0], sleep=sleep
-    )
-    frames = list(islice(source.frames(), 200))
-    assert [frame.captured_at for frame in frames] == pytest.approx(
-        [100 + index / 25 for index in range(200)]
-    )
-    assert source.info.live
-    assert source.info.frames_estimate is None
