@@ -182,13 +182,18 @@ def _reformat(picture: av.VideoFrame, **wanted: Any) -> av.VideoFrame:
     return picture.reformat(threads=1, **wanted)
 
 
-def write_picture(frame: Frame, name: str) -> av.VideoFrame:
-    """The frame as an encoder of pixel format ``name`` takes it, without time.
+def write_picture(frame: Frame, name: str, size: tuple[int, int] | None = None) -> av.VideoFrame:
+    """The frame in pixel format ``name``, without time.
+
+    YUV and grey keep their range and matrix in YUV, RGB becomes BT.709 of limited range there; in
+    RGB everything looks as its tags say.
 
     Args:
         frame: Its own format is that of `format_of`.
-        name: One of `stream.output.layout.layouts` for it.
+        name: YUV, grey or RGB.
+        size: Width and height in pixels, if not the frame's own.
     """
+    width, height = size or (frame.width, frame.height)
     planes, rgb = frame.planes, frame.color.rgb
     layout = av.VideoFormat(name)
     if _depth(layout) < planes.bit_depth:
@@ -201,14 +206,16 @@ def write_picture(frame: Frame, name: str) -> av.VideoFrame:
     if name in _SEMI_PLANAR:
         return _interleaved(planes, name)
     picture = write_planes(planes, rgb=rgb, alpha=alpha)
-    if picture.format.name == name:
-        return picture
     if rgb and not is_rgb(name):
-        return without_rgb(picture)
+        picture = without_rgb(picture)
+    if (picture.format.name, picture.width, picture.height) == (name, width, height):
+        return picture
     if rgb or not is_rgb(name):
-        return _reformat(picture, format=name)
+        return _reformat(picture, width=width, height=height, format=name)
     return _reformat(
         picture,
+        width=width,
+        height=height,
         format=name,
         src_colorspace=_formula(frame),
         src_color_range=ColorRange.JPEG if frame.color.full_range else ColorRange.MPEG,

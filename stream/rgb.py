@@ -27,9 +27,6 @@ def to_rgb(frame: Frame) -> NDArray[np.uint8]:
     if frame.color.matrix == 0 and frame.planes.bit_depth == 8 and len(frame.planes.arrays) == 3:
         green, blue, red = frame.planes.arrays
         return np.stack([red, green, blue], axis=2).astype(np.uint8, copy=False)
-    from stream.pixel_format import write_planes
+    from stream.pixel_format import write_picture
 
-    picture = write_planes(frame.planes)
-    picture.color_range = frame.color.range
-    picture.colorspace = frame.color.matrix
-    return picture.to_ndarray(format="rgb24", threads=1).astype(np.uint8, copy=False)
+    return write_picture(frame, "rgb24").to_ndarray().astype(np.uint8, copy=False)

@@ -34,11 +34,17 @@ class Stills:
 
     @classmethod
     def at(cls, path: Path) -> Stills | None:
-        """The sequence that a name means, or None where it means a file."""
+        """The sequence that a name means, or None where it means a file.
+
+        Raises:
+            OpenError: Its rate is 0.
+        """
         match = _ADDRESS.fullmatch(path.name)
         if match is None or path.exists():
             return None
         name, rate = path.name.rpartition("@")[::2] if match["rate"] else (path.name, "25")
+        if not Fraction(rate):
+            raise OpenError(f"{path} names a rate of 0; give pictures per second, or leave it out")
         return cls(path.with_name(name), _exact(Fraction(rate)))
 
     def files(self) -> dict[int, Path]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from stream.capture.reconnect import Connection
 from stream.errors import OpenError
 from stream.stages import Source
+from stream.url import without_password
 
 KINDS = (
     "camera:N, screen:[DISPLAY], an rtsp, rtmp, http(s), udp, tcp or srt address, "
@@ -78,7 +79,7 @@ def source_of(
         connect = _connector(address, options)
         return lambda: _reconnecting(connect, options, on_message)
     if not Path(address).exists():
-        raise OpenError(f"{address} is no source; give {KINDS}")
+        raise OpenError(f"{without_password(address)} is no source; give {KINDS}")
     if not options.realtime:
         raise OpenError(
             f"{address} is a file: add --realtime to play it at its own pace, or use deblur clean"

@@ -29,7 +29,8 @@ def open_container(path: Path) -> InputContainer:
         OpenError: There is nothing there that FFmpeg can read.
     """
     if stills := Stills.at(path):
-        place, format_name = f"file:{stills.pattern}", "image2"
+        folder = str(stills.pattern.parent).replace("%", "%%")  # it is parsed with the name
+        place, format_name = f"file:{Path(folder, stills.pattern.name)}", "image2"
         options = {"framerate": str(stills.rate), "start_number": str(stills.first())}
     else:
         # the prefix keeps a colon in the name from being taken for a protocol

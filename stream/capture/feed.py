@@ -91,10 +91,12 @@ class Feed:
                 self.decode_failures += seen
                 pictures = []
             if pictures:
-                last, seen = time.monotonic(), True
+                seen = True
             elif time.monotonic() - last > place.timeout_s:
                 raise SourceError(f"no picture could be decoded for {place.timeout_s:g} s")
             yield from map(without_rgb, pictures)
+            if pictures:
+                last = time.monotonic()  # not the source's fault if they were taken slowly
         with contextlib.suppress(av.FFmpegError):
             yield from map(without_rgb, self._stream.decode(None))
 

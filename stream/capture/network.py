@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
 from stream.capture.feed import Place
 from stream.url import without_password
 
@@ -25,7 +23,6 @@ _OPTIONS = {
     "rtsp": {"rtsp_flags": "prefer_tcp", "allowed_media_types": "video"},
     "udp": {"overrun_nonfatal": "1"},
 }
-SCHEMES = tuple(_PROTOCOLS)
 
 
 def is_url(address: str) -> bool:
@@ -35,7 +32,7 @@ def is_url(address: str) -> bool:
 
 def network_place(url: str, timeout_s: float) -> Place:
     """How to open a network stream with little delay."""
-    scheme = urlsplit(url).scheme.lower()
+    scheme = url.partition("://")[0].lower()
     return Place(
         url=url,
         name=without_password(url),

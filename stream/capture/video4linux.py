@@ -31,7 +31,8 @@ class Video4Linux:
     Args:
         path: Of the device.
         mode: What to ask for, MJPG first.
-        timeout_s: To open, and between two pictures.
+        timeout_s: Between two pictures, as far as OpenCV gives any: a camera that gives none at all
+            it waits for by itself, 10 s.
         capture: Opens the device as ``cv2.VideoCapture`` does.
         clock: Seconds.
 

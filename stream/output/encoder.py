@@ -118,7 +118,7 @@ def add_video_stream(
     # What x264 and others write depends on their threads; left alone, on the number of cores. 8
     # frame threads against 16 slices: 3 % fewer bytes, 0.13 dB less, the same time.
     context.thread_count, context.thread_type = THREADS, "FRAME"
-    color = written_color(info, encoding)
+    color = written_color(info, encoding.pixel_format)
     context.color_range = color.range
     context.color_primaries = color.primaries
     context.color_trc = color.transfer
@@ -149,11 +149,11 @@ def for_stills(options: EncoderOptions, target: Path, info: StreamInfo) -> Encod
     return replace(options, codec=codec)
 
 
-def written_color(info: StreamInfo, encoding: Encoding) -> ColorTags:
-    """How the planes that the encoder is given are to be read."""
-    if is_rgb(encoding.pixel_format) and not info.color.rgb:
+def written_color(info: StreamInfo, pixel_format: str) -> ColorTags:
+    """How a stream's planes are to be read when they are written in this format."""
+    if is_rgb(pixel_format) and not info.color.rgb:
         return ColorTags(ColorRange.JPEG, info.color.primaries, info.color.transfer, 0)
-    if is_rgb(info.pixel_format) and not is_rgb(encoding.pixel_format):
+    if is_rgb(info.pixel_format) and not is_rgb(pixel_format):
         return ColorTags(ColorRange.MPEG, info.color.primaries, info.color.transfer, 1)
     return info.color
 

@@ -16,14 +16,16 @@ from av.video.stream import VideoStream
 
 from stream.errors import SinkError
 from stream.frame import Frame, StreamInfo
+from stream.output.encoder import written_color
 from stream.output.muxer import write_error
 from stream.output.partial import require_free
 from stream.output.target import Target
-from stream.pixel_format import write_planes
+from stream.pixel_format import write_picture
 
 _TICKS = 90_000
 _LEAST = _TICKS // 1000  # FLV and Matroska count in milliseconds
 _KEYFRAMES_S = 2
+_FORMAT = "yuv420p"
 
 
 class LiveVideo:
@@ -77,11 +79,7 @@ class LiveVideo:
         if self._stream is None:
             raise RuntimeError("a LiveVideo is written to between open() and finish()")
         context = self._stream.codec_context
-        picture = write_planes(frame.planes)
-        if (picture.width, picture.height, picture.format.name) != (
-            (context.width, context.height, context.pix_fmt)
-        ):
-            picture = picture.reformat(context.width, context.height, context.pix_fmt, threads=1)
+        picture = write_picture(frame, _FORMAT, (context.width, context.height))
         picture.pts = self._due(frame)
         picture.time_base = context.time_base
         self._encode(picture)
@@ -113,14 +111,15 @@ class LiveVideo:
         stream = container.add_stream("libx264", rate=rate, options=options)
         context = stream.codec_context
         context.width, context.height = max(2, info.width & ~1), max(2, info.height & ~1)
-        context.pix_fmt = "yuv420p"
+        context.pix_fmt = _FORMAT
         context.time_base = stream.time_base = Fraction(1, _TICKS)
         context.gop_size = max(1, round(_KEYFRAMES_S * rate))
         context.flags |= Flags.global_header  # the tee muxer does not ask for it
-        context.color_range = info.color.range
-        context.color_primaries = info.color.primaries
-        context.color_trc = info.color.transfer
-        context.colorspace = info.color.matrix
+        color = written_color(info, _FORMAT)
+        context.color_range = color.range
+        context.color_primaries = color.primaries
+        context.color_trc = color.transfer
+        context.colorspace = color.matrix
         if info.sample_aspect_ratio is not None:
             context.sample_aspect_ratio = info.sample_aspect_ratio
         return stream

@@ -76,7 +76,9 @@ def target_of(address: str) -> Target:
         return Target(without_password(address), url, "tee")
     if separator:
         known = ", ".join(sorted((*_PUSHED, "rtsp")))
-        raise SinkError(f"{address}: nothing is sent by {scheme}; use one of {known}")
+        raise SinkError(
+            f"{without_password(address)}: nothing is sent by {scheme}; use one of {known}"
+        )
     path = Path(address)
     if path.suffix.lower() == ".m3u8":
         return Target(address, str(path.absolute()), "hls", _PLAYLIST, path)

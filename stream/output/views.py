@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from stream.frame import Frame, Plane, Planes
-from stream.pixel_format import write_planes
+from stream.pixel_format import write_picture
 
 
 class View(enum.Enum):
@@ -48,10 +48,7 @@ def compose(frame: Frame, view: View, divider: float) -> np.ndarray:
 
 def bgr_of(frame: Frame, planes: Planes) -> np.ndarray:
     """(H, W, 3) uint8 BGR of planes, read by the frame's colour tags."""
-    picture = write_planes(planes)
-    picture.color_range = frame.color.range
-    picture.colorspace = frame.color.matrix
-    return picture.to_ndarray(format="bgr24", threads=1)
+    return write_picture(frame.replace(planes=planes), "bgr24").to_ndarray()
 
 
 def label(picture: np.ndarray, view: View, divider: float) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from stream.errors import SinkError
 from stream.frame import Frame, StreamInfo
-from stream.pixel_format import write_planes
+from stream.pixel_format import write_picture
 
 _DRIVERS = {
     "linux": "load its driver: apt-get install v4l2loopback-dkms, then modprobe v4l2loopback",
@@ -52,7 +52,7 @@ class VirtualCamera:
         Raises:
             SinkError: The driver has gone.
         """
-        picture = write_planes(frame.planes).reformat(*self._size, "yuv420p", threads=1)
+        picture = write_picture(frame, "yuv420p", self._size)
         try:
             self._camera.send(np.ascontiguousarray(picture.to_ndarray()))
         except (RuntimeError, OSError) as error:

@@ -1,5 +1,7 @@
 """What `deblur live` writes: to files that are killed, playlists, and receivers elsewhere."""
 
+import contextlib
+import dataclasses
 import itertools
 import socket
 import subprocess
@@ -13,13 +15,17 @@ import numpy as np
 import pytest
 from network import free_port
 
+from stream.capture.file import FileSource
 from stream.capture.scene import SceneSource
 from stream.capture.synthetic import SyntheticSource
 from stream.errors import SinkError
-from stream.frame import Planes
+from stream.frame import ColorTags, Planes
 from stream.output.live_video import LiveVideo
 from stream.output.target import target_of
+from stream.output.views import bgr_of
 from stream.output.virtual_camera import VirtualCamera
+from stream.pixel_format import format_of
+from stream.rgb import to_rgb
 
 
 def record(address, source=None, **options):
@@ -62,6 +68,43 @@ def test_any_picture_is_recorded(kind, tmp_path):
     pictures = shown(tmp_path / "a.mkv")
     assert len(pictures) == 9
     assert {(w, h) for _, w, h in pictures} == {(width & ~1, height & ~1)}
+
+
+def flat(values, color, depth=8):
+    """Frames of one colour, grey with a single value."""
+    dtype = np.uint8 if depth == 8 else np.uint16
+    planes = Planes(tuple(np.full((48, 64), v, dtype) for v in values), (0, 0), depth)
+
+    class Flat(SyntheticSource):
+        def frames(self):
+            for frame in super().frames():
+                yield frame.replace(planes=planes, color=color)
+
+    source = Flat(64, 48, 2)
+    name = format_of(planes, rgb=color.rgb)
+    source.info = dataclasses.replace(source.info, pixel_format=name, color=color)
+    return source
+
+
+COLOURS = [
+    ((30, 60, 200), ColorTags(2, matrix=0), 8, (200, 30, 60)),
+    ((30 << 8, 60 << 8, 200 << 8), ColorTags(2, matrix=0), 16, (200, 30, 60)),
+    ((200,), ColorTags(2), 8, (200, 200, 200)),
+    ((200,), ColorTags(1), 8, (214, 214, 214)),
+    ((63, 102, 240), ColorTags(1, 1, 1, 1), 8, (255, 0, 0)),
+]
+"""Samples, tags and depth, and how they look."""
+
+
+@pytest.mark.parametrize(("values", "color", "depth", "looks"), COLOURS)
+def test_colours_stay_in_recordings_windows_and_arrays(values, color, depth, looks, tmp_path):
+    source = flat(values, color, depth)
+    record(tmp_path / "a.mkv", source)
+    with contextlib.closing(FileSource(tmp_path / "a.mkv")) as recorded:
+        frames = [*recorded.frames(), *source.frames()]
+    for frame in frames:
+        for picture in (to_rgb(frame), bgr_of(frame, frame.planes)[..., ::-1]):
+            assert np.abs(picture[24, 32].astype(int) - looks).max() <= 4
 
 
 def test_times_closer_than_a_millisecond_are_moved_apart(tmp_path):
@@ -210,7 +253,8 @@ def test_a_receiver_that_takes_nothing_is_given_up(monkeypatch):
     [
         ("rtmp://127.0.0.1:{port}/x", "refused"),
         ("tcp://127.0.0.1:{port}", "refused"),
-        ("gopher://host/x", "nothing is sent by gopher"),
+        ("gopher://me:secret@host/x", r"^gopher://me:\*\*\*@host/x: nothing is sent by gopher"),
+        ("rtmp://[bad", r"^rtmp://\*\*\*"),
         ("a.avi", "a live recording ends in one of"),
         ("none/a.mkv", "folder none does not exist"),
     ],
@@ -260,6 +304,10 @@ def test_the_virtual_camera_gets_the_planes(monkeypatch):
     for frame in source.frames():
         sink.write(frame)
         np.testing.assert_array_equal(driver.sent[-1][:48], frame.planes.arrays[0])
+    (frame, _) = flat((30, 60, 200), ColorTags(2, matrix=0)).frames()
+    sink.write(frame)
+    luma = 16 + 219 / 255 * (0.2126 * 200 + 0.7152 * 30 + 0.0722 * 60)  # of BT.709
+    assert np.abs(driver.sent[-1][:48] - luma).max() <= 1.5
     sink.finish()
     assert driver.mode == (64, 48, 30.0, "I420")
     assert driver.closed

@@ -4,12 +4,15 @@ import http.server
 import itertools
 import threading
 import time
+from types import SimpleNamespace
 
+import av
 import pytest
 from fakes import FakeProcessor, FakeSink
 from network import free_port, sender  # noqa: F401 - a fixture
 
 from stream.capture.address import SourceOptions, open_source
+from stream.capture.feed import Feed
 from stream.capture.network import is_url, network_place
 from stream.errors import OpenError
 from stream.frame import Discontinuity
@@ -152,6 +155,26 @@ def test_passwords_are_not_shown():
     assert without_password("rtsp://me:secret@host:554/x") == "rtsp://me:***@host:554/x"
     assert without_password("http://host/x?token=secret") == "http://host/x?***"
     assert without_password("udp://@:1234") == "udp://@:1234"
+    assert without_password("rtsp://[bad") == "rtsp://***"
+    assert without_password("what?.mp4") == "what?.mp4"
+    with pytest.raises(OpenError, match=r"^ftp://me:\*\*\*@host/x is no source"):
+        open_source("ftp://me:secret@host/x")
+    with pytest.raises(OpenError, match=r"^rtsp://\*\*\*"):
+        open_source("rtsp://[bad")
+
+
+def test_a_reader_that_pauses_is_not_taken_for_a_silent_source():
+    picture = av.VideoFrame(64, 48, "yuv420p")
+    feed = Feed.__new__(Feed)
+    feed._place = network_place("udp://@:9", 0.1)
+    feed._packets = lambda: iter(["picture", "nothing", "picture"])
+    feed._stream = SimpleNamespace(
+        decode=lambda packet: [picture] if packet == "picture" else [],
+    )
+    pictures = feed._decoded()
+    next(pictures)
+    time.sleep(0.2)
+    assert len(list(pictures)) == 1
 
 
 def test_a_protocol_that_this_build_lacks_is_named():

@@ -112,10 +112,19 @@ def test_avi_has_the_rate_that_the_name_of_a_sequence_says(tmp_path):
     assert times(target) == [Fraction(index, 24) for index in range(48)]
 
 
+def test_a_folder_s_name_may_hold_a_percent_sign(tmp_path):
+    folder = tmp_path / "50%d 100%"
+    folder.mkdir()
+    source = draw(folder, "in_%02d.png", range(1, 4))
+    clean_file(source, folder / "out_%02d.png", FakeProcessor())
+    assert len(list(folder.glob("out_*"))) == 3
+
+
 def test_what_is_wrong_with_a_sequence_is_said(clip, tmp_path):
     source = draw(tmp_path, "in_%02d.png", (1, 2, 4))
     for path, target, error, says in [
         (source, "out.mkv", OpenError, "in_03.png is missing"),
+        (tmp_path / "in_%02d.png@0", "out.mkv", OpenError, "names a rate of 0"),
         (tmp_path / "no_%02d.png", "out.mkv", OpenError, "no_%02d.png does not exist"),
         (clip(Clip()), "out.png", SinkError, "would be one picture; number them"),
         (clip(Clip()), "out_%d.jpg", SinkError, "name it .png"),
