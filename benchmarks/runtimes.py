@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 
 from models.runtimes import native_output_aside
-from stream.bench.model import Runner
+from stream.bench.runner import Runner
 from stream.bench.timing import median_ratio, rounds
 from stream.cli.arguments import positive_int, size
 from stream.inference.device import Precision

@@ -9,28 +9,11 @@ from models.cost import costs_gmac
 from models.errors import WeightsError
 from models.network import NetworkConfig
 from stream.bench.ceiling import convolution_chains, matrix_product
+from stream.bench.runner import Runner
 from stream.bench.timing import median_ratio, rounds
-from stream.capture.synthetic import SyntheticSource
-from stream.frame import Planes
-from stream.inference.engine import Engine, Geometry, State
+from stream.inference.engine import Engine
 
 SIZES = {"480p": (854, 480), "720p": (1280, 720), "1080p": (1920, 1080), "4K": (3840, 2160)}
-
-
-class Runner:
-    """An engine with a batch of pictures and their states: each call is one frame of each."""
-
-    def __init__(self, engine: Engine, width: int, height: int, batch: int = 1) -> None:
-        frame = next(SyntheticSource(width, height, 1).frames())
-        self._engine = engine
-        self._pictures: list[Planes] = [frame.planes] * batch
-        self._states: list[State | None] = [None] * batch
-        self._geometry = Geometry.of(frame.planes, frame.color)
-
-    def __call__(self) -> None:
-        """Advance every stream by one frame; returns when its pixels are there."""
-        results = self._engine.run(self._pictures, self._states, self._geometry)
-        self._states = [result.state for result in results]
 
 
 def network_of(model: str) -> NetworkConfig | None:

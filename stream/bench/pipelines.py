@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from models.runtimes import available_cores
-from stream.bench.model import Runner
+from stream.bench.runner import Runner
 from stream.bench.timing import resident_mib, rounds
 from stream.capture.file import FileSource
 from stream.capture.realtime import RealtimeSource
