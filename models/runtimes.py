@@ -63,11 +63,17 @@ class MnnSession:
 
     def __init__(self, model: bytes, threads: int) -> None:
         self._mnn = _silently("MNN")
-        with tempfile.TemporaryDirectory() as folder:
-            source, target = (Path(folder) / f"network.{kind}" for kind in ("onnx", "mnn"))
-            source.write_bytes(model)
-            _convert_to_mnn(source, target)
-            self._interpreter = self._mnn.Interpreter(str(target))  # owns what the session uses
+        try:
+            with tempfile.TemporaryDirectory() as folder:
+                source, target = (Path(folder) / f"network.{kind}" for kind in ("onnx", "mnn"))
+                source.write_bytes(model)
+                _convert_to_mnn(source, target)
+                self._interpreter = self._mnn.Interpreter(str(target))  # owns the session's memory
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise ExportError(
+                f"no place for temporary files ({reason}): set TMPDIR to another folder"
+            ) from error
         self._session = self._interpreter.createSession(
             {"backend": "CPU", "numThread": threads, "precision": "normal"}
         )

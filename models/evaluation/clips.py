@@ -35,11 +35,15 @@ def find_clips(path: Path, *, stills: bool = False) -> list[Clip]:
     """The clips at a path: a video, a folder of frames, or a folder of either.
 
     With stills, every image is a clip of its own. Clips in a folder are named by their place below
-    it, less the suffix. ClipError if there is nothing to read, or two of one name.
+    it, less the suffix. ClipError if there is nothing to read, two of one name, or a video for a
+    still.
     """
     clips = _clips_in(path, path, stills=stills) if path.is_dir() else _file_clip(path)
     if not clips:
         raise ClipError(f"{path} holds no images, videos or folders of them")
+    files = [file for clip in clips for file in clip.files]
+    if stills and (videos := [file for file in files if file.suffix.lower() not in IMAGES]):
+        raise ClipError(f"{videos[0]} is a video, not a still: leave out --stills")
     names = [clip.name for clip in clips]
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)

@@ -75,6 +75,11 @@ def tasks_of(inputs: Sequence[Path], output: Path, pattern: str | None = None) -
         named = f" named {pattern}" if pattern else ""
         hint = "check the names; numbered pictures are named like folder/frame_%04d.png"
         raise OpenError(f"there is no video{named} in {', '.join(map(str, inputs))}; {hint}")
+    if output.suffix.lower() in _SUFFIXES and not output.exists():
+        raise JobError(
+            f"{output} is the name of one video; name a folder for several, and numbered pictures "
+            "like frame_%04d.png, in quotes"
+        )
     taken: dict[Path, Path] = {}
     for task in tasks:
         if task.source.resolve() == task.target.resolve():

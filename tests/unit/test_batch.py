@@ -87,6 +87,7 @@ def test_an_output_within_the_input_is_not_an_input(tree):
         (["in", "in/b.mp4"], "out", JobError, "would both become"),
         (["in"], "in", JobError, "is an input itself"),
         (["in"], "in/b.mp4", JobError, "is a file; name a folder"),
+        (["in"], "out.mp4", JobError, "is the name of one video; name a folder"),
         (["in/.git/.."], "out", None, ""),
         (["empty"], "out", OpenError, "there is no video in"),
     ],

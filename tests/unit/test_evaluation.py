@@ -307,3 +307,10 @@ def test_eval_fails_in_one_line(material, weights, missing, capsys):
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("deblur: ")
     assert "/nowhere/to/be/found" in line
+
+
+def test_a_video_is_no_still(tmp_path):
+    (tmp_path / "a.mp4").touch()
+    for path in (tmp_path, tmp_path / "a.mp4"):
+        with pytest.raises(ClipError, match="is a video, not a still: leave out --stills"):
+            find_clips(path, stills=True)

@@ -1,5 +1,6 @@
 """Other people's runtimes are quiet about who uses them."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -35,6 +36,15 @@ print(sys.modules.get("openvino_telemetry"))
 def test_what_mnn_cannot_convert_is_one_line():
     with pytest.raises(ExportError, match=r"^MNN's converter failed on network\.onnx: .+$"):
         MnnSession(b"no model", 2)
+
+
+def test_a_full_temporary_folder_is_one_line(monkeypatch):
+    def full(*given):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("pathlib.Path.write_bytes", full)
+    with pytest.raises(ExportError, match=r"temporary files \(No space left on .*: set TMPDIR"):
+        MnnSession(b"model", 2)
 
 
 def test_a_module_in_the_current_folder_is_not_the_converter(tmp_path, monkeypatch, random_model):
