@@ -14,6 +14,13 @@ from stream.inference.engine import Geometry
 from stream.inference.packing import grid, pack, unpack
 
 SUBSAMPLINGS = [(1, 1), (1, 0), (0, 0), (2, 0), (0, 1), (2, 2)]
+PICTURES = {
+    "width": st.integers(1, 70),
+    "height": st.integers(1, 70),
+    "subsampling": st.sampled_from(SUBSAMPLINGS),
+    "depth": st.sampled_from([8, 10, 16]),
+    "count": st.sampled_from([1, 3]),
+}
 
 
 def picture(width, height, subsampling, depth=8, count=3, seed=0):
@@ -31,13 +38,7 @@ def geometry(planes, *, full_range=False, rgb=False):
     return Geometry.of(planes, ColorTags(range=2 if full_range else 1, matrix=0 if rgb else 1))
 
 
-@given(
-    width=st.integers(1, 70),
-    height=st.integers(1, 70),
-    subsampling=st.sampled_from(SUBSAMPLINGS),
-    depth=st.sampled_from([8, 10, 16]),
-    count=st.sampled_from([1, 3]),
-)
+@given(**PICTURES)
 def test_unpacked_is_as_packed(width, height, subsampling, depth, count):
     pictures = [picture(width, height, subsampling, depth, count, seed) for seed in (0, 1)]
     found = unpack(pack(pictures, geometry(pictures[0])), geometry(pictures[0]))
@@ -63,14 +64,7 @@ def test_420_is_what_the_network_was_trained_on(size):
         np.testing.assert_array_equal(found, np.clip(np.rint(array + change[0]), 0, 255))
 
 
-@given(
-    width=st.integers(1, 70),
-    height=st.integers(1, 70),
-    subsampling=st.sampled_from(SUBSAMPLINGS),
-    depth=st.sampled_from([8, 10, 16]),
-    count=st.sampled_from([1, 3]),
-    full_range=st.booleans(),
-)
+@given(**PICTURES, full_range=st.booleans())
 def test_groups_of_channels_hold_the_same(width, height, subsampling, depth, count, full_range):
     planes = picture(width, height, subsampling, depth, count)
     layout = geometry(planes, full_range=full_range)
