@@ -1,5 +1,6 @@
 """File to file with a processor that changes nothing: everything but the encoder's loss stays."""
 
+import contextlib
 from fractions import Fraction
 from pathlib import Path
 
@@ -389,6 +390,14 @@ def test_rotation_and_tags_that_cannot_be_kept_are_named(clip, tmp_path):
     source = clip(Clip(rotation=90, frames=3, color=(2, 9, 16, 9)))
     result = clean_file(source, tmp_path / "out.ts", FakeProcessor(), FAST)
     assert result.warnings == (f"{source}: h264 in .ts keeps no rotation",)
+    plain = clip(Clip(rotation=90, frames=3))
+    result = clean_file(plain, tmp_path / "out.webm", FakeProcessor())
+    assert not [warning for warning in result.warnings if "rotation" in warning]
+    with (
+        contextlib.closing(FileSource(plain)) as before,
+        contextlib.closing(FileSource(tmp_path / "out.webm")) as after,
+    ):
+        assert before.info.display_matrix == after.info.display_matrix is not None
 
 
 TRANSPARENT = {
