@@ -41,27 +41,29 @@ class _Grouped:
         )
         self._groups = [*y.reshape(rows, 4, columns, 4).swapaxes(0, 1), _squares(u), _squares(v)]
         self._geometry = geometry
-        self._levels = Levels(geometry.bit_depth, geometry.full_range)
+        levels = Levels(geometry.bit_depth, geometry.full_range)
+        self._peak = levels.peak
+        self._offsets, self._scales = (each[::4] for each in channel_levels(levels))
 
     def write_features(self, out: np.ndarray) -> None:
-        offsets, scales = (each[::4] for each in channel_levels(self._levels))
-        for group, samples, offset, scale in zip(out, self._groups, offsets, scales, strict=True):
+        for group, samples, offset, scale in zip(
+            out, self._groups, self._offsets, self._scales, strict=True
+        ):
             np.subtract(samples, offset, out=group)
             group /= scale
 
     def corrected(self, residual: np.ndarray) -> Planes:
-        _, scales = channel_levels(self._levels)
         rows, columns = residual.shape[1:3]
         y = np.empty((rows, 4, columns, 4), self._geometry.dtype)
         u, v = (np.empty((rows, columns, 4), self._geometry.dtype) for _ in range(2))
         made = [*y.swapaxes(0, 1), u, v]
         for out, group, samples, scale in zip(
-            made, residual, self._groups, scales[::4], strict=True
+            made, residual, self._groups, self._scales, strict=True
         ):
             group *= scale
             group += samples
             np.rint(group, out=group)
-            np.clip(group, 0, self._levels.peak, out=group)
+            np.clip(group, 0, self._peak, out=group)
             out[...] = group
         whole = (y.reshape(4 * rows, 4 * columns), _from_squares(u), _from_squares(v))
         arrays = tuple(
