@@ -9,7 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 STAGES = ("capture", "inference", "output")
-_COUNTERS = ("frames_in", "frames_out", "frames_dropped", "decode_failures", "duration_s")
+_COUNTERS = (
+    *("frames_in", "frames_out", "frames_dropped", "frames_missing"),
+    *("decode_failures", "duration_s"),
+)
 
 
 class Histogram:
@@ -79,6 +82,7 @@ class RunStats:
         frames_in: Frames the source delivered, dropped ones included.
         frames_out: Frames the sink took.
         frames_dropped: Frames a live source delivered too fast; always 0 for a file.
+        frames_missing: About how many pictures a file should hold that are not in it.
         decode_failures: Pictures that could not be decoded; each was replaced by a repeat.
         frames_expected: The source's estimate of ``frames_in``, or None; for progress only.
         duration_s: From the end of the warm-up to now, or to the end of the run.
@@ -89,6 +93,7 @@ class RunStats:
     frames_in: int = 0
     frames_out: int = 0
     frames_dropped: int = 0
+    frames_missing: int = 0
     decode_failures: int = 0
     frames_expected: int | None = None
     duration_s: float = 0.0
@@ -134,6 +139,7 @@ class RunStats:
             "frames_in": self.frames_in,
             "frames_out": self.frames_out,
             "frames_dropped": self.frames_dropped,
+            "frames_missing": self.frames_missing,
             "decode_failures": self.decode_failures,
             "duration_s": _rounded(self.duration_s),
             "fps": _rounded(self.fps),

@@ -168,5 +168,6 @@ def _work(connection: Connection) -> None:
         except Exception:
             connection.send(Verdict("traceback", traceback.format_exc()))
         else:
-            word = "mended" if stats.decode_failures else "cleaned"
+            told = stats.decode_failures or stats.frames_missing
+            word = "mended" if told else "cleaned"
             connection.send(Verdict(word, frames=stats.frames_out))

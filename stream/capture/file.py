@@ -1,12 +1,14 @@
 """A recorded video as a source: every picture once, at its own time, in its own format.
 
 Decodes packet by packet, so that a damaged packet costs one picture: it is counted, and the last
-good picture is repeated in its place. A file that ends early ends there, counted as one failure.
+good picture is repeated in its place. A file that ends early ends there, and how many pictures
+should have followed is told.
 Owns the container; knows no encoder and no model.
 """
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from fractions import Fraction
@@ -29,6 +31,7 @@ from stream.capture.container import (
 from stream.capture.deinterlace import Deinterlacer
 from stream.capture.side_data import display_matrix, hdr_metadata, not_carried
 from stream.capture.timeline import Timeline
+from stream.capture.truncation import is_truncated
 from stream.errors import DecodeError, OpenError, SourceError
 from stream.frame import Discontinuity, Frame, StreamInfo
 from stream.pixel_format import as_flowing, color_tags, flowing_format, read_alpha, read_planes
@@ -41,16 +44,24 @@ class FileSource:
         path: The file.
         max_failures: Give up after this many packets in a row that cannot be decoded.
 
+    Attributes:
+        index: Of the next frame.
+        frames_missing: About how many the container promises that are not in it; known in the
+            end.
+
     Raises:
         OpenError: It cannot be opened, or holds no video.
     """
 
     def __init__(self, path: str | Path, *, max_failures: int = 30) -> None:
         self.decode_failures = 0
+        self.frames_missing = 0
         self._path = Path(path)
         self._max_failures = max_failures
         self._failures_in_a_row = 0
-        self.index = 0  # of the next frame
+        self.index = 0
+        self._reached = -math.inf  # the last packet's end, in units of the time base
+        self._in_damage = False
         self._container = open_container(self._path)
         try:
             self._stream = picture_stream(self._container, self._path)
@@ -95,6 +106,8 @@ class FileSource:
             yield self._frame(picture, place.pts, place.backwards)
             last = picture
         yield from self._repeat(last, self._timeline.rest())
+        if self._in_damage or self._is_truncated():
+            self.frames_missing += max(1, self._missing_before(self._promised_end()))
 
     def seek(self, pts: int) -> None:
         """Let `frames` begin at a keyframe about a second before ``pts``, if there is one.
@@ -110,6 +123,7 @@ class FileSource:
         except (av.FFmpegError, OSError, OverflowError) as error:
             raise SourceError(f"{self._path} cannot be searched ({reason(error)})") from error
         self._failures_in_a_row = 0
+        self._reached, self._in_damage = -math.inf, False
         self._timeline = Timeline(self._nominal_step())
         self._deinterlacer = Deinterlacer(self._stream)
         self._pictures = self._decode()
@@ -134,8 +148,7 @@ class FileSource:
     def _decode(self) -> Iterator[av.VideoFrame]:
         for packet in packets_of(self._container, [self._stream], self._count_damage):
             if not packet.is_discard:
-                unknown = packet.pts is None or self._shown_as_decoded
-                self._timeline.expect(packet.dts if unknown else packet.pts)
+                self._expect(packet)
             for picture in self._decode_one(packet):
                 yield from self._deinterlacer.push(picture)
         for picture in self._decode_one(None):
@@ -153,12 +166,44 @@ class FileSource:
             self._failures_in_a_row = 0
         return pictures
 
+    def _expect(self, packet: Packet[Stream]) -> None:
+        unknown = packet.pts is None or self._shown_as_decoded
+        pts = packet.dts if unknown else packet.pts
+        self._timeline.expect(pts)
+        if pts is None:
+            return
+        if self._in_damage:
+            self._in_damage = False
+            self.frames_missing += self._missing_before(pts)
+        self._reached = max(self._reached, pts + (packet.duration or self._nominal_step()))
+
+    def _missing_before(self, pts: float) -> int:
+        """How many pictures the time from what was read last up to ``pts`` has room for."""
+        if math.isinf(self._reached) or math.isinf(pts):
+            return 0
+        return max(0, round((pts - self._reached) / self._nominal_step()))
+
+    def _promised_end(self) -> float:
+        """The pts at which the video ends as the container has it, or infinity."""
+        duration_s, time_base = _duration_s(self._stream, self._container), self._stream.time_base
+        if duration_s is None or not time_base:
+            return math.inf
+        return (self._stream.start_time or 0) + duration_s / float(time_base)
+
+    def _is_truncated(self) -> bool:
+        try:
+            return self._path.is_file() and is_truncated(self._path)
+        except OSError as error:
+            raise SourceError(f"{self._path}: reading failed ({reason(error)})") from error
+
     def _count_damage(self) -> None:
         self.decode_failures += 1
+        self._in_damage = True
 
     def _count_failure(self, error: av.FFmpegError) -> None:
         self.decode_failures += 1
         self._failures_in_a_row += 1
+        self._in_damage = True  # of Matroska whole stretches may follow that nothing tells of
         self._timeline.miss()
         if self._failures_in_a_row > self._max_failures:
             raise DecodeError(

@@ -164,7 +164,7 @@ def _run(tasks: Sequence[Task], cleaner: Cleaner, options: argparse.Namespace) -
     print(_summary(tasks[0], result))
     if options.report:
         write_json(options.report, cleaner.report(result))
-    return 0
+    return 1 if result.stats.frames_missing else 0
 
 
 def _run_all(tasks: Sequence[Task], cleaner: Cleaner, options: argparse.Namespace) -> int:
@@ -190,7 +190,7 @@ def _run_all(tasks: Sequence[Task], cleaner: Cleaner, options: argparse.Namespac
         print(_table(outcomes, len(tasks)))
     if options.report:
         write_json(options.report, {"videos": entries})
-    return 1 if any(outcome.error for outcome in outcomes) else 0
+    return 1 if any(outcome.word in ("failed", "cut off") for outcome in outcomes) else 0
 
 
 def _summary(task: Task, result: CleanResult) -> str:
@@ -216,6 +216,6 @@ def _table(outcomes: Sequence[Outcome], planned: int) -> str:
         lines.append(f"{outcome.word:8}{figures:34}  {outcome.task.target}")
     counts = Counter(outcome.word for outcome in outcomes)
     counts["not begun"] = planned - len(outcomes)
-    words = ("done", "skipped", "failed", "not begun")
+    words = ("done", "cut off", "skipped", "failed", "not begun")
     parts = [f"{counts[word]} {word}" for word in words if counts[word]]
     return "\n".join([*lines, f"{planned} videos: {', '.join(parts)}"])

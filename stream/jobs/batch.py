@@ -41,8 +41,10 @@ class Outcome:
 
     @property
     def word(self) -> str:
-        """In one word."""
-        return "done" if self.result else "failed" if self.error else "skipped"
+        """In a word; `cut off` is a video that is done, but was not whole itself."""
+        if self.result:
+            return "cut off" if self.result.stats.frames_missing else "done"
+        return "failed" if self.error else "skipped"
 
 
 def tasks_of(inputs: Sequence[Path], output: Path, pattern: str | None = None) -> list[Task]:

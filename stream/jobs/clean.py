@@ -281,7 +281,12 @@ def _remarks(info: StreamInfo, stats: RunStats) -> list[str]:
     if stats.decode_failures:
         remarks.append(
             f"{info.name}: {stats.decode_failures} damaged places; the picture before each was "
-            "repeated, or the file ends there"
+            "repeated, or some are missing there"
+        )
+    if stats.frames_missing:
+        remarks.append(
+            f"{info.name} is cut off or damaged, frames missing from it: about "
+            f"{stats.frames_missing}; all that can be read was cleaned"
         )
     remarks += [f"{info.name}: its {words} cannot be kept" for words in info.not_carried]
     return remarks

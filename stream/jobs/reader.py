@@ -68,6 +68,11 @@ class Reader:
         return self._source.decode_failures
 
     @property
+    def frames_missing(self) -> int:
+        """So far; see `FileSource`."""
+        return self._source.frames_missing
+
+    @property
     def next_pts(self) -> int | None:
         """Of the picture that comes next, or None at the end."""
         return None if self._next is None else self._next.pts

@@ -54,7 +54,7 @@ def clean_segment(
         raise RuntimeError("there is no segment behind the end")
     index = plan.index_of(start)
     path = folder / plan.file_name(index)
-    burn_in = reader.last()
+    burn_in, missing_before = reader.last(), reader.frames_missing
 
     def counted(stats: RunStats) -> None:
         if on_progress and stats.frames_out > len(burn_in):
@@ -79,6 +79,7 @@ def clean_segment(
             f"{float(start * plan.info.time_base):.1f} s; choose another --codec"
         )
     stats = _without(stats, len(burn_in))
+    stats.frames_missing = reader.frames_missing - missing_before
     segment = Segment(
         name=path.name,
         size=path.stat().st_size,

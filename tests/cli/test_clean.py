@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from fractions import Fraction
 
 import av
 import cv2
@@ -431,3 +432,19 @@ def test_a_model_of_this_folder_is_named_so_that_other_machines_find_it(tmp_path
         options = _parser(["clean"]).parse_args(["clean", "in.mp4", "out.mp4", "--model", model])
         found += Cleaner(options, [])._make.args
     assert found == ["tiny", str(tmp_path / "other"), "absent"]
+
+
+def test_a_video_that_is_cut_off_is_cleaned_but_is_no_success(clip, tmp_path, capsys):
+    """Scripts delete what came out with exit code 0; frames of this one are lost."""
+    whole = clip(Clip(".mkv", width=64, height=48, time_base=Fraction(1, 1000), gaps=(40,)))
+    tapes, report = tmp_path / "tapes", tmp_path / "report.json"
+    tapes.mkdir()
+    (tapes / "cut.mkv").write_bytes(whole.read_bytes()[: whole.stat().st_size * 3 // 4])
+    cut, out = str(tapes / "cut.mkv"), tmp_path / "out.mkv"
+    assert main(["clean", cut, str(out), "--strength", "0", "--report", str(report)]) == 1
+    assert "cut.mkv is cut off or damaged" in capsys.readouterr().err
+    missing = json.loads(report.read_text())["frames_missing"]
+    assert len(pts_of(out)) + missing == 24
+    assert main(["clean", str(tapes), str(tmp_path / "all"), "--strength", "0"]) == 1
+    assert "1 videos: 1 cut off" in capsys.readouterr().out
+    assert len(pts_of(tmp_path / "all" / "cut.mkv")) + missing == 24

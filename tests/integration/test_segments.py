@@ -201,6 +201,26 @@ def test_damage_in_a_later_segment_is_repeated_and_counted_once(clip, tmp_path):
     assert result.stats.decode_failures == 2
 
 
+@pytest.mark.parametrize("share", [0.6, 0.9])
+def test_what_a_truncated_file_lacks_is_told_also_after_a_resume(share, clip, tmp_path):
+    spec = small(".mkv", time_base=MILLI, gaps=(40,), frames=60, options=GOP)
+    raw = clip(spec).read_bytes()
+    source, target = tmp_path / "in.mkv", tmp_path / "out.mkv"
+    source.write_bytes(raw[: int(len(raw) * share)])
+
+    def fail(stats):
+        if stats.frames_out == 14:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        clean_file(source, target, FakeProcessor(), HALF, on_progress=fail)
+    result = clean_file(source, target, FakeProcessor(), HALF)
+    there = len(times(source))
+    assert len(times(target)) == result.stats.frames_out == there < 60
+    assert abs(result.stats.frames_missing - (60 - there)) <= 1
+    assert "cut off" in result.warnings[-1]
+
+
 def test_an_encoder_that_moves_times_is_found_out(clip, tmp_path, monkeypatch):
     from stream.jobs import segment
 

@@ -35,6 +35,7 @@ def test_report_has_the_keys_scripts_rely_on():
         "frames_in",
         "frames_out",
         "frames_dropped",
+        "frames_missing",
         "decode_failures",
         "duration_s",
         "fps",
