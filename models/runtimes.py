@@ -6,9 +6,11 @@ deblurs a camera at home does not expect that. TensorFlow and MNN write lines th
 
 import importlib
 import os
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,7 +31,8 @@ def load_keras() -> None:
     """Import what Keras computes with; TensorFlow unless KERAS_BACKEND names another."""
     if os.environ.get("KERAS_BACKEND", "tensorflow") == "tensorflow":
         tensorflow()
-    importlib.import_module("keras")
+    with _interrupts_held():
+        importlib.import_module("keras")
 
 
 def available_cores() -> int:
@@ -40,7 +43,8 @@ def available_cores() -> int:
 def onnx_session(model: str | bytes) -> Any:
     """An ONNX Runtime session of a file or of its content, on the CPU."""
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read by 1.29 and later; not on Windows
-    onnxruntime = importlib.import_module("onnxruntime")
+    with _interrupts_held():
+        onnxruntime = importlib.import_module("onnxruntime")
     onnxruntime.disable_telemetry_events()  # on Windows
     return onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
 
@@ -48,7 +52,8 @@ def onnx_session(model: str | bytes) -> Any:
 def openvino() -> Any:
     """The OpenVINO package."""
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
-    return importlib.import_module("openvino")
+    with _interrupts_held():
+        return importlib.import_module("openvino")
 
 
 class MnnSession:
@@ -144,10 +149,35 @@ def _silently(name: str, begin: Callable[[Any], object] = lambda package: None) 
     """A package, imported and begun with what it writes kept aside, the first time."""
     if name in sys.modules:
         return importlib.import_module(name)
-    with native_output_aside():
+    with _interrupts_held(), native_output_aside():
         package = importlib.import_module(name)
         begin(package)
     return package
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Let SIGINT and SIGTERM wait while a library is imported, and take effect right after.
+
+    A KeyboardInterrupt between the halves of TensorFlow is swallowed there, becomes an ImportError,
+    or ends the process in C++. Python runs signal handlers on the main thread only.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    held: list[int] = []
+    previous = {
+        number: signal.signal(number, lambda number, frame: held.append(number))
+        for number in (signal.SIGINT, signal.SIGTERM)
+        if signal.getsignal(number) is not None  # set by a program in C that we are part of
+    }
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+        for late in held[:1]:
+            signal.raise_signal(late)
 
 
 @contextmanager

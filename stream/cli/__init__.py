@@ -7,6 +7,7 @@ imported when the command runs, so that `deblur --help` needs no TensorFlow.
 import argparse
 import importlib
 import io
+import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -37,10 +38,30 @@ COMMANDS = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit code; usage errors raise SystemExit(2)."""
     argv = sys.argv[1:] if argv is None else argv
+    previous = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        try:
+            return _run(argv)
+        finally:
+            if sys.stdout:  # none under pythonw
+                sys.stdout.flush()
+    except KeyboardInterrupt:
+        if "--debug" in argv:
+            raise
+        print("deblur: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:  # as in `deblur models | head -1`: nobody reads any more
+        # Python would try to write the rest once more as it ends, and complain
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def _run(argv: Sequence[str]) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # file names may be anything
     options = _parser(argv).parse_args(argv)
-    previous = signal.signal(signal.SIGTERM, _interrupt)
     try:
         run: Callable[[argparse.Namespace], int] = _module(options.command).run
         return run(options)
@@ -49,13 +70,6 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         print(f"deblur: {' '.join(str(error).split())}", file=sys.stderr)
         return FAILED
-    except KeyboardInterrupt:
-        if options.debug:
-            raise
-        print("deblur: interrupted", file=sys.stderr)
-        return INTERRUPTED
-    finally:
-        signal.signal(signal.SIGTERM, previous)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

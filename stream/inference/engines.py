@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Literal
 
 from models.image_model import is_image_model
-from models.runtimes import tensorflow
+from models.runtimes import load_keras
 from stream.errors import ModelError
 from stream.inference.device import Compute, Device, Precision, choose
 from stream.inference.engine import Engine
@@ -51,7 +51,7 @@ def open_engine(
         simple = choose(device, precision) == Compute("cpu", "float32")
         runtime = "mnn" if simple else "tensorflow"
     if runtime == "tensorflow":
-        tensorflow()
+        load_keras()
         from stream.inference.keras_engine import KerasEngine
 
         return TiledEngine(KerasEngine(model, choose(device, precision)))

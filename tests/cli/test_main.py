@@ -1,4 +1,5 @@
 import os
+import signal
 import subprocess
 import sys
 
@@ -149,6 +150,61 @@ def test_a_name_that_is_no_text_is_printed_all_the_same(clip, tmp_path):
     )
     assert (result.returncode, result.stderr) == (0, "")
     assert "caf\\udce9.mp4: exists, would be skipped" in result.stdout
+
+
+HALF_IMPORTED = """
+import os, signal
+try:
+    os.kill(os.getpid(), signal.SIGINT)
+    sum(range(1000))
+except KeyboardInterrupt:  # as TensorFlow's own parts do
+    raise ImportError("half a library")
+class config:
+    list_physical_devices = list
+"""
+
+
+def test_ctrl_c_during_the_import_of_tensorflow_takes_effect_after_it(tmp_path):
+    (tmp_path / "tensorflow.py").write_text(HALF_IMPORTED)
+    result = subprocess.run(
+        [sys.executable, "-m", "stream", "bench"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        cwd=tmp_path,
+    )
+    assert (result.returncode, result.stderr) == (130, "deblur: interrupted\n")
+
+
+def test_ctrl_c_while_a_command_is_imported_is_one_line(capsys, monkeypatch):
+    def interrupted(command):
+        os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr("stream.cli._module", interrupted)
+    assert main(["clean", "--help"]) == 130
+    assert capsys.readouterr().err == "deblur: interrupted\n"
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("argv", [["models"], ["clean", "in.mp4", "out.mp4"]])
+def test_nobody_reading_the_output_is_no_traceback(argv, unbuffered, clip, tmp_path):
+    (tmp_path / "in.mp4").write_bytes(clip(Clip(frames=3)).read_bytes())
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "wb") as closed:
+        result = subprocess.run(
+            [sys.executable, "-m", "stream", *argv],
+            stdout=closed,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            check=False,
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONUNBUFFERED": unbuffered},
+        )
+    assert (result.returncode, result.stderr) == (1, "")
+    assert (tmp_path / "out.mp4").exists() is (argv[0] == "clean")
 
 
 def test_debug_shows_the_traceback(tmp_path):
