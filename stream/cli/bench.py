@@ -7,7 +7,7 @@ from typing import Any
 
 from models.runtimes import tensorflow
 from stream.cli.arguments import add_compute, add_model, positive_int, size
-from stream.cli.report import write_json, write_text
+from stream.cli.report import require_writable, write_json, write_text
 from stream.errors import OpenError, SinkError
 
 STREAMS = (1, 2, 4, 8)
@@ -57,6 +57,7 @@ def run(options: argparse.Namespace) -> int:
         raise SinkError("--plot needs --pairs: quality is one of its axes")
     if options.peer and not options.pairs:
         raise SinkError("--peer needs --pairs to score the other model on")
+    require_writable(options.json, options.plot)
     if options.baseline and not options.baseline.is_file():
         raise OpenError(f"{options.baseline} does not exist")
     tensorflow()  # the ceiling is measured on it too

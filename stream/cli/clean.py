@@ -8,11 +8,12 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 from stream.cli.arguments import Options, add_compute, add_model, add_strength, share, time
 from stream.cli.cleaner import PREVIEW_S, Cleaner
 from stream.cli.dry_run import dry_run
-from stream.cli.report import duration_text, size_text, write_json
+from stream.cli.report import duration_text, require_writable, size_text, write_json
 from stream.jobs import CleanResult, Outcome, Task, View, clean_all, is_batch, tasks_of
 from stream.stills import is_there, size_of
 
@@ -139,6 +140,7 @@ def _add_cluster(group: Options) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Clean one video, or several; report counts and timings if asked."""
+    require_writable(options.report)
     tasks = tasks_of(options.input, options.output, options.pattern)
     with closing(Cleaner(options, tasks)) as cleaner:
         if not is_batch(options.input):
@@ -161,9 +163,9 @@ def _run(tasks: Sequence[Task], cleaner: Cleaner, options: argparse.Namespace) -
     if is_batch(options.input):
         return _run_all(tasks, cleaner, options)
     result = cleaner.clean(tasks[0])
-    print(_summary(tasks[0], result))
     if options.report:
         write_json(options.report, cleaner.report(result))
+    print(_summary(tasks[0], result))
     return 1 if result.stats.frames_missing else 0
 
 
@@ -174,23 +176,31 @@ def _run_all(tasks: Sequence[Task], cleaner: Cleaner, options: argparse.Namespac
     try:
         for outcome in clean_all(tasks, cleaner.clean, overwrite=options.overwrite):
             outcomes.append(outcome)
-            task, entry = outcome.task, {}
+            entries.append(_entry(outcome, cleaner))
             if outcome.error:
                 if options.debug:
                     raise outcome.error
-                message = " ".join(str(outcome.error).split())
-                print(f"deblur: {message}", file=sys.stderr)
-                entry = {"error": message}
+                print(f"deblur: {entries[-1]['error']}", file=sys.stderr)
             elif outcome.result:
-                entry = cleaner.report(outcome.result)
-                print(_summary(task, outcome.result))
-            names = {"input": str(task.source), "output": str(task.target), "result": outcome.word}
-            entries.append(names | entry)
+                print(_summary(outcome.task, outcome.result))
     finally:  # whatever ended it, what was done is told
+        if options.report:
+            rest = [_planned(task, "not begun") for task in tasks[len(entries) :]]
+            write_json(options.report, {"videos": entries + rest})
         print(_table(outcomes, len(tasks)))
-    if options.report:
-        write_json(options.report, {"videos": entries})
     return 1 if any(outcome.word in ("failed", "cut off") for outcome in outcomes) else 0
+
+
+def _entry(outcome: Outcome, cleaner: Cleaner) -> dict[str, Any]:
+    """What a report says of a video."""
+    entry = _planned(outcome.task, outcome.word)
+    if outcome.error:
+        return entry | {"error": " ".join(str(outcome.error).split())}
+    return entry | (cleaner.report(outcome.result) if outcome.result else {})
+
+
+def _planned(task: Task, word: str) -> dict[str, Any]:
+    return {"input": str(task.source), "output": str(task.target), "result": word}
 
 
 def _summary(task: Task, result: CleanResult) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from models.runtimes import load_keras
-from stream.cli.report import write_json
+from stream.cli.report import require_writable, write_json
 
 if TYPE_CHECKING:
     from models.evaluation.clips import Clip
@@ -42,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print a table per model, a line per clip and their mean; write JSON and a sheet if asked."""
+    require_writable(options.json, options.sheet)
     load_keras()
     from models.evaluation.clips import find_clips, pair_clips
     from models.evaluation.sheet import draw_sheet, worst_crops

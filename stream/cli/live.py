@@ -20,7 +20,7 @@ from stream.capture.address import KINDS, SourceOptions, source_of
 from stream.capture.camera import cameras
 from stream.capture.screen import screens
 from stream.cli.arguments import add_compute, add_strength, positive_float, rate, size
-from stream.cli.report import ProgressLine, write_json
+from stream.cli.report import ProgressLine, require_writable, write_json
 from stream.errors import OpenError
 from stream.frame import Discontinuity
 from stream.inference.overload import Level, OverloadControl, Step, levels_of
@@ -98,6 +98,7 @@ def run(options: argparse.Namespace) -> int:
         return DONE
     if options.source is None:
         raise OpenError(f"SOURCE is missing: give {KINDS}")
+    require_writable(options.report)
     open_source = source_of(
         options.source,
         SourceOptions(
@@ -137,21 +138,29 @@ def run(options: argparse.Namespace) -> int:
         on_idle=window.tend if window else None,
         capacity=RECORDED_FRAMES if _only_recorded(options) else WATCHED_FRAMES,
     )
+
+    def tell() -> None:
+        if options.report:
+            report = pipeline.stats.report() | {
+                "source": source.info.name,
+                "reconnects": getattr(source, "reconnects", 0),
+                **models.report(),
+                "overload": control.report(),
+                "outputs": tee.report(),
+            }
+            write_json(options.report, report)
+        print(_summary(pipeline.stats))
+
     try:
         with ending.of(pipeline):
-            stats = pipeline.run()
-    finally:
+            pipeline.run()
+    except BaseException:
         progress.close()
-    report = stats.report() | {
-        "source": source.info.name,
-        "reconnects": getattr(source, "reconnects", 0),
-        **models.report(),
-        "overload": control.report(),
-        "outputs": tee.report(),
-    }
-    print(_summary(stats))
-    if options.report:
-        write_json(options.report, report)
+        if pipeline.stats.frames_out:
+            tell()
+        raise
+    progress.close()
+    tell()
     if tee.failed:
         return FAILED
     return INTERRUPTED if ending.interrupted else DONE

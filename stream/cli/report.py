@@ -3,7 +3,8 @@
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -121,9 +122,28 @@ def write_json(path: Path, values: Any) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Write a file, whole or not at all; SinkError if it can't be."""
-    partial = path.with_name(f".{path.name}.part")
-    try:
+    with _unfinished(path) as partial:
         partial.write_text(text, encoding="utf-8")
         partial.replace(path)
+
+
+def require_writable(*paths: Path | None) -> None:
+    """Let a file that is for the end of a run fail now; leaves nothing behind. Raises SinkError."""
+    for path in filter(None, paths):
+        with _unfinished(path) as partial:
+            partial.touch()
+
+
+@contextmanager
+def _unfinished(path: Path) -> Iterator[Path]:
+    """Where to write a file before it gets its name; nothing is left there."""
+    if path.exists() and not path.is_file():
+        raise SinkError(f"{path} can't be written: it is a folder or device; name a file")
+    partial = path.with_name(f".{path.name}.part")
+    try:
+        yield partial
     except OSError as error:
         raise SinkError(f"{path} can't be written: {error.strerror or error}") from error
+    finally:
+        with suppress(OSError):
+            partial.unlink()

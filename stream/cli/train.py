@@ -7,6 +7,7 @@ from pathlib import Path
 from models.errors import TrainingError
 from models.runtimes import load_keras
 from stream.cli.arguments import positive_int
+from stream.cli.report import require_writable
 
 PREVIEWED, DRAWN, PREVIEW_PX = 36, 12, 192
 """Clips that the preview's figures come from, those of them on its sheet, and their side."""
@@ -112,6 +113,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _preview(options: argparse.Namespace) -> int:
+    require_writable(options.preview)
     from models.training.material import Material
     from models.training.pool import PoolSettings
     from models.training.preview import SHOWN_FRAMES, draw_sheet, statistics

@@ -156,6 +156,26 @@ def test_an_output_that_fails_midway_is_reported_and_the_rest_goes_on(live, tmp_
     assert "a.ts has failed, the rest goes on: no space left" in said.err
 
 
+def test_a_run_whose_last_output_fails_is_reported_all_the_same(live, tmp_path, monkeypatch):
+    from stream.errors import SinkError
+    from stream.output.live_video import LiveVideo
+
+    write = LiveVideo.write
+
+    def failing(self, frame):
+        if frame.index > 5:
+            raise SinkError("no space left")
+        write(self, frame)
+
+    monkeypatch.setattr(LiveVideo, "write", failing)
+    code, report, said = live("test:160x120@20", "--out", str(tmp_path / "a.ts"))
+    assert code == 1
+    assert report["frames_out"] > 5
+    assert report["outputs"][0]["error"] == "no space left"
+    assert "captured" in said.out
+    assert said.err.endswith("deblur: no output is left\n")
+
+
 @pytest.mark.parametrize(
     ("argv", "says"),
     [

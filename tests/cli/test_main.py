@@ -98,6 +98,19 @@ def test_wrong_usage_exits_with_2(argv, capsys):
         (["train", "--data", "."], "--out is missing"),
         (["train", "--data", ".", "--out", "run", "--model", "huge"], "no model 'huge'"),
         (["bench", "--model", "none.npz"], "no model 'none.npz'"),
+        *(
+            ([*argv, path], f"{path} can't be written: {why}")
+            for argv in (
+                ["clean", "in.mp4", "out.mp4", "--report"],
+                ["live", "test:", "--null", "--report"],
+                ["bench", "--json"],
+                ["bench", "--pairs", "blur", "sharp", "--plot"],
+                ["eval", "--blur", "blur", "--sharp", "sharp", "--json"],
+                ["eval", "--blur", "blur", "--sharp", "sharp", "--sheet"],
+                ["train", "--data", ".", "--preview"],
+            )
+            for path, why in (("none/a", "No such file"), (".", "it is a folder"))
+        ),
     ],
 )
 def test_a_failure_is_one_line_and_exits_with_1(argv, says, capsys, tmp_path, monkeypatch):
