@@ -8,7 +8,6 @@ Owns the container; knows no encoder and no model.
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Iterator
 from fractions import Fraction
@@ -48,6 +47,7 @@ class FileSource:
         index: Of the next frame.
         frames_missing: About how many the container promises that are not in it; known in the
             end.
+        end: The pts at which the last picture ends; known in the end.
 
     Raises:
         OpenError: It cannot be opened, or holds no video.
@@ -60,7 +60,8 @@ class FileSource:
         self._max_failures = max_failures
         self._failures_in_a_row = 0
         self.index = 0
-        self._reached = -math.inf  # the last packet's end, in units of the time base
+        self.end = 0
+        self._reached: int | None = None  # the pts at which what was read ends
         self._in_damage = False
         self._container = open_container(self._path)
         try:
@@ -105,9 +106,17 @@ class FileSource:
             yield from self._repeat(last, place.lost)
             yield self._frame(picture, place.pts, place.backwards)
             last = picture
-        yield from self._repeat(last, self._timeline.rest())
+        rest = self._timeline.rest()
+        yield from self._repeat(last, rest)
+        promised = self._promised_end()
         if self._in_damage or self._is_truncated():
-            self.frames_missing += max(1, self._missing_before(self._promised_end()))
+            self.frames_missing += max(1, self._missing_before(promised))
+            promised = None
+        shown = rest[-1] if rest else place.pts
+        self.end = shown + (last.duration or self._nominal_step())
+        # of reordered pictures MP4 has no durations, but it has the length of the whole
+        if promised and promised > shown and "mp4" in self._container.format.name:
+            self.end = promised
 
     def seek(self, pts: int) -> None:
         """Let `frames` begin at a keyframe about a second before ``pts``, if there is one.
@@ -123,7 +132,7 @@ class FileSource:
         except (av.FFmpegError, OSError, OverflowError) as error:
             raise SourceError(f"{self._path} cannot be searched ({reason(error)})") from error
         self._failures_in_a_row = 0
-        self._reached, self._in_damage = -math.inf, False
+        self._reached, self._in_damage = None, False
         self._timeline = Timeline(self._nominal_step())
         self._deinterlacer = Deinterlacer(self._stream)
         self._pictures = self._decode()
@@ -175,20 +184,21 @@ class FileSource:
         if self._in_damage:
             self._in_damage = False
             self.frames_missing += self._missing_before(pts)
-        self._reached = max(self._reached, pts + (packet.duration or self._nominal_step()))
+        end = pts + (packet.duration or self._nominal_step())
+        self._reached = end if self._reached is None else max(self._reached, end)
 
-    def _missing_before(self, pts: float) -> int:
+    def _missing_before(self, pts: int | None) -> int:
         """How many pictures the time from what was read last up to ``pts`` has room for."""
-        if math.isinf(self._reached) or math.isinf(pts):
+        if pts is None or self._reached is None:
             return 0
         return max(0, round((pts - self._reached) / self._nominal_step()))
 
-    def _promised_end(self) -> float:
-        """The pts at which the video ends as the container has it, or infinity."""
+    def _promised_end(self) -> int | None:
+        """The pts at which the video ends, as the container has it."""
         duration_s, time_base = _duration_s(self._stream, self._container), self._stream.time_base
         if duration_s is None or not time_base:
-            return math.inf
-        return (self._stream.start_time or 0) + duration_s / float(time_base)
+            return None
+        return (self._stream.start_time or 0) + round(duration_s / time_base)
 
     def _is_truncated(self) -> bool:
         try:
@@ -268,7 +278,7 @@ class FileSource:
             start_pts=self._pts(picture) or 0,
             frame_rate=rate,
             frames_estimate=estimate,
-            duration_s=duration_s,
+            duration_s=None if duration_s is None else float(duration_s),
             codec=stream.codec_context.codec.canonical_name,
             color=color_tags(picture),
             sample_aspect_ratio=stream.sample_aspect_ratio or None,
@@ -278,7 +288,7 @@ class FileSource:
         )
 
 
-def _duration_s(stream: VideoStream, container: InputContainer) -> float | None:
+def _duration_s(stream: VideoStream, container: InputContainer) -> Fraction | None:
     if stream.duration and stream.time_base:
-        return float(stream.duration * stream.time_base)
-    return float(Fraction(container.duration, av.time_base)) if container.duration else None
+        return stream.duration * stream.time_base
+    return Fraction(container.duration, av.time_base) if container.duration else None

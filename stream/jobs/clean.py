@@ -253,6 +253,7 @@ def _join(
             info,
             window,
             reorder=max(segment.reorder for segment in segments),
+            end=segments[-1].end,
             shown_as=target,
         )
         work.journal.add_joined(Joined(file_id(path), tuple(warnings)))

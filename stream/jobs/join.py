@@ -49,7 +49,8 @@ def join(
     info: StreamInfo,
     window: Window = WHOLE,
     *,
-    reorder: int = 0,
+    reorder: int,
+    end: int,
     shown_as: Path | None = None,
 ) -> list[str]:
     """Write ``target`` from cleaned ``segments``, in order, and the rest of ``source``.
@@ -61,6 +62,7 @@ def join(
         info: The source's video, or the part of it that is in the segments.
         window: The part of the rest that is copied.
         reorder: How many places pictures are decoded before they are shown, at most.
+        end: The pts at which the last picture of the source ends.
         shown_as: How errors name the target.
 
     Returns:
@@ -74,7 +76,8 @@ def join(
     try:
         with ExitStack() as stack:
             original = stack.enter_context(open_container(source))
-            reel = stack.enter_context(contextlib.closing(Reel(segments, reorder)))
+            last = (end + shift_in_segments(info)) * info.time_base
+            reel = stack.enter_context(contextlib.closing(Reel(segments, reorder, last)))
             muxer = open_muxer(target, container_format(target), info)
             stack.enter_context(_completed(muxer))
             video = picture_stream(original, source)

@@ -35,6 +35,7 @@ class Segment:
         reorder: See `stream.jobs.reel.reorder_depth`.
         marks: Of the last pictures of the source up to its end.
         next_pts: Of the picture behind it, or None where the source ends.
+        end: The pts at which its last picture ends.
         frames: How many pictures it holds.
     """
 
@@ -43,6 +44,7 @@ class Segment:
     reorder: int
     marks: tuple[Mark, ...]
     next_pts: int | None
+    end: int
     frames: int
 
 

@@ -27,8 +27,7 @@ burn-in 0.46 and 25; 1 frame 0.12 and 4; 2 frames 0.04 and 1; 4 frames 0.006 and
 and 1. A model that forgets slower needs more.
 """
 
-# MP4 and MOV came back with every pts, dts and the last duration exactly, from every time base
-# tried; NUT loses dts and durations. MOV is for ProRes, Matroska for VP8 and transparent VP9: it
+# MP4 and MOV came back with every pts and dts exactly, from every time base tried; NUT loses dts. MOV is for ProRes, Matroska for VP8 and transparent VP9: it
 # counts in 1/1000 s, as their files do.
 _FORMATS = ("mp4", "mov", "matroska")
 _MATROSKA_UNIT = Fraction(1, 1000)

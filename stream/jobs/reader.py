@@ -49,6 +49,7 @@ class Reader:
         self._frames: Iterator[Frame] = self._source.frames()
         self._last: deque[Frame] = deque(maxlen=keep)
         self._next: Frame | None = None
+        self._following: int | None = None  # pts of what comes next, wanted or not
         with contextlib.ExitStack() as stack:
             stack.callback(self.close)
             if start is None:
@@ -76,6 +77,12 @@ class Reader:
     def next_pts(self) -> int | None:
         """Of the picture that comes next, or None at the end."""
         return None if self._next is None else self._next.pts
+
+    @property
+    def end(self) -> int:
+        """The pts at which the picture before the next one ends."""
+        following = self._source.end if self._following is None else self._following
+        return int(min(following, self._end))
 
     @property
     def position(self) -> int:
@@ -179,6 +186,7 @@ class Reader:
 
     def _advance(self) -> None:
         frame = next(self._frames, None)
+        self._following = None if frame is None else frame.pts
         self._next = frame if frame is not None and frame.pts < self._end else None
 
 

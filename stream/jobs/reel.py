@@ -1,4 +1,4 @@
-"""Cleaned segments as one stream of packets, in decoding order, with dts that fit each other.
+"""Cleaned segments as one stream of packets, in decoding order, with times that fit each other.
 
 Every encoder starts its dts somewhere before its first pts, so the dts of neighbouring segments
 may overlap. They are given anew for the whole: packet ``i`` gets the pts of the picture shown
@@ -8,6 +8,7 @@ may overlap. They are given anew for the whole: packet ``i`` gets the pts of the
 from __future__ import annotations
 
 import heapq
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -26,14 +27,16 @@ class Reel:
     Args:
         segments: Files in order of time, at least one.
         reorder: How many places pictures are decoded before they are shown, at most.
+        end: Seconds at which the last picture ends, as time is counted in the segments.
 
     Raises:
         OpenError: A segment is damaged.
     """
 
-    def __init__(self, segments: Sequence[Path], reorder: int) -> None:
+    def __init__(self, segments: Sequence[Path], reorder: int, end: Fraction) -> None:
         self._segments = segments
         self._reorder = reorder
+        self._end = end
         self._first = open_container(segments[0])
 
     @property
@@ -47,7 +50,7 @@ class Reel:
         Raises:
             JobError: The segments are of different encodings.
         """
-        yield from in_order(self._read(), self._reorder)
+        yield from in_order(self._read(), self._reorder, self._end)
 
     def close(self) -> None:
         """Close the first segment; the others are closed when read."""
@@ -64,23 +67,63 @@ class Reel:
                 yield from _packets(segment)
 
 
-def in_order(packets: Iterable[Packet[Stream]], reorder: int) -> Iterator[Packet[Stream]]:
-    """Give packets in decoding order the dts that the order of their pts allows.
+def in_order(
+    packets: Iterable[Packet[Stream]], reorder: int, end: Fraction
+) -> Iterator[Packet[Stream]]:
+    """Give packets in decoding order the dts that the order of their pts allows, and durations.
+
+    A picture lasts until the next one: MP4 keeps no durations of reordered pictures, and encoders
+    give theirs in the order of decoding, or none.
 
     Args:
         packets: The first one has the least pts.
         reorder: At least that of `reorder_depth`.
+        end: Seconds at which the last picture shown ends.
     """
-    waiting: list[int] = []
+    to_show: list[int] = []
+    shown: int | None = None
+    durations: dict[int, int] = {}
+    waiting: deque[Packet[Stream]] = deque()
+    lead = 0  # by which decoding begins before the first picture is shown
+
+    def show() -> int:
+        nonlocal shown
+        pts = heapq.heappop(to_show)
+        if shown is not None:
+            durations[shown] = pts - shown
+        shown = pts
+        return pts
+
     for number, packet in enumerate(packets):
         pts = packet.pts or 0
-        heapq.heappush(waiting, pts)
+        heapq.heappush(to_show, pts)
         if number < reorder:  # before anything is shown: the encoder's own, if early enough
-            limit = waiting[0] - (reorder - number)
+            limit = to_show[0] - (reorder - number)
             packet.dts = limit if packet.dts is None else min(packet.dts, limit)
         else:
-            packet.dts = heapq.heappop(waiting)
-        yield packet
+            packet.dts = show()
+        if not number:
+            lead = pts - packet.dts
+        waiting.append(packet)
+        while waiting and (waiting[0].pts or 0) in durations:
+            yield _lasting(waiting.popleft(), durations)
+    while to_show:
+        show()
+    if shown is None:
+        return
+    ends = max(shown + 1, round(end / waiting[0].time_base))
+    durations[shown] = ends - shown
+    # MP4's reader takes the time from first to last dts for the length, if that is shorter
+    last, pts = waiting[-1], waiting[-1].pts or 0
+    last.dts = max(last.dts or 0, pts - lead)
+    durations[pts] = max(durations[pts], ends - lead - last.dts)
+    for packet in waiting:
+        yield _lasting(packet, durations)
+
+
+def _lasting(packet: Packet[Stream], durations: dict[int, int]) -> Packet[Stream]:
+    packet.duration = durations.pop(packet.pts or 0)
+    return packet
 
 
 def reorder_depth(times: Sequence[Fraction]) -> int:

@@ -86,6 +86,7 @@ def clean_segment(
         reorder=reorder_depth(times),
         marks=tuple(reader.marks()),
         next_pts=reader.next_pts,
+        end=reader.end,
         frames=stats.frames_out,
     )
     return segment, stats

@@ -371,4 +371,4 @@ def test_segments_of_another_encoding_are_not_joined(clip, tmp_path):
     info = clean.Reader(source, 1)
     info.close()
     with pytest.raises(JobError, match="does not fit"):
-        clean.join(paths, source, tmp_path / "out.mp4", info.info)
+        clean.join(paths, source, tmp_path / "out.mp4", info.info, reorder=2, end=2048)

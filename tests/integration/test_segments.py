@@ -11,7 +11,7 @@ from fakes import Averaging, FakeProcessor
 
 from stream.capture.file import FileSource
 from stream.errors import JobError
-from stream.jobs import CleanOptions, clean, clean_file
+from stream.jobs import CleanOptions, Excerpt, clean, clean_file
 from stream.jobs.plan import BURN_IN, Plan, make_plan
 from stream.jobs.reader import Reader
 from stream.jobs.reel import in_order, reorder_depth
@@ -264,7 +264,7 @@ def test_a_plan_is_arithmetic(clip):
         ([0, 40, 80], [0, 40, 80], [0, 40, 80]),
         ([0, 120, 40, 80, 160], [-40, 0, 40, 80, 120], [-40, 0, 40, 80, 120]),
         # the second segment's own dts begin before the first one's end
-        ([0, 1, 100, 2, 50, 150], [0, 1, -98, -48, 50, 100], [-1, 0, 1, 2, 50, 100]),
+        ([0, 1, 100, 2, 50, 150], [0, 1, -98, -48, 50, 100], [-1, 0, 1, 2, 50, 149]),
         ([0, 2, 1], [None] * 3, [-1, 0, 1]),
     ],
 )
@@ -272,8 +272,44 @@ def test_decode_times_are_given_anew(pts, own, dts):
     made = []
     for time, early in zip(pts, own, strict=True):
         packet = av.Packet(b"x")
-        packet.pts, packet.dts = time, early
+        packet.pts, packet.dts, packet.time_base = time, early, MILLI
         made.append(packet)
     depth = reorder_depth([Fraction(time) for time in pts])
-    assert [packet.dts for packet in in_order(made, depth)] == dts
+    end = max(pts) + 25
+    assert [packet.dts for packet in in_order(made, depth, end * MILLI)] == dts
     assert all(packet.dts <= packet.pts for packet in made)
+    behind = dict(itertools.pairwise([*sorted(pts), end]))
+    assert [packet.pts + packet.duration for packet in made[:-1]] == [behind[t] for t in pts[:-1]]
+    assert max(packet.pts + packet.duration for packet in made) == end
+
+
+@pytest.mark.parametrize("gaps", [(512,) * 39 + (12800,), (512, 300, 1111, 2000)])
+@pytest.mark.parametrize(
+    ("suffix", "codec"),
+    [
+        (".mp4", "libx264"),
+        (".mp4", "libx265"),
+        (".mp4", "vp9"),
+        (".mp4", "av1"),
+        (".mov", "prores"),
+    ],
+)
+def test_the_last_picture_lasts_as_long_as_it_did(suffix, codec, gaps, clip, tmp_path):
+    """Encoders that reorder pictures shuffle their durations, and VP9's and AV1's forget them."""
+    layout = "yuv422p10le" if codec == "prores" else "yuv420p"
+    spec = small(gaps=gaps, options=(("bf", "0"), ("preset", "ultrafast")), pixel_format=layout)
+    source, target = clip(spec), tmp_path / f"out{suffix}"
+    options = EncoderOptions(codec=codec, preset="medium" if codec.startswith("libx26") else None)
+    clean_file(source, target, FakeProcessor(), CleanOptions(options, segment_s=Fraction(1, 2)))
+    assert length(target) == length(source)
+    assert times(target) == times(source)
+    part = tmp_path / f"part{suffix}"
+    excerpt = Excerpt(None, times(source)[20] + Fraction(1, 1000))
+    clean_file(source, part, FakeProcessor(), CleanOptions(options, excerpt=excerpt))
+    assert abs(length(part) - times(source)[20] - Fraction(1, 1000)) < Fraction(1, 5000)
+
+
+def length(path):
+    with av.open(str(path)) as container:
+        video = container.streams.video[0]
+        return video.duration * video.time_base

@@ -14,6 +14,7 @@ def segment(number):
         reorder=2,
         marks=((number, 7), (number + 1, 8)),
         next_pts=None if number == 2 else number + 2,
+        end=number + 2,
         frames=number,
     )
 
