@@ -76,6 +76,12 @@ def color_tags(picture: av.VideoFrame) -> ColorTags:
     return replace(tags, matrix=2) if tags.rgb and not rgb else tags
 
 
+def tag(picture: av.VideoFrame, color: ColorTags) -> None:
+    """Say on a picture how it is to be read."""
+    picture.color_range, picture.color_primaries = color.range, color.primaries
+    picture.color_trc, picture.colorspace = color.transfer, color.matrix
+
+
 def as_flowing(picture: av.VideoFrame) -> av.VideoFrame:
     """The picture in its `flowing_format`; itself where it has that already."""
     if picture.format.name in _SEMI_PLANAR:

@@ -13,12 +13,18 @@ from av.video.stream import VideoStream
 
 from stream.errors import SinkError
 from stream.frame import Frame, StreamInfo
-from stream.output.encoder import EncoderOptions, Encoding, add_video_stream, choose_encoding
+from stream.output.encoder import (
+    EncoderOptions,
+    Encoding,
+    add_video_stream,
+    choose_encoding,
+    written_color,
+)
 from stream.output.muxer import container_format, open_muxer, write_error
 from stream.output.palette import with_palette
 from stream.output.partial import PartialFile
 from stream.output.priority import start_encoding
-from stream.pixel_format import format_of, write_picture
+from stream.pixel_format import format_of, tag, write_picture
 
 T = TypeVar("T")
 
@@ -91,7 +97,9 @@ class VideoWriter:
             SinkError: The encoder or the disk failed, or the frame does not follow the last one.
         """
         self._require_fitting(frame)
-        picture = _picture(frame, self._opened(self._encoding).pixel_format)
+        layout = self._opened(self._encoding).pixel_format
+        picture = _picture(frame, layout)
+        tag(picture, written_color(self._opened(self._info), layout))  # ProRes reads them there
         picture.pts = frame.pts + self._shift
         picture.time_base = frame.time_base
         picture.duration = frame.duration

@@ -502,6 +502,15 @@ def test_players_find_the_tag_they_know(suffix, codec, layout, tag, clip, tmp_pa
         assert container.streams.video[0].codec_context.codec_tag == tag
 
 
+def test_prores_is_told_the_colours(clip, tmp_path):
+    """Its encoder takes them from each picture, not from the stream: they came out unspecified."""
+    deep = Clip(".mkv", "ffv1", 64, 48, "yuv422p10le", 2, options=(), color=(1, 9, 16, 9))
+    options = CleanOptions(EncoderOptions("prores"))
+    result = clean_file(clip(deep), tmp_path / "out.mov", FakeProcessor(), options)
+    assert described(tmp_path / "out.mov")["color"] == [1, 9, 16, 9]
+    assert result.warnings == ()
+
+
 def test_avi_without_times_for_reordered_pictures_keeps_an_even_pace(clip, tmp_path):
     """FFmpeg makes up a pts for each packet as if it were shown when it is decoded."""
     source = tmp_path / "in.avi"
