@@ -102,19 +102,54 @@ def find(name: str, source_codec: str) -> list[Known]:
     """What a user means by ``--codec``: a codec, an encoder, or a maker of hardware.
 
     Args:
-        name: ``h264``, ``libx264``, ``h264_nvenc``, or ``nvenc`` for the source's codec there.
+        name: ``h264``, ``H.264``, ``libx264``, ``h264_nvenc``, or ``nvenc`` for the source's codec
+            there.
         source_codec: FFmpeg's name.
     """
-    known = [known for known in KNOWN if name in (known.encoder, known.codec)]
+    wanted = _squeezed(name)
+    known = [known for known in KNOWN if wanted in map(_squeezed, (known.encoder, known.codec))]
     if known:
         return known
-    codec, _, maker = name.rpartition("_")
+    codec, _, maker = name.lower().replace("-", "_").rpartition("_")
+    codec = _squeezed(codec).removesuffix("video")
     if maker in _HARDWARE and (codec in _ON_HARDWARE or not codec):
         codec = codec or (source_codec if source_codec in _ON_HARDWARE else "h264")
         return [replace(_HARDWARE[maker], encoder=f"{codec}_{maker}", codec=codec)]
-    return [Known(name, name)]
+    return []
+
+
+def names() -> list[str]:
+    """What `find` knows, for people."""
+    return [*dict.fromkeys(known.codec for known in KNOWN), *_HARDWARE]
+
+
+_OTHER_NAMES = {
+    "x264": "h264",
+    "avc": "h264",
+    "avc1": "h264",
+    "h265": "hevc",
+    "x265": "hevc",
+    "hvc1": "hevc",
+    "hev1": "hevc",
+    "av01": "av1",
+    "svtav1": "av1",
+    "dnxhr": "dnxhd",
+    "cineform": "cfhd",
+    "mpeg1": "mpeg1video",
+    "mpeg2": "mpeg2video",
+    "jpeg": "mjpeg",
+    "tif": "tiff",
+}
+
+
+def _squeezed(name: str) -> str:
+    """A name as if everybody wrote it alike: H.264, mpeg-4, x265."""
+    plain = "".join(filter(str.isalnum, name.lower()))
+    return _OTHER_NAMES.get(plain, plain)
 
 
 def is_hardware(encoder: str) -> bool:
+    Nothing for a name that we don't know, which may still be an encoder of FFmpeg's.
+
     """Whether an encoder needs a device that may be missing."""
     return encoder.rpartition("_")[2] in _HARDWARE

@@ -34,6 +34,7 @@ from stream.output.codecs import (
     Known,
     find,
     is_hardware,
+    names,
     of_codec,
 )
 from stream.output.layout import Layout, as_palette, as_rgb, as_yuv, exact, opaque, rounded
@@ -142,7 +143,7 @@ def for_stills(options: EncoderOptions, target: Path, info: StreamInfo) -> Encod
     codec = STILLS.get(target.suffix.lower())
     if codec is None:
         return options
-    if options.codec not in (None, codec):
+    if options.codec and codec not in [known.codec for known in _wanted(options.codec, info.codec)]:
         raise SinkError(f"{target.name} holds {codec}, not {options.codec}; leave --codec out")
     if codec == "mjpeg" and not (info.color.full_range and not info.color.rgb):
         raise SinkError(f"{target.name}: JPEG is for full-range YUV, as from JPEG; name it .png")
@@ -164,10 +165,26 @@ def _attempts(
     """Encoders and what they could be given, the most faithful first."""
     flowing = info.pixel_format
     if options.codec is not None:
-        wanted = find(options.codec, info.codec)
+        wanted = _wanted(options.codec, info.codec)
         missing = [one.codec for one in wanted if is_hardware(one.encoder)]
         own = others = wanted + [known for codec in missing for known in of_codec(codec)]
     else:
+def _wanted(name: str, source_codec: str) -> list[Known]:
+    """What a user means by ``--codec``, any encoder of FFmpeg's included.
+
+    Raises:
+        SinkError: There is no such encoder of video.
+    """
+    known = find(name, source_codec)
+    if known:
+        return known
+    with contextlib.suppress(ValueError):
+        codec = Codec(name.lower(), "w")
+        if codec.type == "video":
+            return [Known(codec.name, codec.canonical_name)]
+    raise SinkError(f"there is no codec {name!r}; --codec is one of {', '.join(names())}")
+
+
         own = of_codec("gif" if format_name == "gif" else info.codec)
         lossless = info.codec in LOSSLESS and format_name in _HOLDS_FFV1
         names = (*(("ffv1",) if lossless else ()), *FALLBACKS)
@@ -278,7 +295,7 @@ def _surprises(
     if options.codec is None and info.codec not in (chosen.codec, "") and format_name != "gif":
         reason = refused.get(info.codec, f"{info.codec} is not a codec we write")
         surprises.append(f"{reason}; {chosen.codec} is used instead")
-    elif options.codec is not None and chosen not in find(options.codec, info.codec):
+    elif options.codec is not None and chosen not in _wanted(options.codec, info.codec):
         surprises.append(f"{refused[chosen.codec]}; {chosen.encoder} is used instead")
     if options.crf is not None and chosen.crf is None:
         surprises.append(f"{chosen.encoder} has no --crf; it is not used")

@@ -276,9 +276,14 @@ def test_progress_comes_with_an_estimate_of_the_time_left(clip, tmp_path):
         ("out.xyz", FAST, SinkError, "no container is known by '.xyz'"),
         ("out", FAST, SinkError, "no container is known"),
         ("folder.mp4", CleanOptions(overwrite=True), SinkError, "is a folder"),
-        ("out.mp4", CleanOptions(EncoderOptions("nonsense")), SinkError, "not an encoder"),
+        (
+            "out.mp4",
+            CleanOptions(EncoderOptions("nonsense")),
+            SinkError,
+            "no codec 'nonsense'; --codec is one of h264, hevc, .*, nvenc, ",
+        ),
         ("out.mp4", CleanOptions(EncoderOptions("ffv1", crf=9)), SinkError, "ffv1 has no --crf$"),
-        ("out.mp4", CleanOptions(EncoderOptions("aac")), SinkError, "does not take yuv420p"),
+        ("out.mp4", CleanOptions(EncoderOptions("aac")), SinkError, "there is no codec 'aac'; "),
         ("out.webm", CleanOptions(EncoderOptions("h264")), SinkError, "refuses"),
         (
             "out.mp4",
