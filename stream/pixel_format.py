@@ -16,6 +16,7 @@ import numpy as np
 from av.video.reformatter import ColorRange, Colorspace
 
 from stream.frame import ColorTags, Frame, Plane, Planes, chroma_size
+from stream.widen import more_bits, widened
 
 _LAYOUTS = {(1, 1): "420", (1, 0): "422", (0, 0): "444"}
 _DEPTHS = (8, 9, 10, 12, 14, 16)
@@ -206,9 +207,13 @@ def write_picture(frame: Frame, name: str, size: tuple[int, int] | None = None) 
         planes = _rounded(planes, _depth(layout))
     if len(planes.arrays) == 1 and not _grey(layout):
         planes = _with_neutral_chroma(planes, _nearest_subsampling(layout))
+    if rgb or not is_rgb(name):
+        planes = widened(planes, _nearest_subsampling(layout), _depth(layout), frame.color)
     alpha = frame.alpha if has_alpha(name) else None
     if alpha is not None and planes.bit_depth < frame.planes.bit_depth:
         alpha = _fewer_bits(alpha, frame.planes.bit_depth, planes.bit_depth)
+    elif alpha is not None:
+        alpha = more_bits(alpha, frame.planes.bit_depth, planes.bit_depth, full_range=True)
     if name in _SEMI_PLANAR:
         return _interleaved(planes, name)
     picture = write_planes(planes, rgb=rgb, alpha=alpha)

@@ -20,6 +20,9 @@ class Known:
         preset_flag: The encoder's own name for the trade.
         flags: What else it is given.
         device: FFmpeg's name of the device that must be opened for it, or "".
+        worst_crf: The greatest quality number that it tells from a smaller one, or None.
+        presets: What the trade is called, or counted from 0, where the encoder would print a line
+            of its own about anything else.
     """
 
     encoder: str
@@ -30,14 +33,26 @@ class Known:
     preset_flag: str = "preset"
     flags: dict[str, str] = field(default_factory=dict)
     device: str = ""
+    worst_crf: int | None = None
+    presets: tuple[str, ...] = ()
 
+
+_X26X = (
+    *("ultrafast", "superfast", "veryfast", "faster", "fast"),
+    *("medium", "slow", "slower", "veryslow", "placebo"),
+)
 
 # Visually lossless: against its input, libx264 measures 42.9 dB on a detailed 480p clip at 45 ms
 # of one core a frame; "medium" gains 0.2 dB for 40 % more time, "veryfast" loses 2 dB.
 KNOWN = (
-    Known("libx264", "h264", 17, "fast"),
-    Known("libx264rgb", "h264", 17, "fast"),
-    Known("libx265", "hevc", 18, "fast", flags={"x265-params": "log-level=error:frame-threads=3"}),
+    Known("libx264", "h264", 17, "fast", worst_crf=51, presets=_X26X),
+    Known("libx264rgb", "h264", 17, "fast", worst_crf=51, presets=_X26X),
+    Known(
+        *("libx265", "hevc", 18, "fast"),
+        flags={"x265-params": "log-level=none:frame-threads=3"},
+        worst_crf=51,
+        presets=_X26X,
+    ),
     Known(*("libvpx-vp9", "vp9", 18, "4"), preset_flag="cpu-used", flags={"b": "0", "row-mt": "1"}),
     # VP8 has no quality without a bit rate; this one is never reached
     Known(
@@ -101,6 +116,8 @@ def of_codec(codec: str) -> list[Known]:
 def find(name: str, source_codec: str) -> list[Known]:
     """What a user means by ``--codec``: a codec, an encoder, or a maker of hardware.
 
+    Nothing for a name that we don't know, which may still be an encoder of FFmpeg's.
+
     Args:
         name: ``h264``, ``H.264``, ``libx264``, ``h264_nvenc``, or ``nvenc`` for the source's codec
             there.
@@ -149,7 +166,5 @@ def _squeezed(name: str) -> str:
 
 
 def is_hardware(encoder: str) -> bool:
-    Nothing for a name that we don't know, which may still be an encoder of FFmpeg's.
-
     """Whether an encoder needs a device that may be missing."""
     return encoder.rpartition("_")[2] in _HARDWARE

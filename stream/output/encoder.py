@@ -37,7 +37,16 @@ from stream.output.codecs import (
     names,
     of_codec,
 )
-from stream.output.layout import Layout, as_palette, as_rgb, as_yuv, exact, opaque, rounded
+from stream.output.layout import (
+    Layout,
+    as_palette,
+    as_rgb,
+    as_yuv,
+    exact,
+    opaque,
+    rounded,
+    widened,
+)
 from stream.output.muxer import STILLS, hides, open_muxer
 from stream.output.priority import start_encoding
 from stream.pixel_format import has_alpha, is_rgb, is_yuv
@@ -83,6 +92,7 @@ def choose_encoding(
     """
     refused: dict[str, str] = {}
     for known, layout in _attempts(info, options, format_name):
+        _require_known(known, options)
         encoding = Encoding(
             known.encoder, layout.name, _flags(known, options, info, format_name), known.device
         )
@@ -159,16 +169,6 @@ def written_color(info: StreamInfo, pixel_format: str) -> ColorTags:
     return info.color
 
 
-def _attempts(
-    info: StreamInfo, options: EncoderOptions, format_name: str
-) -> Iterator[tuple[Known, Layout]]:
-    """Encoders and what they could be given, the most faithful first."""
-    flowing = info.pixel_format
-    if options.codec is not None:
-        wanted = _wanted(options.codec, info.codec)
-        missing = [one.codec for one in wanted if is_hardware(one.encoder)]
-        own = others = wanted + [known for codec in missing for known in of_codec(codec)]
-    else:
 def _wanted(name: str, source_codec: str) -> list[Known]:
     """What a user means by ``--codec``, any encoder of FFmpeg's included.
 
@@ -185,6 +185,21 @@ def _wanted(name: str, source_codec: str) -> list[Known]:
     raise SinkError(f"there is no codec {name!r}; --codec is one of {', '.join(names())}")
 
 
+def _attempts(
+    info: StreamInfo, options: EncoderOptions, format_name: str
+) -> Iterator[tuple[Known, Layout]]:
+    """Encoders and what they could be given, the most faithful first."""
+    flowing = info.pixel_format
+
+    def finer(layouts: list[Layout]) -> list[Layout]:
+        """Only for a codec that was asked for: another one holds the samples as they are."""
+        return widened(layouts) if options.codec is not None else []
+
+    if options.codec is not None:
+        wanted = _wanted(options.codec, info.codec)
+        missing = [one.codec for one in wanted if is_hardware(one.encoder)]
+        own = others = wanted + [known for codec in missing for known in of_codec(codec)]
+    else:
         own = of_codec("gif" if format_name == "gif" else info.codec)
         lossless = info.codec in LOSSLESS and format_name in _HOLDS_FFV1
         names = (*(("ffv1",) if lossless else ()), *FALLBACKS)
@@ -196,8 +211,12 @@ def _wanted(name: str, source_codec: str) -> list[Known]:
         (own, exact(flowing)),
         (own, rounded(flowing)),
         (keeping, exact(flowing)),
+        (own, finer([Layout(flowing)])),
+        (own, finer(rounded(flowing))),
         (others, opaque(flowing)),
+        (others, finer(opaque(flowing))),
         (others, as_yuv(flowing)),
+        (others, finer(as_yuv(flowing))),
         (own if options.codec is not None else [], as_rgb(flowing)),
         ([known for known in own if known.codec == "gif"], as_palette(flowing)),
     ):
@@ -235,6 +254,18 @@ def _flags(
     for flag, text in ((info.hdr and info.hdr.encoder_flags(known.encoder)) or {}).items():
         flags[flag] = ":".join(filter(None, (flags.get(flag), text)))
     return flags
+
+
+def _require_known(known: Known, options: EncoderOptions) -> None:
+    """Raise SinkError for settings of which an encoder would be silent, or talk itself."""
+    worst, presets = known.worst_crf, known.presets
+    if worst is not None and options.crf is not None and options.crf > worst:
+        raise SinkError(f"{known.encoder} has --crf 0 to {worst}, not {options.crf}")
+    numbers = map(str, range(len(presets)))
+    if presets and options.preset not in (None, *presets, *numbers):
+        raise SinkError(
+            f"{known.encoder} has no --preset {options.preset}; it has {', '.join(presets)}"
+        )
 
 
 def _require_settings(
@@ -301,8 +332,8 @@ def _surprises(
         surprises.append(f"{chosen.encoder} has no --crf; it is not used")
     if options.preset is not None and chosen.preset is None:
         surprises.append(f"{chosen.encoder} has no --preset; it is not used")
-    if layout.loss:
-        surprises.append(f"{info.name}: {layout.loss} ({chosen.encoder} in {format_name})")
+    if layout.change:
+        surprises.append(f"{info.name}: {layout.change} ({chosen.encoder} in {format_name})")
     if info.hdr and info.hdr.encoder_flags(chosen.encoder) is None:
         surprises.append(f"{chosen.encoder} cannot keep the HDR metadata of {info.name}")
     return surprises

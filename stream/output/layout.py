@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 from dataclasses import dataclass
 
 from stream.pixel_format import has_alpha, is_rgb
@@ -17,7 +19,7 @@ _REARRANGED = {
     "gbrp16le": ("rgb48le", "rgb48be"),
     "gbrap": ("bgra", "rgba", "argb"),
     "gbrap16le": ("rgba64le", "rgba64be"),
-    "gray": ("yuv420p", "nv12"),
+    "gray": ("yuv420p", "nv12", "yuv422p"),
     "gray10le": ("yuv420p10le", "p010le", "yuv422p10le"),
     "gray12le": ("yuv420p12le",),
     "gray16le": ("gray16be", "yuv420p16le"),
@@ -31,11 +33,11 @@ class Layout:
 
     Attributes:
         name: FFmpeg's.
-        loss: What it cannot hold of the pictures, in words; empty where every sample stays.
+        change: What becomes of the pictures in it, in words; empty where every sample stays.
     """
 
     name: str
-    loss: str = ""
+    change: str = ""
 
 
 def exact(flowing: str) -> list[Layout]:
@@ -48,6 +50,19 @@ def rounded(flowing: str) -> list[Layout]:
     if not flowing.endswith("p12le"):
         return []
     return [Layout(flowing.replace("12le", "10le"), "12 bits a sample are rounded to 10")]
+
+
+def widened(layouts: list[Layout]) -> list[Layout]:
+    """Layouts of finer chroma or more bits, from whose samples the old ones can be told.
+
+    The smallest comes first, those that must round enlarged chroma last.
+    """
+    return [
+        Layout(each.name, ", ".join(filter(None, (layout.change, wider.change))))
+        for layout in layouts
+        for wider in _wider(layout.name)
+        for each in exact(wider.name)
+    ]
 
 
 def opaque(flowing: str) -> list[Layout]:
@@ -81,3 +96,31 @@ def as_palette(flowing: str) -> list[Layout]:
     """The layout of GIF, for anything."""
     lost = "a picture keeps 256 colours" + " and whole transparency" * has_alpha(flowing)
     return [Layout("pal8", lost)]
+
+
+_PLANAR = re.compile(r"(gray|gbra?p|yuva?(4[24][024])p)(\d+)?(?:le)?")
+_DEPTHS = (8, 9, 10, 12, 14, 16)
+_SAMPLES = {"420": 1.5, "422": 2, "444": 3}  # for each pixel
+
+
+def _wider(name: str) -> list[Layout]:
+    """Planar formats that hold more than this one."""
+    match = _PLANAR.fullmatch(name)
+    if not match:
+        return []
+    stem, chroma, depth = match[1], match[2] or "", int(match[3] or 8)
+    stems = [(stem, _SAMPLES.get(chroma, 1), "")] + [
+        (stem.replace(chroma, finer), samples, f"chroma is enlarged to {':'.join(finer)}")
+        for finer, samples in _SAMPLES.items()
+        if chroma and finer > chroma
+    ]
+    found = []
+    for (kind, samples, enlarged), bits in itertools.product(stems, _DEPTHS):
+        wider = kind if bits == 8 else f"{kind}{bits}le"
+        if bits < depth or wider == name:
+            continue
+        deeper = f"{depth} bits a sample become {bits}" if bits > depth else ""
+        change = ", ".join(filter(None, (enlarged, deeper)))
+        rounds = bool(enlarged) and bits < depth + 2  # chroma between rows takes two bits more
+        found.append((rounds, samples * bits, Layout(wider, change)))
+    return [layout for *_, layout in sorted(found, key=lambda entry: entry[:2])]

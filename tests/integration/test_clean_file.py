@@ -289,7 +289,19 @@ def test_progress_comes_with_an_estimate_of_the_time_left(clip, tmp_path):
             "out.mp4",
             CleanOptions(EncoderOptions(preset="fasst")),
             SinkError,
-            "libx264 has no --preset fasst",
+            "libx264 has no --preset fasst; it has ultrafast, ",
+        ),
+        (
+            "out.mp4",
+            CleanOptions(EncoderOptions(crf=52)),
+            SinkError,
+            "^libx264 has --crf 0 to 51, not 52$",
+        ),
+        (
+            "out.mp4",
+            CleanOptions(EncoderOptions("x265", crf=60)),
+            SinkError,
+            "^libx265 has --crf 0 to 51, not 60$",
         ),
         (
             "out.mp4",

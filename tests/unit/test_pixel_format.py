@@ -152,7 +152,7 @@ def test_what_an_encoder_is_given_instead_has_the_same_samples(flowing):
     frame = framed(noise(flowing, 33, 17))
     for layout in exact(flowing):
         again = write_picture(frame, layout.name)
-        assert (again.format.name, layout.loss) == (layout.name, "")
+        assert (again.format.name, layout.change) == (layout.name, "")
         for before, after in zip(frame.planes.arrays, read_planes(again).arrays, strict=False):
             np.testing.assert_array_equal(after, before)
         if frame.alpha is not None:
