@@ -16,6 +16,7 @@ from av.video.stream import VideoStream
 
 from stream.errors import SinkError
 from stream.frame import Frame, StreamInfo
+from stream.output.checked_files import CheckedFile, CheckedFiles
 from stream.output.encoder import written_color
 from stream.output.muxer import write_error
 from stream.output.partial import require_free
@@ -45,30 +46,25 @@ class LiveVideo:
         self._overwrite = overwrite
         self._container: OutputContainer | None = None
         self._stream: VideoStream | None = None
+        self._files = CheckedFiles()
+        self._file: CheckedFile | None = None
+        self._info: StreamInfo | None = None
         self._first: Fraction | None = None
         self._last = -_LEAST
 
     def open(self, info: StreamInfo) -> None:
-        """Create the file, or connect.
+        """Connect; a file is created with its first frame, so that no start leaves an empty one.
 
         Raises:
             SinkError: The place is taken, or nobody answers there.
         """
-        target = self._target
-        if target.path is not None:
-            if target.format_name == "hls":
-                target.path.parent.mkdir(parents=True, exist_ok=True)
-            require_free(target.path, overwrite=self._overwrite)
-        try:
-            self._container = av.open(
-                target.url, "w", format=target.format_name, options=dict(target.options)
-            )
-            self._stream = self._encoder(self._container, info)
-            self._container.start_encoding()
-        except av.error.ProtocolNotFoundError as error:
-            raise SinkError(f"{target.name}: this build of FFmpeg has no such protocol") from error
-        except (av.FFmpegError, OSError) as error:
-            raise write_error(target.name, error) from error
+        self._info = info
+        if self._target.path is None:
+            self._start(info)
+            return
+        if self._target.format_name == "hls":
+            self._target.path.parent.mkdir(parents=True, exist_ok=True)
+        require_free(self._target.path, overwrite=self._overwrite)
 
     def write(self, frame: Frame) -> None:
         """Encode one frame.
@@ -76,9 +72,10 @@ class LiveVideo:
         Raises:
             SinkError: The disk is full, or the receiver gone.
         """
-        if self._stream is None:
+        if self._info is None:
             raise RuntimeError("a LiveVideo is written to between open() and finish()")
-        context = self._stream.codec_context
+        stream = self._stream or self._start(self._info)
+        context = stream.codec_context
         picture = write_picture(frame, _FORMAT, (context.width, context.height))
         picture.pts = self._due(frame)
         picture.time_base = context.time_base
@@ -91,19 +88,47 @@ class LiveVideo:
             SinkError: It could not be completed; what was written before stays.
         """
         self._encode(None)
-        container, self._container = self._container, None
         try:
-            if container is not None:
-                container.close()
+            self._close()
         except (av.FFmpegError, OSError) as error:
             raise write_error(self._target.name, error) from error
 
     def abort(self) -> None:
         """Close; what was written stays."""
+        with contextlib.suppress(av.FFmpegError, OSError):
+            self._close()
+
+    def _start(self, info: StreamInfo) -> VideoStream:
+        target = self._target
+        playlist = target.format_name == "hls"  # it opens its pieces itself
+        try:
+            if target.path is not None and not playlist:
+                self._file = self._files.open(target.url)
+            self._container = av.open(
+                self._file or target.url,
+                "w",
+                format=target.format_name,
+                options=dict(target.options),
+                io_open=self._files.open if playlist else None,
+            )
+            self._stream = self._encoder(self._container, info)
+            self._container.start_encoding()
+        except av.error.ProtocolNotFoundError as error:
+            raise SinkError(f"{target.name}: this build of FFmpeg has no such protocol") from error
+        except (av.FFmpegError, OSError) as error:
+            raise write_error(target.name, error) from error
+        return self._stream
+
+    def _close(self) -> None:
         container, self._container = self._container, None
-        if container is not None:
-            with contextlib.suppress(av.FFmpegError, OSError):
+        file, self._file = self._file, None
+        try:
+            if container is not None:
                 container.close()
+        finally:
+            if file is not None:
+                file.close()
+        self._files.check()
 
     def _encoder(self, container: OutputContainer, info: StreamInfo) -> VideoStream:
         rate = (info.frame_rate or Fraction(30)).limit_denominator(1001)
@@ -138,5 +163,7 @@ class LiveVideo:
             return
         try:
             self._container.mux(self._stream.encode(picture))
+            self._files.check()
         except (av.FFmpegError, OSError) as error:
             raise write_error(self._target.name, error) from error
+

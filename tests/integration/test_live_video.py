@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import itertools
+import resource
 import socket
 import subprocess
 import sys
@@ -115,6 +116,35 @@ def test_times_closer_than_a_millisecond_are_moved_apart(tmp_path):
 
     record(tmp_path / "a.mkv", Close(64, 64, 30))
     assert len(shown(tmp_path / "a.mkv")) == 30
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".mp4", ".mov", ".ts", ".m3u8"])
+def test_a_disk_that_fills_up_at_any_moment_is_told(suffix, tmp_path, capfd):
+    """At the last fragment too, of which FFmpeg says nothing."""
+    path = tmp_path / f"a{suffix}"
+    record(path)
+    largest = max(piece.stat().st_size for piece in tmp_path.iterdir())
+    for share in (0.02, 0.3, 0.6, 0.9, 0.999):
+        limit, kept = int(share * largest), resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, kept[1]))
+        try:
+            with pytest.raises(SinkError, match="no space left"):
+                record(path, overwrite=True)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, kept)
+        assert max(piece.stat().st_size for piece in tmp_path.iterdir()) <= largest
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_a_source_that_gives_nothing_leaves_no_file_and_takes_none(tmp_path):
+    path = tmp_path / "a.mp4"
+    record(path, SceneSource(160, 120, 0))
+    assert not path.exists()
+    path.write_bytes(b"an older recording")
+    sink = LiveVideo(target_of(str(path)), overwrite=True)
+    sink.open(SceneSource(160, 120, 1).info)
+    sink.abort()
+    assert path.read_bytes() == b"an older recording"
 
 
 def test_a_file_that_is_there_is_kept(tmp_path):
