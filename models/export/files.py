@@ -11,6 +11,7 @@ from models.export.formats import (
     FORMATS,
     Precision,
     open_step,
+    require_form,
     require_packages,
     write_step,
 )
@@ -66,18 +67,13 @@ def require_exportable(
     kind: str, target: Path, precision: Precision, *, overwrite: bool = False
 ) -> None:
     """Raise ExportError for what `export` would refuse before it begins; needs no model."""
-    form = FORMATS[kind]
+    require_form(kind, target, precision)
     require_packages(kind)
-    if precision not in form.precisions:
-        raise ExportError(f"{kind} can't be {precision}: use {' or '.join(form.precisions)}")
-    if target.suffix != form.suffix:
-        wanted = f"ends in {form.suffix}" if form.suffix else "is a folder's, without a suffix"
-        raise ExportError(f"{target} can't hold {kind}: give a name that {wanted}")
     if not target.parent.is_dir():
         raise ExportError(f"the folder {target.parent} does not exist; create it first")
     if target.exists() and not overwrite:
         raise ExportError(f"{target} exists; choose another name, or --overwrite it")
-    if target.exists() and target.is_dir() != (form.suffix == ""):
+    if target.exists() and target.is_dir() != (FORMATS[kind].suffix == ""):
         raise ExportError(f"{target} is something else than {kind}; choose another name")
 
 

@@ -79,6 +79,16 @@ FORMATS: dict[str, Format] = {
 }
 
 
+def require_form(kind: str, target: Path, precision: Precision) -> None:
+    """Raise ExportError unless a format has this precision and such a file name."""
+    form = FORMATS[kind]
+    if precision not in form.precisions:
+        raise ExportError(f"{kind} can't be {precision}: use {' or '.join(form.precisions)}")
+    if target.suffix != form.suffix:
+        wanted = f"ends in {form.suffix}" if form.suffix else "is a folder's, without a suffix"
+        raise ExportError(f"{target} can't hold {kind}: give a name that {wanted}")
+
+
 def require_packages(kind: str) -> None:
     """Raise ExportError unless the packages of a format are installed."""
     missing = [name for name in FORMATS[kind].packages if importlib.util.find_spec(name) is None]

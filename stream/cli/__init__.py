@@ -65,6 +65,9 @@ def _run(argv: Sequence[str]) -> int:
     try:
         run: Callable[[argparse.Namespace], int] = _module(options.command).run
         return run(options)
+    except argparse.ArgumentError as error:  # options that do not go together
+        command: argparse.ArgumentParser = options.parser
+        command.error(str(error))
     except (DeblurError, ModelsError) as error:
         if options.debug:
             raise
@@ -89,6 +92,7 @@ def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
         if name in argv[:1]:
             _module(name).add_arguments(command)
             command.add_argument("--debug", action="store_true", help="show tracebacks")
+            command.set_defaults(parser=command)
     return parser
 
 

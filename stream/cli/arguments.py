@@ -2,10 +2,37 @@
 
 import argparse
 import re
+from collections.abc import Callable
 from fractions import Fraction
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 _TIME = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d+)?)")
+_SIZE = re.compile(r"([1-9]\d*)[xX]([1-9]\d*)")
+
+_Number = TypeVar("_Number", int, float)
+
+
+def number(
+    kind: Callable[[str], _Number], fits: Callable[[_Number], bool], words: str
+) -> Callable[[str], _Number]:
+    """The type of an option whose value is a number that fits; ``words`` say which do."""
+
+    def parse(text: str) -> _Number:
+        try:
+            value = kind(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(f"{text!r} is not {words}") from error
+        if not fits(value):
+            raise argparse.ArgumentTypeError(f"{text!r} is not {words}")
+        return value
+
+    return parse
+
+
+whole_number = number(int, lambda value: value >= 0, "a whole number from 0 up")
+positive_int = number(int, lambda value: value >= 1, "a whole number from 1 up")
+positive_float = number(float, lambda value: 0 < value < float("inf"), "a number above 0")
+share = number(float, lambda value: 0 < value <= 1, "a number above 0 and up to 1")
 
 
 Options: TypeAlias = argparse._ActionsContainer
@@ -27,7 +54,7 @@ def add_strength(options: Options) -> None:
     """How much of the correction to apply; `Deblurrer` says what the numbers mean."""
     options.add_argument(
         "--strength",
-        type=_strength,
+        type=number(float, lambda value: 0 <= value <= 1.5, "a number from 0 to 1.5"),
         default=1.0,
         metavar="X",
         help="how much to correct, 0 to 1.5: 0 changes no pixel (default: 1)",
@@ -57,37 +84,6 @@ def add_compute(options: Options) -> None:
     )
 
 
-def positive_int(text: str) -> int:
-    """An option's value from 1 up."""
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a number from 1 up")
-    return value
-
-
-def positive_float(text: str) -> float:
-    """An option's value above 0."""
-    value = float(text)
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text} is not a number above 0")
-    return value
-
-
-def _strength(text: str) -> float:
-    value = float(text)
-    if not 0 <= value <= 1.5:
-        raise argparse.ArgumentTypeError(f"{text} is not a number from 0 to 1.5")
-    return value
-
-
-def share(text: str) -> float:
-    """A part of one whole."""
-    value = float(text)
-    if not 0 < value <= 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a number above 0 and up to 1")
-    return value
-
-
 def time(text: str) -> Fraction:
     """Seconds, of a text such as 90, 7.5, 1:30 or 01:02:03.250."""
     match = _TIME.fullmatch(text)
@@ -106,14 +102,13 @@ def rate(text: str) -> Fraction:
     except (ValueError, ZeroDivisionError) as error:
         raise argparse.ArgumentTypeError(f"{text!r} is not a rate such as 30") from error
     if not 0 < value <= 1000:
-        raise argparse.ArgumentTypeError(f"{text} is not a rate of frames per second")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a rate above 0 and up to 1000")
     return value
 
 
 def size(text: str) -> tuple[int, int]:
     """Width and height in pixels, as in 1280x720."""
-    try:
-        width, height = (positive_int(part) for part in text.lower().split("x"))
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a size such as 1280x720") from error
-    return width, height
+    match = _SIZE.fullmatch(text)
+    if not match:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size such as 1280x720")
+    return int(match[1]), int(match[2])

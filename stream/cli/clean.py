@@ -10,7 +10,15 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from stream.cli.arguments import Options, add_compute, add_model, add_strength, share, time
+from stream.cli.arguments import (
+    Options,
+    add_compute,
+    add_model,
+    add_strength,
+    share,
+    time,
+    whole_number,
+)
 from stream.cli.cleaner import PREVIEW_S, Cleaner
 from stream.cli.dry_run import dry_run
 from stream.cli.report import duration_text, require_writable, size_text, write_json
@@ -99,7 +107,7 @@ def _add_encoding(group: Options) -> None:
     )
     group.add_argument(
         "--crf",
-        type=int,
+        type=whole_number,
         metavar="N",
         help="quality: lower is better and larger (default: looks like the input)",
     )
@@ -126,6 +134,7 @@ def _add_files(group: Options) -> None:
 def _add_cluster(group: Options) -> None:
     group.add_argument(
         "--cluster",
+        type=_cluster,
         metavar="ADDRESS",
         help="have segments cleaned by Ray: HOST:PORT of its head, or auto for this machine",
     )
@@ -136,6 +145,13 @@ def _add_cluster(group: Options) -> None:
         metavar="X",
         help="of a GPU for each segment, 1 or less (default: 1)",
     )
+
+
+def _cluster(text: str) -> str:
+    host, _, port = text.rpartition(":")
+    if text != "auto" and not (host and port.isdecimal() and int(port) < 1 << 16):
+        raise argparse.ArgumentTypeError(f"{text!r} is neither auto nor HOST:PORT")
+    return text
 
 
 def run(options: argparse.Namespace) -> int:

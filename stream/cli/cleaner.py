@@ -15,7 +15,7 @@ from typing import Any
 
 from models import registry
 from stream.cli.report import ProgressLine
-from stream.errors import JobError
+from stream.errors import DeblurError
 from stream.jobs import (
     CleanOptions,
     CleanResult,
@@ -41,14 +41,21 @@ class Cleaner:
     """Cleans videos with one model, which is loaded once.
 
     Raises:
-        DeblurError: The options do not go together.
+        ArgumentError: The options do not go together.
     """
 
     def __init__(self, options: argparse.Namespace, tasks: Sequence[Task]) -> None:
         self._options = options
         self._tasks = tasks
-        self._encoder = EncoderOptions(options.codec, options.crf, options.preset)
-        self._excerpt = Excerpt(options.start, options.end)
+        try:
+            self._encoder = EncoderOptions(options.codec, options.crf, options.preset)
+            self._excerpt = Excerpt(options.start, options.end)
+        except DeblurError as error:
+            raise argparse.ArgumentError(None, str(error)) from error
+        if options.cluster and options.dry_run:
+            raise argparse.ArgumentError(
+                None, "--dry-run tells of this machine; leave out --cluster"
+            )
         self._resets: Counter[Any] = Counter()
         self._stack = ExitStack()
         file = Path(options.model)
@@ -61,8 +68,6 @@ class Cleaner:
             runtime=options.runtime,
             strength=options.strength,
         )
-        if options.cluster and options.dry_run:
-            raise JobError("--dry-run tells of this machine; leave out --cluster")
 
     def close(self) -> None:
         """Let go of the cluster, if there is one."""

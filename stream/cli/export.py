@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from models.errors import ExportError
 from models.runtimes import load_keras, native_output_aside
 from stream.cli.arguments import size
 
@@ -29,12 +30,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write the file, check it against the Keras model, and say how near it is."""
+    from models.export.formats import require_form
+
+    target: Path = options.output
+    kind, precision = options.format, options.precision
+    try:
+        require_form(kind, target, precision)
+    except ExportError as error:
+        raise argparse.ArgumentError(None, str(error)) from error
     load_keras()
     from models import registry
     from models.export.files import export, require_exportable
 
-    target: Path = options.output
-    kind, precision = options.format, options.precision
     require_exportable(kind, target, precision, overwrite=options.overwrite)
     weights = registry.load(options.model)
     with native_output_aside():

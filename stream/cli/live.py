@@ -21,7 +21,6 @@ from stream.capture.camera import cameras
 from stream.capture.screen import screens
 from stream.cli.arguments import add_compute, add_strength, positive_float, rate, size
 from stream.cli.report import ProgressLine, require_writable, write_json
-from stream.errors import OpenError
 from stream.frame import Discontinuity
 from stream.inference.overload import Level, OverloadControl, Step, levels_of
 from stream.output.live_video import LiveVideo
@@ -97,7 +96,7 @@ def run(options: argparse.Namespace) -> int:
         print(_listing())
         return DONE
     if options.source is None:
-        raise OpenError(f"SOURCE is missing: give {KINDS}")
+        raise argparse.ArgumentError(None, f"SOURCE is missing: give {KINDS}")
     require_writable(options.report)
     open_source = source_of(
         options.source,

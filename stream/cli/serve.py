@@ -6,7 +6,7 @@ import logging
 import sys
 from pathlib import Path
 
-from stream.cli.arguments import add_compute, add_model, add_strength, positive_int
+from stream.cli.arguments import add_compute, add_model, add_strength, number, positive_int
 from stream.errors import DeblurError
 
 
@@ -14,7 +14,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
     parser.epilog = "Other machines reach only a --host that is not of this one; they need a token."
     parser.add_argument("--host", default="127.0.0.1", help="to listen on (default: %(default)s)")
-    parser.add_argument("--port", type=_port, default=8080, help="default: %(default)s")
+    port = number(int, lambda value: 0 <= value < 1 << 16, "a port from 0 to 65535")
+    parser.add_argument("--port", type=port, default=8080, help="default: %(default)s")
     parser.add_argument("--cert", type=Path, metavar="FILE.pem", help="serve https with this")
     parser.add_argument("--key", type=Path, metavar="FILE.pem", help="its key, if in another file")
     parser.add_argument(
@@ -90,10 +91,3 @@ def _tell(url: str) -> None:
             "use --cert",
             file=sys.stderr,
         )
-
-
-def _port(text: str) -> int:
-    value = int(text)
-    if not 0 <= value < 1 << 16:
-        raise argparse.ArgumentTypeError(f"{text} is not a port from 0 to 65535")
-    return value

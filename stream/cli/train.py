@@ -6,7 +6,7 @@ from pathlib import Path
 
 from models.errors import TrainingError
 from models.runtimes import load_keras
-from stream.cli.arguments import positive_int
+from stream.cli.arguments import number, positive_float, positive_int, whole_number
 from stream.cli.report import require_writable
 
 PREVIEWED, DRAWN, PREVIEW_PX = 36, 12, 192
@@ -22,6 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--data",
         type=Path,
         nargs="+",
+        required=True,
         metavar="DIR",
         help="folders of sharp footage, or of blur/ and sharp/",
     )
@@ -37,13 +38,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     length = parser.add_mutually_exclusive_group()
     length.add_argument("--steps", type=positive_int, default=20_000, metavar="N")
-    length.add_argument("--minutes", type=float, metavar="M")
+    length.add_argument("--minutes", type=positive_float, metavar="M")
     parser.add_argument("--resume", action="store_true", help="go on with the run in --out")
+    crop = number(int, lambda value: value >= 16 and value % 16 == 0, "a multiple of 16 from 16 up")
     parser.add_argument("--clips", type=positive_int, default=3, help="per batch (default: 3)")
     parser.add_argument("--frames", type=positive_int, default=4, help="per clip (default: 4)")
-    parser.add_argument("--crop", type=positive_int, default=128, help="pixels (default: 128)")
+    parser.add_argument("--crop", type=crop, default=128, help="pixels (default: 128)")
     parser.add_argument(
-        "--learning-rate", type=float, metavar="R", help="(default: 0.003, with --from 0.001)"
+        "--learning-rate",
+        type=positive_float,
+        metavar="R",
+        help="(default: 0.003, with --from 0.001)",
     )
     parser.add_argument(
         "--optimizer", choices=("adamw", "muon"), default="muon", help="(default: muon)"
@@ -54,7 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="rmse",
         help="(default: rmse)",
     )
-    parser.add_argument("--seed", type=int, default=0, help="(default: 0)")
+    parser.add_argument("--seed", type=whole_number, default=0, help="(default: 0)")
     parser.add_argument("--workers", type=positive_int, default=1, help="rendering processes")
     parser.add_argument(
         "--preview", type=Path, metavar="OUT.png", help="only draw what is learnt from"
@@ -63,12 +68,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Train and print where the weights are, or draw the preview sheet."""
-    if not options.data:
-        raise TrainingError("--data is missing: name folders of sharp footage or of pairs")
     if options.preview:
         return _preview(options)
     if not options.out:
-        raise TrainingError("--out is missing: name a folder for the run")
+        raise argparse.ArgumentError(None, "--out is missing: name a folder for the run")
     load_keras()
     from models import registry
     from models.training.batches import BatchShape
@@ -80,29 +83,26 @@ def run(options: argparse.Namespace) -> int:
         raise TrainingError(
             f"there is no model {options.model!r}: give one of {', '.join(registry.CONFIGS)}"
         )
-    try:
-        settings = TrainOptions(
-            out=options.out,
-            model=options.model,
-            pool=PoolSettings(
-                data=tuple(map(str, options.data)),
-                seed=options.seed,
-                # half as much again as a crop, so that a clip gives several
-                size=max(32, -(-3 * options.crop // 32) * 16),
-                frames=options.frames + 2,
-                renewal=options.clips / USES,
-            ),
-            batch=BatchShape(options.clips, options.frames, options.crop),
-            steps=options.steps,
-            minutes=options.minutes,
-            start=options.start,
-            optimizer=options.optimizer,
-            loss=options.loss,
-            learning_rate=options.learning_rate,
-            workers=options.workers,
-        )
-    except ValueError as error:
-        raise TrainingError(str(error)) from error
+    settings = TrainOptions(
+        out=options.out,
+        model=options.model,
+        pool=PoolSettings(
+            data=tuple(map(str, options.data)),
+            seed=options.seed,
+            # half as much again as a crop, so that a clip gives several
+            size=max(32, -(-3 * options.crop // 32) * 16),
+            frames=options.frames + 2,
+            renewal=options.clips / USES,
+        ),
+        batch=BatchShape(options.clips, options.frames, options.crop),
+        steps=options.steps,
+        minutes=options.minutes,
+        start=options.start,
+        optimizer=options.optimizer,
+        loss=options.loss,
+        learning_rate=options.learning_rate,
+        workers=options.workers,
+    )
     best = train(
         settings,
         resume=options.resume,

@@ -104,7 +104,6 @@ def test_the_list_names_what_there_is(capsys, monkeypatch):
 @pytest.mark.parametrize(
     ("argv", "says"),
     [
-        ([], "SOURCE is missing"),
         (["none.mp4"], "none.mp4 is no source; give camera:N"),
         (["test:1x1"], "test:1x1 is no mode"),
         (["camera:63"], "/dev/video63 does not exist"),

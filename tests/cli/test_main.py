@@ -63,39 +63,72 @@ def test_help_lists_every_command(capsys):
     assert all(f"\n    {command} " in shown for command in COMMANDS)
 
 
+CLEAN = ["clean", "a.mp4", "b.mp4"]
+TRAIN = ["train", "--data", "."]
+BENCH = ["bench"]
+
+
 @pytest.mark.parametrize(
-    "argv",
+    ("argv", "says"),
     [
-        [],
-        ["polish"],
-        ["clean"],
-        ["clean", "a.mp4"],
-        ["clean", "a.mp4", "b.mp4", "--device", "abacus"],
-        *(["clean", "a.mp4", "b.mp4", "--start", bad] for bad in ("-1", "1:2:3:4", "1e3", "x")),
-        ["clean", "a.mp4", "b.mp4", "--compare", "below"],
-        ["bench", "--size", "large"],
-        ["bench", "--size", "0x720"],
-        ["bench", "--frames", "0"],
-        ["train", "--steps", "5", "--minutes", "5"],
-        ["eval", "--blur", "a"],
+        ([], "required: COMMAND"),
+        (["polish"], "invalid choice: 'polish'"),
+        (["clean"], "required: INPUT, OUTPUT"),
+        (["clean", "a.mp4"], "required: OUTPUT"),
+        ([*CLEAN, "--device", "abacus"], "invalid choice: 'abacus'"),
+        *(
+            ([*CLEAN, "--start", bad], f"{bad!r} is not a time such as")
+            for bad in ("-1", "1:2:3:4", "1e3", "x")
+        ),
+        ([*CLEAN, "--start", "9", "--end", "1"], "nothing between 0:09 and 0:01"),
+        ([*CLEAN, "--compare", "below"], "invalid choice: 'below'"),
+        ([*CLEAN, "--crf", "-1"], "--crf: '-1' is not a whole number from 0 up"),
+        ([*CLEAN, "--crf", "64"], "--crf is 0 (best) to 63 (smallest), not 64"),
+        ([*CLEAN, "--gpu-share", "half"], "'half' is not a number above 0 and up to 1"),
+        *(
+            ([*CLEAN, "--cluster", bad], f"{bad!r} is neither auto nor HOST:PORT")
+            for bad in ("foo", "foo:", ":1", "foo:65536")
+        ),
+        ([*CLEAN, "--cluster", "auto", "--dry-run"], "leave out --cluster"),
+        ([*BENCH, "--size", "large"], "'large' is not a size such as 1280x720"),
+        ([*BENCH, "--size", "0x720"], "'0x720' is not a size"),
+        ([*BENCH, "--frames", "0"], "'0' is not a whole number from 1 up"),
+        ([*BENCH, "--frames", "few"], "'few' is not a whole number from 1 up"),
+        ([*BENCH, "--plot", "a.svg"], "--plot needs --pairs"),
+        ([*BENCH, "--peer", "a.onnx"], "--peer needs --pairs"),
+        (["live", "--null"], "SOURCE is missing"),
+        (["live", "test:", "--duration", "long"], "'long' is not a number above 0"),
+        (["serve", "--port", "x"], "'x' is not a port from 0 to 65535"),
+        (["serve", "--port", "65536"], "'65536' is not a port from 0 to 65535"),
+        (["train", "--out", "run"], "required: --data"),
+        (TRAIN, "--out is missing"),
+        ([*TRAIN, "--steps", "5", "--minutes", "5"], "not allowed with"),
+        ([*TRAIN, "--crop", "7"], "'7' is not a multiple of 16 from 16 up"),
+        ([*TRAIN, "--learning-rate", "0"], "'0' is not a number above 0"),
+        (["eval", "--blur", "a"], "required: --sharp"),
+        (["export", "--format", "onnx", "a.foo"], "give a name that ends in .onnx"),
+        (["export", "--format", "onnx", "--precision", "float16", "a.onnx"], "can't be float16"),
     ],
 )
-def test_wrong_usage_exits_with_2(argv, capsys):
-    with pytest.raises(SystemExit) as end:
+def test_wrong_usage_is_one_line_behind_the_usage_and_exits_with_2(
+    argv, says, capsys, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("models.runtimes._silently", lambda *given: pytest.fail("loaded"))
+    with pytest.raises(SystemExit, match="2"):
         main(argv)
-    assert end.value.code == 2
-    assert "usage: deblur" in capsys.readouterr().err
+    usage, error = capsys.readouterr().err.rsplit("\n", 2)[:2]
+    assert usage.startswith(f"usage: deblur {argv[0] if argv[:1] != ['polish'] and argv else ''}")
+    assert says in error
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(
     ("argv", "says"),
     [
         (["clean", "none.mp4", "out.mp4"], "none.mp4 does not exist"),
-        (["clean", "a.mp4", "b.mp4", "--start", "9", "--end", "1"], "nothing between 0:09"),
         (["clean", ".", "out", "--pattern", "*.mov"], "there is no video named *.mov in ."),
         (["eval", "--blur", "none", "--sharp", "none"], "none does not exist"),
-        (["train", "--out", "run"], "--data is missing"),
-        (["train", "--data", "."], "--out is missing"),
         (["train", "--data", ".", "--out", "run", "--model", "huge"], "no model 'huge'"),
         (["bench", "--model", "none.npz"], "no model 'none.npz'"),
         *(

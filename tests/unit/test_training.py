@@ -534,11 +534,8 @@ def test_the_preview_draws_clips_and_prints_their_figures(stills, tmp_path, monk
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        ([], "--data is missing"),
-        (["--data", "."], "--out is missing"),
         (["--data", "/nowhere", "--preview", "sheet.png"], "/nowhere: no such folder"),
         (["--data", ".", "--out", "run", "--model", "huge"], "no model 'huge'"),
-        (["--data", ".", "--out", "run", "--crop", "100"], "multiple of 16"),
         (["--data", ".", "--out", "run", "--from", "missing.npz"], "no model 'missing.npz'"),
     ],
 )
