@@ -4,16 +4,18 @@ import tempfile
 import warnings
 from pathlib import Path
 
-import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 
-from models.export import saved_model
-from models.export.check import keras_step
 from models.export.clips import calibration_inputs
 from models.export.step import Size, Step
-from models.keras_network import assembled
 from models.registry import Weights
-from models.runtimes import available_cores
+from models.runtimes import available_cores, native_output_aside, tensorflow
+
+tf = tensorflow()  # quiet only if nobody imports it before
+
+from models.export import saved_model  # noqa: E402
+from models.export.check import keras_step  # noqa: E402
+from models.keras_network import assembled  # noqa: E402
 
 
 def write(weights: Weights, path: Path, size: Size, precision: str = "float32") -> None:
@@ -43,11 +45,14 @@ def write(weights: Weights, path: Path, size: Size, precision: str = "float32") 
                     channels_first=False,
                 )
             )
-        path.write_bytes(converter.convert())
+        with native_output_aside():
+            path.write_bytes(converter.convert())
 
 
 def open_step(path: Path) -> Step:
     """The step of a LiteRT file, on every core."""
     interpreter = Interpreter(model_content=path.read_bytes(), num_threads=available_cores())
+    with native_output_aside():  # it names its delegate
+        interpreter.allocate_tensors()
     runner = interpreter.get_signature_runner(saved_model.SIGNATURE)
     return lambda inputs: runner(**inputs)

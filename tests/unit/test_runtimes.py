@@ -32,6 +32,24 @@ import sys
 print(sys.modules.get("openvino_telemetry"))
 """
 
+LITERT = """
+import sys
+from pathlib import Path
+import numpy as np
+from models import registry
+from models.export.formats import open_step, write_step
+from models.export.step import PLANES, fresh_state, plane_shapes
+weights, path, size = registry.load(sys.argv[1]), Path(sys.argv[2]), (32, 32)
+for precision in ("float32", "int8"):
+    write_step(weights, "litert", path, size, precision)
+    inputs = {
+        name: np.zeros((1, *shape), np.float32)
+        for name, shape in zip(PLANES, plane_shapes(size), strict=True)
+    }
+    state = fresh_state(size, weights.config.hidden, channels_first=False)
+    print(len(open_step("litert", path)(inputs | state)))
+"""
+
 
 def test_what_mnn_cannot_convert_is_one_line():
     with pytest.raises(ExportError, match=r"^MNN's converter failed on network\.onnx: .+$"):
@@ -66,3 +84,14 @@ def test_nothing_is_reported_or_left_behind(tmp_path):
     )
     assert done.stdout == "None\n", done.stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_litert_says_nothing_of_its_own(tmp_path, random_model):
+    """TensorFlow's converter, which makes its files, wrote twenty lines."""
+    done = subprocess.run(
+        [sys.executable, "-c", LITERT, random_model, tmp_path / "step.tflite"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert (done.stdout, done.stderr) == ("5\n5\n", "")
