@@ -7,6 +7,7 @@ what they score.
 
 import json
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,8 +86,14 @@ def load(name: str) -> Weights:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = {key: archive[key] for key in archive.files}
         config = NetworkConfig.from_json(json.loads(str(arrays.pop("config"))))
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile, EOFError) as error:
-        raise WeightsError(f"{path} is not a weights file of this program: {error}") from error
+    except OSError as error:
+        raise WeightsError(f"{path} can't be read: {error.strerror or error}") from error
+    # what NumPy says of other files is about pickles
+    except (ValueError, KeyError, TypeError, zipfile.BadZipFile, zlib.error, EOFError) as error:
+        raise WeightsError(
+            f"{path} is not a model, or it is damaged: give one of {', '.join(shipped())}, "
+            "or a weights file"
+        ) from error
     return Weights(path.stem, path, config, arrays)
 
 

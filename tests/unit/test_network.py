@@ -124,15 +124,20 @@ def test_damaged_and_foreign_weights_are_refused_in_one_line(network, tmp_path):
     cut.write_bytes(path.read_bytes()[:-100])
     text = tmp_path / "text.npz"
     text.write_text("hello")
+    rotten = tmp_path / "rotten.npz"
+    raw = bytearray(path.read_bytes())
+    raw[200:260] = bytes(60)
+    rotten.write_bytes(raw)
     foreign = tmp_path / "foreign.npz"
     np.savez(foreign, config=json.dumps(SMALL.to_json()), a=np.zeros(3))
     odd = tmp_path / "odd.npz"
     np.savez(odd, config=json.dumps({"depth": 3}))
-    for bad in (cut, text, foreign, odd, tmp_path / "none.npz"):
+    for bad in (cut, text, rotten, foreign, odd, tmp_path / "none.npz"):
         with pytest.raises(WeightsError) as failure:
             load(str(bad))
         assert "\n" not in str(failure.value)
         assert bad.name in str(failure.value)
+        assert "pickle" not in str(failure.value)
 
 
 BACKEND_PROGRAM = """
