@@ -31,8 +31,8 @@ def train(
 ) -> Path:
     """Train to the end of the run and return the path of the best weights.
 
-    With `resume`, a run that its folder holds goes on; without, that folder must hold none. SIGINT
-    and SIGTERM end the run after the current step with a checkpoint in place, and raise
+    With `resume`, the run that its folder holds goes on; without, that folder must hold none.
+    SIGINT and SIGTERM end the run after the current step with a checkpoint in place, and raise
     KeyboardInterrupt. ModelsError for material, weights or a folder that can't be used.
     """
     try:
@@ -45,7 +45,8 @@ def _train(options: TrainOptions, resume: bool, log: Callable[[str], None]) -> P
     run = Run(options)
     if run.checkpoint.exists() and not resume:
         raise TrainingError(f"{options.out} holds a run already: add --resume to go on with it")
-    if run.checkpoint.exists():
+    if resume:
+        _require_checkpoint(run)
         run.restore()
         log(f"resumed {options.out} at step {run.progress.step}")
     options.out.mkdir(parents=True, exist_ok=True)
@@ -67,6 +68,18 @@ def _train(options: TrainOptions, resume: bool, log: Callable[[str], None]) -> P
         raise KeyboardInterrupt
     best = options.out / "best.npz"
     return best if best.exists() else options.out / "weights.npz"
+
+
+def _require_checkpoint(run: Run) -> None:
+    if run.checkpoint.exists():
+        return
+    out = run.options.out
+    if not out.exists():
+        raise TrainingError(f"there is no run at {out}: check the name, or leave out --resume")
+    raise TrainingError(
+        f"{out} holds no {run.checkpoint.name}: check the name; a run that was ended before its "
+        "first one begins again without --resume"
+    )
 
 
 def _steps(
