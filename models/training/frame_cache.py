@@ -33,8 +33,9 @@ ABANDONED_S = 24 * 3600.0
 
 
 def default_folder() -> Path:
-    """Where the user's programs keep what can be made again."""
-    return Path.home() / ".cache" / "deblur" / "footage"
+    """Where the user's programs keep what can be made again: XDG_CACHE_HOME, or ~/.cache."""
+    named = Path(os.environ.get("XDG_CACHE_HOME", ""))  # one that is not absolute does not count
+    return (named if named.is_absolute() else Path.home() / ".cache") / "deblur" / "footage"
 
 
 def file_key(video: Path) -> str:

@@ -1,6 +1,7 @@
 """What clips are made of: sharp footage to blur, real pairs to cut from, or both.
 
-Each folder is one or the other: pairs if it has the two sides anywhere in it, footage if not.
+Each folder is one or the other: pairs if it has the two sides anywhere in it, footage if not. A
+file is footage.
 """
 
 from __future__ import annotations
@@ -21,22 +22,22 @@ from models.training.synthesis import Clip, render_clip
 
 
 class Material:
-    """One side of the split of all folders; ClipError if that holds nothing. Cheap to pickle.
+    """One side of the split of all of it; ClipError if that holds nothing. Cheap to pickle.
 
     Attributes:
         footage: sharp scenes, None without any.
         pairs: pair scenes, None without any.
     """
 
-    def __init__(self, folders: Sequence[str], *, split: Split, cache: Path | None = None) -> None:
+    def __init__(self, places: Sequence[str], *, split: Split, cache: Path | None = None) -> None:
         cache = cache or default_folder()
         scenes: list[PairScene] = []
         sharp: list[Path] = []
-        for folder in map(Path, folders):
-            found = find_pairs(folder)
+        for place in map(Path, places):
+            found = find_pairs(place)
             scenes += found
             if not found:
-                sharp.append(folder)
+                sharp.append(place)
         self.pairs = PairLibrary(scenes, split=split, cache=cache) if scenes else None
         self.footage: SceneLibrary | None = None
         try:

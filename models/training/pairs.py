@@ -60,12 +60,12 @@ def find_pairs(folder: Path) -> list[PairScene]:
     """The pair scenes at and below a folder, in the order of their names; none if it has no sides.
 
     At any depth: `blur/` beside `sharp/` (or other `SIDES`), each with frames, with folders of
-    frames, or with videos; or `blur.mp4` beside `sharp.mp4`. ClipError where the two sides don't
-    match.
+    frames, or with videos; or `blur.mp4` beside `sharp.mp4`. A file has none. ClipError where the
+    two sides don't match, or nothing is there.
     """
-    if not folder.is_dir():
-        raise ClipError(f"{folder}: no such folder of training material")
-    return list(_scenes(folder, folder))
+    if not folder.exists():
+        raise ClipError(f"{folder} does not exist: name a file or folder of training material")
+    return list(_scenes(folder, folder)) if folder.is_dir() else []
 
 
 def side_of(scenes: list[PairScene], split: Split) -> list[PairScene] | None:

@@ -34,7 +34,7 @@ class PoolSettings:
     """What the pool holds.
 
     Attributes:
-        data: folders of sharp stills and videos, or of pairs.
+        data: sharp stills and videos, or folders of them or of pairs.
         seed: two pools of equal settings hold equal clips.
         size: side of the rendered square, in pixels, a multiple of 16.
         frames: frames of a clip.

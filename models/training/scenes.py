@@ -36,7 +36,7 @@ class Scene:
 
 
 class SceneLibrary:
-    """The scenes under `folders` that belong to `split`; cheap to build and to pickle.
+    """The scenes in files and under folders that belong to `split`; cheap to build and to pickle.
 
     Stills stand alone; videos are grouped by the first word of their name (`gopro_hero7`,
     `gopro_karma`: usually one maker, often one place) where that makes four groups, and no group is
@@ -44,12 +44,12 @@ class SceneLibrary:
     only train, and of fewer than four videos the end of each validates (`Footage.side`). Pixels are
     read when asked for: the last `cache_bytes` of stills are kept, and videos are decoded once into
     files under `cache` (by default the user's cache folder), `FRAME_LIMIT` frames or 5 GB in all at
-    most. ValueError for folders that hold too little.
+    most. ValueError for too little.
     """
 
     def __init__(
         self,
-        folders: Sequence[Path],
+        places: Sequence[Path],
         *,
         split: Split,
         cache_bytes: int = 64 << 20,
@@ -57,10 +57,10 @@ class SceneLibrary:
     ) -> None:
         if split not in ("train", "validation"):
             raise ValueError(f"split must be train or validation, not {split!r}")
-        found = [scene for folder in folders for scene in _scan(Path(folder))]
+        found = [scene for place in places for scene in _scan(Path(place))]
         if not found:
-            named = ", ".join(str(folder) for folder in folders) or "no folder"
-            raise ValueError(f"no image or video in {named}: give folders of sharp footage")
+            named = ", ".join(map(str, places)) or "nothing"
+            raise ValueError(f"no image or video in {named}: give sharp footage")
         self.split = split
         stills = [scene for scene in found if scene.kind == "still"]
         videos = _grouped([scene for scene in found if scene.kind == "video"])
@@ -103,18 +103,25 @@ class SceneLibrary:
         return self._footage[scene.path]
 
 
-def _scan(folder: Path) -> list[Scene]:
-    """Every image and video under `folder`, in the order of their names."""
-    if not folder.is_dir():
-        raise ValueError(f"{folder}: no such folder of training footage")
-    scenes = []
-    for path in sorted(folder.rglob("*")):
-        suffix = path.suffix.lower()
-        kind: Kind = "video" if suffix in VIDEOS else "still"
-        if suffix in IMAGES | VIDEOS and path.is_file():
-            group = path.stem.split("_")[0] if kind == "video" else path.name
-            scenes.append(Scene(path, kind, group))
-    return scenes
+def _scan(place: Path) -> list[Scene]:
+    """Every image and video under a folder, in the order of their names; or the one file."""
+    if place.is_dir():
+        return [_scene(path) for path in sorted(place.rglob("*")) if _is_scene(path)]
+    if not place.exists():
+        raise ValueError(f"{place} does not exist: name a file or folder of sharp footage")
+    if not _is_scene(place):
+        raise ValueError(f"{place} is neither an image nor a video by its name")
+    return [_scene(place)]
+
+
+def _is_scene(path: Path) -> bool:
+    return path.suffix.lower() in IMAGES | VIDEOS and path.is_file()
+
+
+def _scene(path: Path) -> Scene:
+    if path.suffix.lower() in VIDEOS:
+        return Scene(path, "video", path.stem.split("_")[0])
+    return Scene(path, "still", path.name)
 
 
 def _grouped(videos: list[Scene]) -> list[Scene]:

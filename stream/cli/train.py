@@ -23,8 +23,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         nargs="+",
         required=True,
-        metavar="DIR",
-        help="folders of sharp footage, or of blur/ and sharp/",
+        metavar="PATH",
+        help="sharp videos and stills, folders of them, or folders of blur/ and sharp/",
     )
     parser.add_argument("--out", type=Path, metavar="DIR", help="the run's folder")
     parser.add_argument(

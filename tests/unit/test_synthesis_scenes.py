@@ -105,6 +105,11 @@ def test_of_few_videos_the_ends_validate(video: Path, tmp_path: Path, name: str)
     assert np.array_equal(np.concatenate([train.frames, held.frames]), whole)
     assert (len(train.frames), len(held.frames)) == (12, 12)
     assert (train.runs(), held.runs()) == ([range(12)], [range(12)])
+    alone, within = (
+        SceneLibrary([place], split="train").videos
+        for place in (tmp_path / "one" / f"{name}.mp4", tmp_path / "one")
+    )
+    assert alone == within
 
 
 def test_a_video_of_one_frame_is_refused_by_its_name(tmp_path: Path) -> None:
@@ -129,8 +134,10 @@ def test_folder_without_footage_is_one_clear_line(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no image or video") as error:
         SceneLibrary([tmp_path], split="train")
     assert "\n" not in str(error.value)
-    with pytest.raises(ValueError, match="no such folder"):
+    with pytest.raises(ValueError, match="does not exist"):
         SceneLibrary([tmp_path / "missing"], split="train")
+    with pytest.raises(ValueError, match=r"notes\.txt is neither an image nor a video by its name"):
+        SceneLibrary([tmp_path / "notes.txt"], split="train")
     with pytest.raises(ValueError, match="split must be"):
         SceneLibrary([tmp_path], split="test")  # type: ignore[arg-type]
 

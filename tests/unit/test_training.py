@@ -15,7 +15,7 @@ import few_steps
 import keras
 import numpy as np
 import pytest
-from footage import blurred, pictures, write_frames
+from footage import blurred, pictures, write_frames, write_video
 
 from models import registry
 from models.errors import ClipError, TrainingError
@@ -142,7 +142,7 @@ def test_a_renderer_that_is_ended_from_outside_is_reported(stills, tmp_path):
 
 
 def test_material_that_is_not_there(tmp_path):
-    with pytest.raises(ClipError, match="no such folder"):
+    with pytest.raises(ClipError, match="does not exist"):
         ClipPool(tmp_path / "pool", pool_settings(tmp_path / "nowhere"))
     with pytest.raises(ClipError, match="no image or video"):
         ClipPool(tmp_path / "pool", pool_settings(tmp_path))
@@ -517,14 +517,21 @@ def test_ticks_are_round(low, high, expected):
     assert ticks(low, high) == pytest.approx(expected)
 
 
-def test_the_preview_draws_clips_and_prints_their_figures(stills, tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize("data", ["a folder", "a file"])
+def test_the_preview_draws_clips_and_prints_their_figures(
+    data, stills, tmp_path, monkeypatch, capsys
+):
     from stream.cli import train as command
 
     monkeypatch.setattr(command, "PREVIEWED", 3)
     monkeypatch.setattr(command, "DRAWN", 2)
     monkeypatch.setattr(command, "PREVIEW_PX", 96)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    place = stills if data == "a folder" else write_video(tmp_path / "video.mkv", pictures(48))
     sheet = tmp_path / "sheet.png"
-    assert main(["train", "--data", str(stills), "--preview", str(sheet)]) == 0
+    assert main(["train", "--data", str(place), "--preview", str(sheet)]) == 0
+    decoded = list((tmp_path / "cache/deblur/footage").glob("*.rgb"))
+    assert len(decoded) == (data == "a file")
     assert cv2.imread(str(sheet)).shape[1] == 3 * 2 * 2 * 96  # frames, sides, enlarged twice
     out = capsys.readouterr().out
     assert "PSNR mean" in out
@@ -534,7 +541,7 @@ def test_the_preview_draws_clips_and_prints_their_figures(stills, tmp_path, monk
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (["--data", "/nowhere", "--preview", "sheet.png"], "/nowhere: no such folder"),
+        (["--data", "/nowhere", "--preview", "sheet.png"], "/nowhere does not exist"),
         (["--data", ".", "--out", "run", "--model", "huge"], "no model 'huge'"),
         (["--data", ".", "--out", "run", "--from", "missing.npz"], "no model 'missing.npz'"),
     ],
@@ -543,6 +550,17 @@ def test_a_run_that_cannot_begin_says_why_in_one_line(arguments, reason, capsys)
     assert main(["train", *arguments]) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert reason in line
+
+
+def test_a_run_that_is_not_there_is_not_resumed(stills, start, tmp_path):
+    (tmp_path / "ended early" / "pool").mkdir(parents=True)
+    for name, says in {
+        "mistyped": "there is no run at .*mistyped: check the name",
+        "ended early": r"holds no checkpoint\.npz.* begins again without --resume",
+    }.items():
+        with pytest.raises(TrainingError, match=says):
+            train(options(tmp_path / name, stills, start=start), resume=True)
+    assert not (tmp_path / "mistyped").exists()
 
 
 def test_a_folder_that_cannot_hold_a_run_is_named(stills, start, tmp_path):
