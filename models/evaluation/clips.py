@@ -109,4 +109,11 @@ def _read_video(path: Path) -> Iterator[np.ndarray]:
             for frame in container.decode(video=0):
                 yield frame.to_ndarray(format="rgb24", threads=1)
     except (av.FFmpegError, IndexError) as error:
-        raise ClipError(f"{path} can't be decoded as a video: {error}") from error
+        raise ClipError(f"{path} can't be decoded as a video: {reason(error)}") from error
+
+
+def reason(error: av.FFmpegError | IndexError) -> str:
+    """Why a video can't be decoded, without numbers and names of functions."""
+    if isinstance(error, IndexError):
+        return "it holds none"
+    return error.strerror or str(error)

@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from models.evaluation.clips import reason
 from models.training.frame_cache import RUN_FRAMES, file_key, open_frames
 from models.training.pictures import sharpness
 from models.training.split import Split
@@ -108,7 +109,7 @@ def _read(video: Path, limit: int) -> Iterator[tuple[bool, NDArray[np.uint8]]]:
                         _shrink(np.asarray(frame.to_ndarray(format="rgb24", threads=1), np.uint8)),
                     )
     except (av.FFmpegError, IndexError) as error:
-        raise ValueError(f"{video}: not a readable video ({error})") from error
+        raise ValueError(f"{video}: not a readable video ({reason(error)})") from error
 
 
 def _shrink(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:

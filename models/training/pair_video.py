@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import ClipError
-from models.evaluation.clips import Clip
+from models.evaluation.clips import Clip, reason
 from models.training.frame_cache import RUN_FRAMES, file_key, open_frames
 
 
@@ -79,5 +79,5 @@ def _runs_to_one(video: Path, limit_bytes: int) -> int:
             total = stream.frames or int(length_s * float(stream.average_rate or 25))
             frame_bytes = 2 * 3 * stream.width * stream.height
     except (av.FFmpegError, IndexError) as error:
-        raise ClipError(f"{video} can't be decoded as a video: {error}") from error
+        raise ClipError(f"{video} can't be decoded as a video: {reason(error)}") from error
     return max(1, -int(-total * frame_bytes // limit_bytes))

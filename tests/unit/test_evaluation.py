@@ -2,6 +2,7 @@
 
 import json
 
+import av
 import cv2
 import keras
 import numpy as np
@@ -129,14 +130,23 @@ def test_material_that_cannot_be_read_is_named(tmp_path):
     (tmp_path / "notes.txt").write_text("no picture")
     (tmp_path / "broken.png").write_bytes(b"no picture")
     (tmp_path / "broken.mp4").write_bytes(b"no video")
+    with av.open(str(tmp_path / "sound.mp4"), "w") as container:
+        sound = container.add_stream("aac", rate=48000, layout="mono")
+        silence = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), "fltp", "mono")
+        silence.sample_rate = 48000
+        container.mux([*sound.encode(silence), *sound.encode(None)])
     for path, reason in [
         (tmp_path / "missing", "does not exist"),
         (tmp_path / "notes.txt", "neither an image nor a video"),
     ]:
         with pytest.raises(ClipError, match=reason):
             find_clips(path)
-    for name in ("broken.png", "broken.mp4"):
-        with pytest.raises(ClipError, match=rf"{name} can't be decoded"):
+    for name, reason in [
+        ("broken.png", "as an image: replace or remove it"),
+        ("broken.mp4", "as a video: Invalid data found when processing input"),
+        ("sound.mp4", "as a video: it holds none"),
+    ]:
+        with pytest.raises(ClipError, match=rf"/{name} can't be decoded {reason}$"):
             list(find_clips(tmp_path / name)[0].frames())
     (tmp_path / "empty").mkdir()
     with pytest.raises(ClipError, match="holds no images"):
