@@ -38,6 +38,7 @@ COMMANDS = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit code; usage errors raise SystemExit(2)."""
     argv = sys.argv[1:] if argv is None else argv
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")  # what it warns of, we say in one line
     previous = signal.signal(signal.SIGTERM, _interrupt)
     try:
         try:

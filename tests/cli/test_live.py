@@ -4,6 +4,8 @@ import json
 import os
 import re
 import signal
+import subprocess
+import sys
 
 import pytest
 from network import sender  # noqa: F401 - a fixture
@@ -114,6 +116,21 @@ def test_a_source_that_is_none_is_one_clear_line(argv, says, capsys):
     error = capsys.readouterr().err
     assert says in error
     assert error.count("\n") == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere FFmpeg opens cameras")
+def test_opencv_has_no_line_of_its_own_about_a_missing_camera():
+    """It writes past Python's standard error."""
+    result = subprocess.run(
+        [sys.executable, "-m", "stream", "live", "camera:63", "--null"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert result.returncode == 1
+    assert result.stderr.startswith("deblur: /dev/video63 does not exist")
+    assert result.stderr.count("\n") == 1
 
 
 def test_several_outputs_at_once(live, tmp_path):
