@@ -9,6 +9,7 @@ import pytest
 from fakes import FakeProcessor
 
 from stream.capture.file import FileSource
+from stream.errors import SinkError
 from stream.frame import ColorTags, StreamInfo
 from stream.jobs import CleanOptions, clean_file
 from stream.output.encoder import EncoderOptions, choose_encoding
@@ -99,8 +100,23 @@ def between(plane):
     ],
 )
 def test_what_holds_most_of_the_samples_is_given(codec, flowing, given, change):
+    encoding, warnings = choose_encoding(described(flowing), EncoderOptions(codec), "mov")
+    assert encoding.pixel_format == given
+    assert warnings == ([f"in: {change} ({encoding.encoder} in mov)"] if change else [])
+
+
+def test_encoders_have_no_line_of_their_own(capfd):
+    """x264 and x265 wrote past FFmpeg's log and past Python."""
+    odd = replace(described("yuv420p"), width=161, height=119)
+    assert choose_encoding(odd, EncoderOptions("hevc"), "mov")[0].pixel_format == "yuv444p10le"
+    with pytest.raises(SinkError, match="libx264 has no --preset fasst"):
+        choose_encoding(described("yuv420p"), EncoderOptions("h264", preset="fasst"), "mov")
+    assert capfd.readouterr() == ("", "")
+
+
+def described(flowing):
     rgb = flowing.startswith("gbr")
-    info = StreamInfo(
+    return StreamInfo(
         name="in",
         width=WIDTH,
         height=HEIGHT,
@@ -109,6 +125,3 @@ def test_what_holds_most_of_the_samples_is_given(codec, flowing, given, change):
         time_base=Fraction(1, 25),
         color=ColorTags(2, 1, 1, 0) if rgb else ColorTags(1, 1, 1, 1),
     )
-    encoding, warnings = choose_encoding(info, EncoderOptions(codec), "mov")
-    assert encoding.pixel_format == given
-    assert warnings == ([f"in: {change} ({encoding.encoder} in mov)"] if change else [])
