@@ -85,6 +85,8 @@ def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="deblur", description="Take motion blur out of video, live or recorded."
     )
+    version = _version() if "--version" in argv[:1] else ""
+    parser.add_argument("--version", action="version", version=version)
     commands = parser.add_subparsers(metavar="COMMAND", dest="command", required=True)
     for name, summary in COMMANDS.items():
         command = commands.add_parser(
@@ -95,6 +97,12 @@ def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
             command.add_argument("--debug", action="store_true", help="show tracebacks")
             command.set_defaults(parser=command)
     return parser
+
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return f"deblur {version('deblurstream')}"
 
 
 def _module(command: str) -> Any:

@@ -2,6 +2,7 @@ import os
 import signal
 import subprocess
 import sys
+from importlib.metadata import version
 
 import pytest
 from clips import Clip
@@ -73,6 +74,8 @@ BENCH = ["bench"]
     [
         ([], "required: COMMAND"),
         (["polish"], "invalid choice: 'polish'"),
+        (["clean", "http://me:se/c@host/x.mp4", "b.mp4"], "http://me:***@host/x.mp4 is an address"),
+        (["clean", "a.mp4", "rtmp://host/x"], "`deblur live` takes addresses"),
         (["clean"], "required: INPUT, OUTPUT"),
         (["clean", "a.mp4"], "required: OUTPUT"),
         ([*CLEAN, "--device", "abacus"], "invalid choice: 'abacus'"),
@@ -251,6 +254,20 @@ def test_nobody_reading_the_output_is_no_traceback(argv, unbuffered, clip, tmp_p
         )
     assert (result.returncode, result.stderr) == (1, "")
     assert (tmp_path / "out.mp4").exists() is (argv[0] == "clean")
+
+
+def test_the_version_is_that_of_the_package():
+    """Quickly: told by metadata alone."""
+    result = run_python("""
+import sys
+from stream.cli import main
+try:
+    main(["--version"])
+except SystemExit as end:
+    assert end.code == 0
+assert not {"tensorflow", "keras", "av", "cv2", "numpy"} & set(sys.modules)
+""")
+    assert (result.returncode, result.stdout) == (0, f"deblur {version('deblurstream')}\n")
 
 
 def test_debug_shows_the_traceback(tmp_path):
