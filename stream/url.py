@@ -1,18 +1,21 @@
 """Addresses on the network, as people may see them."""
 
-from urllib.parse import urlsplit, urlunsplit
-
 
 def without_password(url: str) -> str:
-    """The address as messages and reports may show it; a file's name as it is."""
-    scheme, separator, _ = url.partition("://")
+    """The address as messages and reports may show it; a file's name as it is.
+
+    A password may hold `/`, `#`, `@` and `?` although it should not, so it is taken to reach to the
+    last `@`; where that is behind a `?`, nobody can tell what follows it.
+    """
+    scheme, separator, rest = url.partition("://")
     if not separator:
         return url
-    try:
-        parts = urlsplit(url)
-    except ValueError:  # brackets that hold no IPv6 address
-        return f"{scheme}://***"
-    credentials, at, host = parts.netloc.rpartition("@")
-    user = credentials.partition(":")[0]
-    shown = f"{user}:***@{host}" if at and ":" in credentials else parts.netloc
-    return urlunsplit((parts.scheme, shown, parts.path, "***" if parts.query else "", ""))
+    place, question, query = rest.partition("?")
+    user, colon, secret = place.partition(":")
+    if colon and "/" not in user:
+        if "@" in query:
+            return f"{scheme}://{user}:***"
+        if "@" in secret:
+            place = f"{user}:***@{secret.rpartition('@')[2]}"
+    place = place.partition("#")[0]
+    return f"{scheme}://{place}{'?***' if question else ''}"

@@ -155,11 +155,17 @@ def test_passwords_are_not_shown():
     assert without_password("rtsp://me:secret@host:554/x") == "rtsp://me:***@host:554/x"
     assert without_password("http://host/x?token=secret") == "http://host/x?***"
     assert without_password("udp://@:1234") == "udp://@:1234"
-    assert without_password("rtsp://[bad") == "rtsp://***"
+    for password in ("se/cret", "se#cret", "se@cret", "8/se@c#ret", "/", "#", "@"):
+        assert without_password(f"rtsp://me:{password}@host:554/x") == "rtsp://me:***@host:554/x"
+    assert without_password("rtsp://me:se?cret@host/x") == "rtsp://me:***"
+    assert without_password("http://me:secret@host/x?mail=a@b&token=c") == "http://me:***"
+    assert without_password("http://host/a:b@c?token=secret#part") == "http://host/a:b@c?***"
+    assert without_password("rtmp://me@home:secret@host/x") == "rtmp://me@home:***@host/x"
+    assert without_password("rtsp://[::1]:554/x") == "rtsp://[::1]:554/x"
     assert without_password("what?.mp4") == "what?.mp4"
     with pytest.raises(OpenError, match=r"^ftp://me:\*\*\*@host/x is no source"):
         open_source("ftp://me:secret@host/x")
-    with pytest.raises(OpenError, match=r"^rtsp://\*\*\*"):
+    with pytest.raises(OpenError, match=r"^rtsp://\[bad"):
         open_source("rtsp://[bad")
 
 
