@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -21,9 +22,10 @@ from stream.cli.arguments import (
 )
 from stream.cli.cleaner import PREVIEW_S, Cleaner
 from stream.cli.dry_run import dry_run
-from stream.cli.report import duration_text, require_writable, size_text, write_json
+from stream.cli.report import duration_text, make_folder, require_writable, size_text, write_json
 from stream.jobs import CleanResult, Outcome, Task, View, clean_all, is_batch, tasks_of
 from stream.stills import is_there, size_of
+from stream.url import without_password
 
 EXAMPLES = """\
 examples:
@@ -45,17 +47,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EXAMPLES
     parser.add_argument(
         "input",
-        type=Path,
+        type=_input,
         nargs="+",
         metavar="INPUT",
         help="a video, a folder of videos, or numbered pictures: 'shot_%%04d.png'",
     )
     parser.add_argument(
         "output",
-        type=Path,
+        type=_file_name,
         metavar="OUTPUT",
         help="the file to make, whose ending names its container: .mp4, .mov, .mkv, .webm, ...; "
-        "for several videos a folder, which gets the same tree",
+        "for several videos a folder, which gets the same tree; a name that ends in / is a folder",
     )
     _add_view(parser.add_argument_group("what to see"))
     _add_cleaning(parser.add_argument_group("how to clean"))
@@ -147,6 +149,19 @@ def _add_cluster(group: Options) -> None:
     )
 
 
+def _file_name(text: str) -> str:
+    if "://" in text:
+        address = without_password(text)
+        raise argparse.ArgumentTypeError(
+            f"{address} is an address: clean takes and makes files, `deblur live` takes addresses"
+        )
+    return text
+
+
+def _input(text: str) -> Path:
+    return Path(_file_name(text))
+
+
 def _cluster(text: str) -> str:
     host, _, port = text.rpartition(":")
     if text != "auto" and not (host and port.isdecimal() and int(port) < 1 << 16):
@@ -157,26 +172,35 @@ def _cluster(text: str) -> str:
 def run(options: argparse.Namespace) -> int:
     """Clean one video, or several; report counts and timings if asked."""
     require_writable(options.report)
-    tasks = tasks_of(options.input, options.output, options.pattern)
+    output, batch = Path(options.output), is_batch(options.input)
+    if not batch and options.output.endswith(("/", os.sep)) and not output.exists():
+        if options.dry_run:
+            batch = True  # in which a folder may be missing
+        elif is_there(options.input[0]):
+            make_folder(output)
+        output /= options.input[0].name
+    tasks = tasks_of(options.input, output, options.pattern)
     with closing(Cleaner(options, tasks)) as cleaner:
-        if not is_batch(options.input):
+        if not batch:
             cleaner.check(tasks[0])
-        return _run(tasks, cleaner, options)
+        return _run(tasks, cleaner, options, batch=batch)
 
 
-def _run(tasks: Sequence[Task], cleaner: Cleaner, options: argparse.Namespace) -> int:
+def _run(
+    tasks: Sequence[Task], cleaner: Cleaner, options: argparse.Namespace, *, batch: bool
+) -> int:
     if options.dry_run:
         good, entries = dry_run(
             tasks,
             cleaner.forecast,
-            batch=is_batch(options.input),
+            batch=batch,
             overwrite=options.overwrite,
             debug=options.debug,
         )
         if options.report:
             write_json(options.report, {"videos": entries})
         return 0 if good else 1
-    if is_batch(options.input):
+    if batch:
         return _run_all(tasks, cleaner, options)
     result = cleaner.clean(tasks[0])
     if options.report:

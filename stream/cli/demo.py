@@ -17,8 +17,7 @@ import cv2
 import numpy as np
 
 from stream.cli.arguments import add_compute, add_model
-from stream.cli.report import ProgressLine
-from stream.errors import SinkError
+from stream.cli.report import ProgressLine, make_folder
 from stream.jobs.clean import CleanOptions, clean_file
 
 if TYPE_CHECKING:
@@ -44,10 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Make the clip, clean it, and print the gain."""
     folder: Path = options.folder
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise SinkError(f"{folder} can't be made: {error.strerror}") from error
+    make_folder(folder)
     from models.evaluation.clips import Clip
     from models.evaluation.metrics import psnr
     from models.evaluation.sheet import draw_sheet

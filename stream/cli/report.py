@@ -134,6 +134,14 @@ def require_writable(*paths: Path | None) -> None:
             partial.touch()
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder for results, unless it is there; SinkError if it can't be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SinkError(f"{folder} can't be made: {error.strerror}") from error
+
+
 @contextmanager
 def _unfinished(path: Path) -> Iterator[Path]:
     """Where to write a file before it gets its name; nothing is left there."""

@@ -205,6 +205,19 @@ def test_a_batch_that_is_interrupted_tells_what_it_has_done(
     assert [row.get("frames_out") for row in rows] == [8, None, None]
 
 
+def test_an_output_that_ends_in_a_slash_is_a_folder(clip, random_model, tmp_path, capsys):
+    source, folder = clip(SMALL), tmp_path / "new" / "folder"
+    argv = ["clean", str(source), f"{folder}/", "--model", random_model]
+    assert main([*argv, "--dry-run"]) == 0
+    assert main(["clean", str(tmp_path / "none.mp4"), *argv[2:]]) == 1
+    assert not list(tmp_path.iterdir())
+    assert main(argv) == 0
+    assert pts_of(folder / source.name) == pts_of(source)
+    capsys.readouterr()
+    assert main(argv) == 1
+    assert "--overwrite" in capsys.readouterr().err
+
+
 def test_a_dry_run_tells_and_writes_nothing(clip, random_model, tmp_path, capsys):
     videos, out, report = tmp_path / "in", tmp_path / "out", tmp_path / "r.json"
     videos.mkdir()
