@@ -1,21 +1,22 @@
 """The command line: `deblur COMMAND ...`.
 
 Owns options, exit codes and one-line errors. Each command lives in a file of its own that is
-imported when the command runs, so that `deblur --help` needs no TensorFlow.
+imported when the command runs, so that `deblur --help` needs no TensorFlow. This file imports next
+to nothing by itself: before `main` runs, Ctrl-C gives a traceback.
 """
 
-import argparse
+from __future__ import annotations
+
 import importlib
-import io
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
-from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from models.errors import ModelsError
-from stream.errors import DeblurError
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Sequence
+    from types import FrameType
 
 DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 """Exit codes. argparse itself exits with USAGE."""
@@ -60,6 +61,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(argv: Sequence[str]) -> int:
+    import argparse
+    import io
+
+    from models.errors import ModelsError
+    from stream.errors import DeblurError
+
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # file names may be anything
     options = _parser(argv).parse_args(argv)
@@ -82,6 +89,8 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
     """Knows the options of the one command that is called: the others are not imported."""
+    import argparse
+
     parser = argparse.ArgumentParser(
         prog="deblur", description="Take motion blur out of video, live or recorded."
     )
