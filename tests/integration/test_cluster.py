@@ -176,12 +176,8 @@ def test_an_address_that_does_not_answer_is_one_line(address, says):
 def test_the_command_line_says_in_one_line_why_a_cluster_will_not_do(clip, tmp_path, capsys):
     source, target = str(clip(SPEC)), str(tmp_path / "out.mkv")
     assert main(["clean", source, target, "--cluster", "127.0.0.1:9"]) == 1
-    assert main(["clean", source, target, "--cluster", "auto", "--dry-run"]) == 1
-    said = capsys.readouterr().err.splitlines()
-    assert [line.partition(";")[0] for line in said] == [
-        "deblur: no Ray answers at 127.0.0.1:9 (Connection refused)",
-        "deblur: --dry-run tells of this machine",
-    ]
+    (said,) = capsys.readouterr().err.splitlines()
+    assert said.startswith("deblur: no Ray answers at 127.0.0.1:9 (Connection refused);")
     with pytest.raises(SystemExit):
         main(["clean", source, target, "--gpu-share", "0"])
     assert list(tmp_path.iterdir()) == []
