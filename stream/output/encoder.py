@@ -105,9 +105,10 @@ def choose_encoding(
             del refused[known.codec]
         refused.setdefault(known.codec, f"{known.encoder} {reason}")
     picture = f"{info.width}x{info.height} {info.pixel_format}"
+    other = ".mov" if format_name == "matroska" else ".mkv"
     raise SinkError(
         f"no encoder for {picture} in {format_name}: {'; '.join(refused.values())}; "
-        "try another container (.mkv) or --codec ffv1"
+        f"try another container ({other}) or --codec ffv1"
     )
 
 

@@ -284,7 +284,8 @@ def test_progress_comes_with_an_estimate_of_the_time_left(clip, tmp_path):
         ),
         ("out.mp4", CleanOptions(EncoderOptions("ffv1", crf=9)), SinkError, "ffv1 has no --crf$"),
         ("out.mp4", CleanOptions(EncoderOptions("aac")), SinkError, "there is no codec 'aac'; "),
-        ("out.webm", CleanOptions(EncoderOptions("h264")), SinkError, "refuses"),
+        ("out.webm", CleanOptions(EncoderOptions("h264")), SinkError, r"refuses.*\(\.mkv\)"),
+        ("out.mkv", CleanOptions(EncoderOptions("cfhd")), SinkError, r"refuses.*\(\.mov\)"),
         (
             "out.mp4",
             CleanOptions(EncoderOptions(preset="fasst")),
