@@ -17,10 +17,11 @@ from stream.capture.realtime import RealtimeSource
 from stream.capture.synthetic import SyntheticSource
 from stream.frame import Frame
 from stream.inference.deblurrer import Deblurrer
+from stream.jobs import CleanOptions, Crew, clean_file
 from stream.output.file import VideoWriter
 from stream.output.null import NullSink
 from stream.pipeline import Pipeline
-from stream.stages import Sink, Source
+from stream.stages import Processor
 from stream.stats import RunStats
 
 RATE = Fraction(30)
@@ -32,19 +33,23 @@ LIVE_LOAD = 0.8
 
 
 def measure_pipelines(
-    deblurrer: Deblurrer, width: int, height: int, frames: int
+    deblurrer: Deblurrer, cleaner: Processor | Crew, width: int, height: int, frames: int
 ) -> tuple[RunStats, dict[str, Any]]:
-    """The model alone, null ends, a decoder, a decoder and an encoder: in turns of `TURN` frames.
+    """The model alone, then pipelines, in turns of `TURN` frames.
+
+    These are null ends; a decoder; a decoder and an encoder; and a recorded video as `deblur clean`
+    does it, whose ``cleaner`` has as many frames for each of its processors, in a segment of its
+    own. There the frames of the burn-in count, of which a real segment has few.
 
     Returns the statistics of null ends, and for each pipeline, of its turn of median rate, the
     frames per second, the share of the time that the model was at work, the time per stage and the
     cores that were busy. Medians over all turns are `share_of_model`, of the rate over that of the
-    model alone in the same turn, and `share_of_cores` of the last pipeline, of its rate over what
-    all cores would do if they never waited: they share the processor time of the decoder and of the
-    encoder, and have the model's own time to themselves.
+    model alone in the same turn, and where there is an encoder `share_of_cores`, of the rate over
+    what all cores would do if they never waited: they share the processor time of the decoder and
+    of the encoder, and have the model's own time, of ``deblurrer``, to themselves.
     """
     count = max(1, round(frames / TURN))
-    turns = [_turn(deblurrer, width, height, -(-frames // count)) for _ in range(count)]
+    turns = [_turn(deblurrer, cleaner, width, height, -(-frames // count)) for _ in range(count)]
     cases = {name: _median([turn[name] for turn in turns]) for name in turns[0]}
     report = {name: values for name, (_, values) in cases.items()}
     for name, values in report.items():
@@ -56,20 +61,23 @@ def measure_pipelines(
 
 
 def _turn(
-    deblurrer: Deblurrer, width: int, height: int, frames: int
+    deblurrer: Deblurrer, cleaner: Processor | Crew, width: int, height: int, frames: int
 ) -> dict[str, tuple[RunStats, dict[str, Any]]]:
     source = SyntheticSource(width, height, frames, RATE)
     alone_s = _model_alone_s(deblurrer, width, height, frames)
     with tempfile.TemporaryDirectory(prefix="deblur-bench-") as folder:
-        clip, out = Path(folder) / "clip.mp4", Path(folder) / "out.mp4"
-        encoding = _cpu_s(lambda: _write_clip(clip, SyntheticSource(width, height, frames, RATE)))
+        clip, longer, out = (Path(folder) / f"{name}.mp4" for name in ("clip", "longer", "out"))
+        encoding = _cpu_s(lambda: write_clip(clip, SyntheticSource(width, height, frames, RATE)))
         decoding = _cpu_s(lambda: _read_clip(clip))
-        null = _run(source, deblurrer, NullSink())
-        decode = _run(FileSource(clip), deblurrer, NullSink())
-        both = _run(FileSource(clip), deblurrer, VideoWriter(out))
+        null = _run(Pipeline(source, deblurrer, NullSink()).run)
+        decode = _run(Pipeline(FileSource(clip), deblurrer, NullSink()).run)
+        both = _run(Pipeline(FileSource(clip), deblurrer, VideoWriter(out)).run)
+        options = _segments(longer, cleaner, width, height, frames)
+        clean = _run(lambda: clean_file(longer, out, cleaner, options).stats)
     seconds = 1 / null[1]["fps"] + (encoding + decoding) / frames / available_cores()
-    both[1]["share_of_cores"] = both[1]["fps"] * seconds
-    cases = {"null": null, "decode": decode, "decode_encode": both}
+    for _, values in (both, clean):
+        values["share_of_cores"] = values["fps"] * seconds
+    cases = {"null": null, "decode": decode, "decode_encode": both, "clean": clean}
     for _, values in cases.values():
         values["share_of_model"] = values["fps"] * alone_s
     return cases
@@ -155,18 +163,31 @@ def measure_length(
     return rows
 
 
-def _run(source: Source, deblurrer: Deblurrer, sink: Sink) -> tuple[RunStats, dict[str, Any]]:
+def _run(work: Callable[[], RunStats]) -> tuple[RunStats, dict[str, Any]]:
     began = time.process_time(), time.perf_counter()
-    stats = Pipeline(source, deblurrer, sink).run()
+    stats = work()
     busy, wall = time.process_time() - began[0], time.perf_counter() - began[1]
     report = stats.report()
+    computed = sum(stats.stages["inference"].times.bins.values())
     return stats, {
-        "fps": round(stats.fps, 3),
+        "fps": round(computed / stats.duration_s, 3),
         "model_busy": round(stats.stages["inference"].busy_s / stats.duration_s, 3),
         "stages": report["stages"],
         "cores_busy": round(busy / wall, 3),
         "cores": available_cores(),
     }
+
+
+def _segments(
+    clip: Path, cleaner: Processor | Crew, width: int, height: int, frames: int
+) -> CleanOptions:
+    """Write a clip with a segment for each processor, get these ready, and say how to divide it."""
+    processors = cleaner.processors if isinstance(cleaner, Crew) else [cleaner]
+    source = SyntheticSource(width, height, frames * len(processors), RATE)
+    write_clip(clip, source)
+    for processor in processors:
+        processor.start(source.info)
+    return CleanOptions(overwrite=True, resume=False, segment_s=frames / RATE)
 
 
 def _cpu_s(work: Callable[[], object]) -> float:
@@ -181,7 +202,8 @@ def _read_clip(path: Path) -> None:
             pass
 
 
-def _write_clip(path: Path, source: SyntheticSource) -> None:
+def write_clip(path: Path, source: SyntheticSource) -> None:
+    """Encode what a source gives, as it is."""
     writer = VideoWriter(path)
     try:
         writer.open(source.info)

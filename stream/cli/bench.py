@@ -2,13 +2,17 @@
 
 import argparse
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from models.runtimes import tensorflow
 from stream.cli.arguments import add_compute, add_model, positive_int, size
+from stream.cli.cleaner import make_deblurrer, workers
 from stream.cli.report import require_writable, write_json, write_text
 from stream.errors import OpenError
+from stream.jobs import Crew
+from stream.stages import Processor
 
 STREAMS = (1, 2, 4, 8)
 BATCHES = (1, 4)
@@ -90,13 +94,15 @@ def _measured(options: argparse.Namespace) -> dict[str, Any]:
     pairs = _pairs(options)
     width, height = options.size
     frames = options.frames
-    deblurrer = Deblurrer(
-        options.model, device=options.device, precision=options.precision, runtime=options.runtime
-    )
+    choices = {name: getattr(options, name) for name in ("device", "precision", "runtime")}
+    deblurrer = Deblurrer(options.model, **choices)
+    cleaner: Processor | Crew = deblurrer
+    if deblurrer.compute.runtime == "mnn":
+        cleaner, *_ = workers(partial(make_deblurrer, options.model, **choices))
     others = [open_engine(path, device=options.device) for path in options.peer]
     facts = machine_facts()
     speeds = measure_model(deblurrer.engine, network_of(options.model), width, height, frames)
-    stats, pipelines = measure_pipelines(deblurrer, width, height, frames)
+    stats, pipelines = measure_pipelines(deblurrer, cleaner, width, height, frames)
     report = stats.report() | speeds
     report |= {
         "pipeline": {"fps": pipelines["null"]["fps"]},
@@ -152,8 +158,11 @@ def _table(report: dict[str, Any]) -> list[str]:
             f"pipeline  {run['fps']:6.1f} fps {name:<14}{run['share_of_model']:.0%} of the model "
             f"alone, {run['cores_busy']:.1f} cores busy; ms: {times}"
         )
-    share = report["pipelines"]["decode_encode"]["share_of_cores"]
-    lines.append(f"          decode_encode has {share:.0%} of what the cores allow")
+    shares = [
+        f"{name} has {report['pipelines'][name]['share_of_cores']:.0%}"
+        for name in ("decode_encode", "clean")
+    ]
+    lines.append(f"          {', '.join(shares)} of what the cores allow")
     live = report["live"]
     lines.append(
         f"live      {live['rate']:6.1f} fps asked, latency ms: "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import asdict
 from fractions import Fraction
@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from models import registry
+from models.runtimes import available_cores
 from stream.cli.report import ProgressLine
 from stream.errors import DeblurError
 from stream.jobs import (
     CleanOptions,
     CleanResult,
     Cluster,
+    Crew,
     Excerpt,
     Forecast,
     Made,
@@ -35,6 +37,9 @@ from stream.stages import Processor
 
 PREVIEW_S = Fraction(5)
 """Seconds that a preview shows."""
+
+MOST_WORKERS = 8
+"""Each holds a model in memory, 300 MB for frames of 1080p, and an encoder."""
 
 
 class Cleaner:
@@ -61,7 +66,7 @@ class Cleaner:
         file = Path(options.model)
         own = options.model in registry.CONFIGS or not file.exists()
         self._make = partial(
-            _deblurrer,
+            make_deblurrer,
             options.model if own else str(file.absolute()),
             device=options.device,
             precision=options.precision,
@@ -78,18 +83,18 @@ class Cleaner:
         _ = self._worker
 
     @cached_property
-    def _made(self) -> Made:
-        """The model, here."""
+    def _here(self) -> tuple[Processor | Crew, str, dict[str, str]]:
+        """On this machine, see `workers`."""
         with closing(ProgressLine(self._options.model)) as line:
             line.say("loading")
-            return self._make()
+            return workers(self._make)
 
     @cached_property
-    def _worker(self) -> tuple[Processor | Cluster, str, dict[str, str]]:
-        """What cleans, its identity, and what to report of it."""
+    def _worker(self) -> tuple[Processor | Crew | Cluster, str, dict[str, str]]:
+        """The same, here or elsewhere."""
         options = self._options
         if not options.cluster:
-            return self._made
+            return self._here
         with closing(ProgressLine(options.model)) as line:
             line.say("loading on the cluster")
             gpu_share = 0.0 if options.device == "cpu" else options.gpu_share
@@ -123,10 +128,10 @@ class Cleaner:
     def forecast(self, task: Task) -> Forecast:
         """Find out what `clean` would do."""
         choice = self._choice(task)
-        made = self._made
+        worker, identity, _ = self._here
         with closing(ProgressLine(self._name(task))) as progress:
             progress.say("trying a few frames")
-            return forecast(task.source, task.target, made.processor, choice, model=made.identity)
+            return forecast(task.source, task.target, worker, choice, model=identity)
 
     def report(self, result: CleanResult) -> dict[str, Any]:
         """JSON-ready, of the video that was just cleaned."""
@@ -139,7 +144,9 @@ class Cleaner:
 
     def _resets_so_far(self) -> Counter[Any]:
         """Of the model's state; a cluster does not tell."""
-        return Counter(getattr(self._worker[0], "resets", {}))
+        worker = self._worker[0]
+        processors = worker.processors if isinstance(worker, Crew) else [worker]
+        return sum((Counter(getattr(one, "resets", {})) for one in processors), Counter())
 
     def _choice(self, task: Task) -> CleanOptions:
         options = self._options
@@ -166,10 +173,24 @@ class Cleaner:
         return name if count == 1 else f"{self._tasks.index(task) + 1}/{count} {name}"
 
 
-def _deblurrer(model: str, **choices: Any) -> Made:
+def workers(make: Callable[[], Made]) -> tuple[Processor | Crew, str, dict[str, str]]:
+    """What cleans on this machine, its identity, and what to report of it.
+
+    Args:
+        make: Makes a processor that computes on one core, if that can be.
+    """
+    made = make()
+    if made.report["runtime"] != "mnn":  # others have all cores compute one frame
+        return made
+    more = min(available_cores(), MOST_WORKERS) - 1
+    crew = Crew([made.processor, *(make().processor for _ in range(more))])
+    return crew, made.identity, made.report
+
+
+def make_deblurrer(model: str, **choices: Any) -> Made:
     """Load a model, here or on a worker of a cluster."""
     from stream.inference.deblurrer import Deblurrer
 
-    deblurrer = Deblurrer(model, **choices)
+    deblurrer = Deblurrer(model, single_thread=True, **choices)
     report = {"model": deblurrer.name, **asdict(deblurrer.compute)}
     return Made(deblurrer, deblurrer.identity, report)

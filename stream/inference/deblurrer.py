@@ -48,10 +48,11 @@ class Deblurrer:
     often a state began afresh.
 
     Args:
-        model: see `open_engine`, as for device, precision and runtime.
+        model: see `open_engine`, as for device, precision, runtime and single_thread.
         device: where to compute.
         precision: how precisely.
         runtime: what computes.
+        single_thread: whether several of these work at the same time.
         strength: how much of the correction to apply: 0 leaves every pixel as it is, 1 is what the
             model found, up to `MAX_STRENGTH` exaggerates it.
     """
@@ -63,12 +64,19 @@ class Deblurrer:
         device: Device = "auto",
         precision: Precision = "auto",
         runtime: Runtime = "auto",
+        single_thread: bool = False,
         strength: float = 1.0,
     ) -> None:
         if not 0 <= strength <= MAX_STRENGTH:
             raise ModelError(f"strength is {strength}: give a number from 0 to {MAX_STRENGTH}")
         self.strength = strength
-        self.engine = open_engine(model, device=device, precision=precision, runtime=runtime)
+        self.engine = open_engine(
+            model,
+            device=device,
+            precision=precision,
+            runtime=runtime,
+            single_thread=single_thread,
+        )
         self._streams: dict[int, StreamState] = {}
         self._pictures = 0  # that a program gave one by one
         self.resets: Counter[Discontinuity] = Counter()

@@ -19,6 +19,7 @@ def open_engine(
     device: Device = "auto",
     precision: Precision = "auto",
     runtime: Runtime = "auto",
+    single_thread: bool = False,
 ) -> Engine:
     """The engine for a model, which takes very large frames in tiles.
 
@@ -29,6 +30,9 @@ def open_engine(
         precision: likewise; the others compute in float32 or, where it is asked for, in int8.
         runtime: what computes; "auto" is MNN for float32 and ONNX Runtime for int8 on a CPU, where
             they are quicker (docs/performance.md), and TensorFlow for all else.
+        single_thread: let MNN compute on the calling thread alone, for several engines at a time.
+            Some samples differ by a code from those of several threads, whose number changes
+            nothing.
 
     Raises:
         ModelError: there is no such model, or it can't run here.
@@ -64,7 +68,7 @@ def open_engine(
             raise ModelError("mnn computes in float32: use --runtime onnx for int8")
         from stream.inference.mnn_engine import MnnEngine
 
-        return TiledEngine(MnnEngine(model))
+        return TiledEngine(MnnEngine(model, single_thread=single_thread))
     from stream.inference.runtime_engine import RuntimeEngine
 
     return TiledEngine(RuntimeEngine(model, runtime, "int8" if precision == "int8" else "float32"))

@@ -20,9 +20,14 @@ LEAST_THREADS = 2
 
 
 class MnnEngine:
-    """A network with trained weights, made ready on first use for each frame size."""
+    """A network with trained weights, made ready on first use for each frame size.
 
-    def __init__(self, model: str) -> None:
+    Args:
+        model: see `stream.inference.engines.open_engine`.
+        single_thread: see `open_engine`.
+    """
+
+    def __init__(self, model: str, *, single_thread: bool = False) -> None:
         try:
             self._weights = registry.load(model)
         except ModelsError as error:
@@ -30,10 +35,9 @@ class MnnEngine:
         self.name = self._weights.name
         self.compute = Compute("cpu", "float32", "mnn")
         digest = hashlib.sha256(self._weights.path.read_bytes()).hexdigest()
-        self.identity = f"{digest} float32 MNN {version('MNN')}"
-        self._network = lru_cache(SIZES_KEPT)(
-            partial(MnnNetwork, self._weights, threads=max(LEAST_THREADS, available_cores()))
-        )
+        self.identity = f"{digest} float32 MNN {version('MNN')}" + single_thread * " single"
+        threads = 1 if single_thread else max(LEAST_THREADS, available_cores())
+        self._network = lru_cache(SIZES_KEPT)(partial(MnnNetwork, self._weights, threads=threads))
 
     def run(
         self, pictures: Sequence[Planes], states: Sequence[State | None], geometry: Geometry

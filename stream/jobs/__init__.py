@@ -4,6 +4,7 @@ from stream.jobs.batch import Outcome, Task, clean_all, is_batch, tasks_of
 from stream.jobs.clean import CleanOptions, CleanResult, check, clean_file
 from stream.jobs.cluster import Cluster, Made
 from stream.jobs.comparison import View
+from stream.jobs.crew import Crew
 from stream.jobs.excerpt import Excerpt, middle_of
 from stream.jobs.forecast import Forecast, forecast
 
@@ -11,6 +12,7 @@ __all__ = [
     "CleanOptions",
     "CleanResult",
     "Cluster",
+    "Crew",
     "Excerpt",
     "Forecast",
     "Made",

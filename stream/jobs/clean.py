@@ -18,11 +18,12 @@ from stream.errors import JobError
 from stream.frame import StreamInfo
 from stream.jobs.cluster import Cluster, Job
 from stream.jobs.comparison import View
+from stream.jobs.crew import Crew
 from stream.jobs.excerpt import Excerpt, Window
 from stream.jobs.identity import identity_of
 from stream.jobs.join import join
 from stream.jobs.journal import Identity, Joined, file_id
-from stream.jobs.plan import BURN_IN, SEGMENT_S, Plan, described, make_plan
+from stream.jobs.plan import BURN_IN, Plan, described, make_plan
 from stream.jobs.reader import Reader
 from stream.jobs.remaining import unfinished
 from stream.jobs.segment import clean_segment
@@ -45,7 +46,7 @@ class CleanOptions:
         encoder: Codec and quality.
         overwrite: Whether the output may be there already.
         resume: Whether to go on with what an earlier run has finished.
-        segment_s: Seconds that a segment spans.
+        segment_s: Seconds that a segment spans; None leaves it to the video's length.
         excerpt: The part that is wanted.
         view: How to show before and after together; None shows what comes after alone.
     """
@@ -53,7 +54,7 @@ class CleanOptions:
     encoder: EncoderOptions = field(default_factory=EncoderOptions)
     overwrite: bool = False
     resume: bool = True
-    segment_s: Fraction = SEGMENT_S
+    segment_s: Fraction | None = None
     excerpt: Excerpt = field(default_factory=Excerpt)
     view: View | None = None
 
@@ -69,7 +70,7 @@ class CleanResult:
 def clean_file(
     source: str | Path,
     target: str | Path,
-    processor: Processor | Cluster,
+    processor: Processor | Crew | Cluster,
     options: CleanOptions | None = None,
     on_progress: Callable[[RunStats], None] | None = None,
     *,
@@ -83,7 +84,7 @@ def clean_file(
     Args:
         source: A video file.
         target: Its suffix names the container.
-        processor: Started and closed once for each segment; or where there are others.
+        processor: Started and closed once for each segment; or several, here or elsewhere.
         options: Codec, quality, whether to overwrite and to resume.
         on_progress: Called after each frame, or a cluster's segment, on this thread, with the
             counts of the whole job.
@@ -108,6 +109,8 @@ def clean_file(
             if isinstance(processor, Cluster):
                 job = Job(source.absolute(), target.absolute(), plan, window, identity)
                 _collect_rest(work, job, reader, processor, on_progress)
+            elif isinstance(processor, Crew):
+                _share_rest(work, plan, source, window, processor, on_progress)
             else:
                 _clean_rest(work, plan, reader, processor, target, on_progress)
             _join(work, source, target, info, window, overwrite=options.overwrite)
@@ -211,11 +214,36 @@ def _clean_rest(
         if on_progress:
             on_progress(_sum(work.journal.total, now))
 
-    for _ in unfinished(plan, reader, work.journal):
+    for _ in unfinished(plan, reader, work.journal.find):
         segment, stats = clean_segment(
             plan, reader, processor, work.folder, shown_as=target, on_progress=progress
         )
         work.journal.add(segment, stats)
+
+
+def _share_rest(
+    work: Workspace,
+    plan: Plan,
+    source: Path,
+    window: Window,
+    crew: Crew,
+    on_progress: Callable[[RunStats], None] | None,
+) -> None:
+    def progress(now: RunStats) -> None:
+        if on_progress:
+            on_progress(_sum(work.journal.total, now))
+
+    made = crew.clean(
+        plan,
+        lambda: Reader(source, plan.burn_in, window),
+        work.journal,
+        work.folder,
+        shown_as=work.target,
+        on_progress=progress,
+    )
+    with closing(made):
+        for segment, stats in made:
+            work.journal.add(segment, stats)
 
 
 def _collect_rest(

@@ -145,16 +145,21 @@ class Cluster:
         """
         now = time.perf_counter()
         orders = ((self._make, job, place) for place in _places(job.plan, reader, journal))
-        for cleaned in self._results(_clean, orders):
+        single = self.made[1].get("runtime") == "mnn"
+        for cleaned in self._results(_clean, orders, single_core=single):
             before, now = now, time.perf_counter()
             cleaned.stats.duration_s = now - before
             yield cleaned
 
     def _results(
-        self, work: Callable[..., Any], orders: Iterator[tuple[Any, ...]]
+        self,
+        work: Callable[..., Any],
+        orders: Iterator[tuple[Any, ...]],
+        *,
+        single_core: bool = False,
     ) -> Iterator[Any]:
         """What ``work`` gives for each of ``orders``, as it comes; few are waiting at any time."""
-        takes = demand(self._machines(), self._gpu_share)
+        takes = demand(self._machines(), self._gpu_share, single_core=single_core)
         task = self._task(work, takes)
         waiting: list[Any] = []
         try:
@@ -208,19 +213,23 @@ class Cluster:
         return [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
 
 
-def demand(machines: list[dict[str, float]], gpu_share: float) -> dict[str, float]:
-    """What a segment takes: a share of a GPU, or else all the cores of the smallest machine.
+def demand(
+    machines: list[dict[str, float]], gpu_share: float, *, single_core: bool = False
+) -> dict[str, float]:
+    """What a segment takes: a share of a GPU, a core, or all the cores of the smallest machine.
 
     Never GPUs here and cores there: they compute different bits.
     """
     if gpu_share and any(machine.get("GPU") for machine in machines):
         return {"num_cpus": 1, "num_gpus": gpu_share}
+    if single_core:
+        return {"num_cpus": 1, "num_gpus": 0}
     cores = [machine["CPU"] for machine in machines if machine.get("CPU")]
     return {"num_cpus": min(cores, default=1), "num_gpus": 0}
 
 
 def _places(plan: Plan, reader: Reader, journal: Journal) -> Iterator[Place]:
-    for index in unfinished(plan, reader, journal):
+    for index in unfinished(plan, reader, journal.find):
         position, before = reader.position, tuple(reader.marks())
         deque(reader.until(plan.end_of(index)), maxlen=0)
         yield Place(position, before, tuple(reader.marks()))

@@ -20,6 +20,7 @@ from av.stream import Discard, Stream
 from stream.capture.container import open_container, packets_of, picture_stream
 from stream.errors import JobError
 from stream.jobs.clean import CleanOptions, CleanResult, clean_file, prepare
+from stream.jobs.crew import Crew
 from stream.jobs.excerpt import Excerpt, middle_of
 from stream.jobs.plan import Plan
 from stream.jobs.workspace import frames_finished
@@ -27,7 +28,7 @@ from stream.stages import Processor
 from stream.stills import size_of
 
 SAMPLE_FRAMES = 12
-"""How many frames are cleaned on trial; a few seconds of work on a slow machine."""
+"""How many frames each processor cleans on trial; a few seconds of work on a slow machine."""
 
 _KEY_EVERY = 250  # frames, as x264, x265 and VP9 have it where nobody asks for less
 
@@ -60,7 +61,12 @@ class Forecast:
 
 
 def forecast(
-    source: Path, target: Path, processor: Processor, options: CleanOptions, *, model: str = ""
+    source: Path,
+    target: Path,
+    processor: Processor | Crew,
+    options: CleanOptions,
+    *,
+    model: str = "",
 ) -> Forecast:
     """Try what `clean_file` would do with the same arguments.
 
@@ -98,11 +104,16 @@ def forecast(
 
 
 def _try(
-    source: Path, target: Path, processor: Processor, options: CleanOptions, plan: Plan
+    source: Path, target: Path, processor: Processor | Crew, options: CleanOptions, plan: Plan
 ) -> CleanResult:
-    """From the middle; from the beginning where there is no picture just there."""
+    """From the middle; from the beginning where there is no picture just there.
+
+    Of a crew each has a segment to do, so that it is seen how they get on beside each other.
+    """
     info, wanted = plan.info, options.excerpt
-    length = Fraction(SAMPLE_FRAMES) / (info.frame_rate or 25)
+    segment = Fraction(SAMPLE_FRAMES) / (info.frame_rate or 25)
+    length = segment * (len(processor.processors) if isinstance(processor, Crew) else 1)
+    options = dataclasses.replace(options, segment_s=segment)
     first = wanted.start or Fraction(0)
     try:
         middle = middle_of(source, length, wanted)

@@ -18,6 +18,9 @@ from stream.output.encoder import Encoding, refusal
 SEGMENT_S = Fraction(15)
 """Seconds. Work that a crash may cost, against a keyframe and a burn-in for every segment."""
 
+_PARTS, _LEAST_S = 8, Fraction(5, 2)
+"""Segments that a shorter video has, so that there is one for each core; how long they are."""
+
 BURN_IN = 8
 """Frames that a segment's state is warmed with.
 
@@ -27,8 +30,8 @@ burn-in 0.46 and 25; 1 frame 0.12 and 4; 2 frames 0.04 and 1; 4 frames 0.006 and
 and 1. A model that forgets slower needs more.
 """
 
-# MP4 and MOV came back with every pts and dts exactly, from every time base tried; NUT loses dts. MOV is for ProRes, Matroska for VP8 and transparent VP9: it
-# counts in 1/1000 s, as their files do.
+# MP4 and MOV came back with every pts and dts exactly, from every time base tried; NUT loses dts.
+# MOV is for ProRes, Matroska for VP8 and transparent VP9: it counts in 1/1000 s, as their files do.
 _FORMATS = ("mp4", "mov", "matroska")
 _MATROSKA_UNIT = Fraction(1, 1000)
 
@@ -96,10 +99,16 @@ def shift_in_segments(info: StreamInfo) -> int:
 def make_plan(
     info: StreamInfo,
     encoding: Encoding,
-    segment_s: Fraction = SEGMENT_S,
+    segment_s: Fraction | None = None,
     view: View | None = None,
 ) -> Plan:
     """Divide a video.
+
+    Args:
+        info: Of the video, or of the part of it that is wanted.
+        encoding: Of its segments.
+        segment_s: Seconds that a segment spans; None leaves it to the video's length.
+        view: How before and after are shown together.
 
     Raises:
         JobError: The encoder's packets cannot be kept in segments.
@@ -108,6 +117,16 @@ def make_plan(
         if format_name == "matroska" and (info.time_base / _MATROSKA_UNIT).denominator != 1:
             continue
         if refusal(described(info, view), encoding, format_name) is None:
-            span = max(1, round(segment_s / info.time_base))
+            span = max(1, round((segment_s or _usual_s(info.duration_s)) / info.time_base))
             return Plan(info, encoding, format_name, span, view=view)
     raise JobError(f"{encoding.encoder} cannot be written in segments; choose another --codec")
+
+
+def _usual_s(length_s: float | None) -> Fraction:
+    """Never of the machine, or it would change the outcome."""
+    if not length_s:
+        return SEGMENT_S
+    parts = _PARTS
+    while parts > 1 and length_s < parts * _LEAST_S:
+        parts //= 2
+    return min(SEGMENT_S, Fraction(length_s) / parts)

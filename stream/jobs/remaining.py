@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 
 from stream.errors import JobError
-from stream.jobs.journal import Journal
+from stream.jobs.journal import Segment
 from stream.jobs.plan import Plan
 from stream.jobs.reader import Reader
 
 
-def unfinished(plan: Plan, reader: Reader, journal: Journal) -> Iterator[int]:
-    """Bring ``reader`` to the beginning of one segment after the other that is not in ``journal``.
+def unfinished(
+    plan: Plan,
+    reader: Reader,
+    find: Callable[[str], Segment | None],
+    claim: Callable[[int], bool] = lambda index: True,
+) -> Iterator[int]:
+    """Bring ``reader`` to the beginning of one segment after the other that is to be done.
 
-    What is finished is passed over, wherever it lies. Whoever asks for the next one has read the
-    last one to its end.
+    What is finished is passed over, wherever it lies, and so is what others do. Whoever asks for
+    the next one has read the last one to its end.
 
     Args:
         plan: Of the segments.
         reader: At the beginning of a segment.
-        journal: Of the job; may grow meanwhile.
+        find: Gives the finished segment of a name; may find more of them as time goes on.
+        claim: Whether the segment of an index is the caller's to do; asked once for each.
 
     Yields:
         The segment's index.
@@ -29,7 +36,7 @@ def unfinished(plan: Plan, reader: Reader, journal: Journal) -> Iterator[int]:
     """
     while (pts := reader.next_pts) is not None:
         frames, behind = reader.position, None
-        while pts is not None and (segment := journal.find(plan.file_name(plan.index_of(pts)))):
+        while pts is not None and (segment := find(plan.file_name(plan.index_of(pts)))):
             frames += segment.frames
             behind, pts = segment, segment.next_pts
         if pts is None:
@@ -39,4 +46,8 @@ def unfinished(plan: Plan, reader: Reader, journal: Journal) -> Iterator[int]:
                 f"{reader.info.name} no longer gives the pictures it gave; use --no-resume to "
                 "start afresh"
             )
-        yield plan.index_of(pts)
+        index = plan.index_of(pts)
+        if claim(index):
+            yield index
+        else:
+            deque(reader.until(plan.end_of(index)), maxlen=0)

@@ -166,4 +166,3 @@ class LiveVideo:
             self._files.check()
         except (av.FFmpegError, OSError) as error:
             raise write_error(self._target.name, error) from error
-

@@ -151,6 +151,7 @@ def test_a_folder_is_cleaned_with_one_model(clip, random_model, tmp_path, capsys
             super().__init__(*args, **kwargs)
 
     monkeypatch.setattr(deblurrer, "Deblurrer", Counted)
+    monkeypatch.setattr("stream.cli.cleaner.available_cores", lambda: 3)
     argv = ["clean", str(videos), str(out), "--model", random_model]
     assert main([*argv, "--report", str(report)]) == 1
     said = capsys.readouterr()
@@ -159,7 +160,7 @@ def test_a_folder_is_cleaned_with_one_model(clip, random_model, tmp_path, capsys
     lines = said.out.splitlines()
     assert lines[-1] == "4 videos: 2 done, 1 skipped, 1 failed"
     assert [line.split()[0] for line in lines[-5:-1]] == ["done", "failed", "skipped", "done"]
-    assert len(loads) == 1
+    assert len(loads) == 3  # one for each core, and none for each video
     assert pts_of(out / "a.mp4") == pts_of(clip(SMALL))
     assert pts_of(out / "deep/d.mkv") == pts_of(clip(other))
     assert (out / "c.mp4").read_text() == "mine"

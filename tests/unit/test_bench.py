@@ -31,6 +31,7 @@ from stream.frame import Planes
 from stream.inference.deblurrer import Deblurrer
 from stream.inference.device import Compute
 from stream.inference.engine import Result
+from stream.jobs import Crew
 
 
 @pytest.fixture(scope="module")
@@ -65,21 +66,23 @@ def test_cases_are_timed_in_turn_after_the_burn_in():
 
 
 def test_pipelines_take_turns_of_thirty_frames(deblurrer, monkeypatch):
-    rates = iter([10.0, 20.0, 30.0] * 3)  # of the cases; the second turn is quick, the third slow
-    factors = iter([1.0] * 3 + [2.0] * 3 + [0.5] * 3)
+    cases = {"null": 10.0, "decode": 20.0, "decode_encode": 30.0, "clean": 40.0}
+    rates = iter([*cases.values()] * 3)  # the second turn is quick, the third slow
+    factors = iter([1.0] * 4 + [2.0] * 4 + [0.5] * 4)
 
-    def run(source, deblurrer, sink):
-        stats, values = plain(source, deblurrer, sink)
+    def run(work):
+        stats, values = plain(work)
         return stats, values | {"fps": next(rates) * next(factors)}
 
     plain = pipelines._run
     monkeypatch.setattr(pipelines, "_run", run)
     monkeypatch.setattr(pipelines, "_model_alone_s", lambda *given: 0.08)
-    stats, report = measure_pipelines(deblurrer, 64, 48, 93)
+    stats, report = measure_pipelines(deblurrer, Crew([deblurrer]), 64, 48, 93)
     assert stats.frames_out == 31
-    assert [report[case]["fps"] for case in ("null", "decode", "decode_encode")] == [10, 20, 30]
-    assert [report[case]["share_of_model"] for case in report] == [0.8, 1.6, 2.4]
+    assert {case: values["fps"] for case, values in report.items()} == cases
+    assert [report[case]["share_of_model"] for case in report] == [0.8, 1.6, 2.4, 3.2]
     assert report["decode_encode"]["share_of_cores"] == pytest.approx(3.0, rel=0.2)
+    assert report["clean"]["share_of_cores"] == pytest.approx(4.0, rel=0.2)
 
 
 def test_the_ceiling_counts_what_it_computes():
@@ -249,7 +252,7 @@ def test_the_command_compares_with_itself(weights, tmp_path, capsys):
     assert main([*argv, "--json", str(first)]) == 0
     values = json.loads(first.read_text())
     assert values["frames_out"] == 3
-    assert values["pipelines"].keys() == {"null", "decode", "decode_encode"}
+    assert values["pipelines"].keys() == {"null", "decode", "decode_encode", "clean"}
     assert all(run["share_of_model"] > 0 for run in values["pipelines"].values())
     assert values["pipelines"]["decode_encode"]["share_of_cores"] > 0
     assert values["live"]["latency_ms"]["p50"] > 0
