@@ -22,7 +22,7 @@ from models.training.pictures import SOFT, sharpness
 from models.training.procedural import draw_scene
 from models.training.scenes import SceneLibrary
 from models.training.settings import BlurSettings
-from models.training.views import Light, View, place_view
+from models.training.views import Light, SceneView, place_view
 
 LEAST_SUBFRAMES = 7
 VIDEO_TRIALS = 3  # of random videos and places, before a still takes their place
@@ -42,7 +42,7 @@ class Clip:
 
 
 @dataclass(frozen=True)
-class Plan:
+class ClipPlan:
     """What is drawn first for a clip; `instant` means frames of no duration, hence no blur."""
 
     size: tuple[int, int]
@@ -89,11 +89,11 @@ def subframe_times(frame: int, exposure: float, reach_px: float, limit: int) -> 
 
 
 def _expose(
-    view: View, layers: list[Layer], plan: Plan, frame: int, settings: BlurSettings
+    view: SceneView, layers: list[Layer], plan: ClipPlan, frame: int, settings: BlurSettings
 ) -> tuple[Light, Light]:
     """One frame's light: its mean over the exposure, and that of the middle moment."""
     start, stop = float(frame), frame + plan.exposure
-    movers: list[View | Layer] = [view, *layers]
+    movers: list[SceneView | Layer] = [view, *layers]
     reach = max(mover.reach_px(start, stop) for mover in movers)
     limit = settings.subframes
     times = subframe_times(frame, plan.exposure, 0.0 if plan.instant else reach, limit)
@@ -125,7 +125,7 @@ def _softened(light: Light, deviation_px: float) -> Light:
 
 def _draw_plan(
     rng: np.random.Generator, settings: BlurSettings, size: tuple[int, int], frames: int
-) -> Plan:
+) -> ClipPlan:
     if frames < 1 or min(size) < 16:
         raise ValueError(f"a clip of {frames} frames of {size[1]}x{size[0]} px is too small")
     full = rng.random() < settings.full_exposure_share
@@ -140,7 +140,7 @@ def _draw_plan(
     lens_px = float(rng.uniform(*settings.lens_px))
     soft = rng.random() < settings.lens_share
     red, green, blue = (gain * float(tint) for tint in np.exp(rng.normal(0, 0.05, 3)))
-    return Plan(
+    return ClipPlan(
         size=size,
         frames=frames,
         exposure=exposure,
@@ -157,7 +157,7 @@ def _draw_plan(
 
 
 def _draw_path(
-    rng: np.random.Generator, plan: Plan, settings: BlurSettings, length_px: float
+    rng: np.random.Generator, plan: ClipPlan, settings: BlurSettings, length_px: float
 ) -> MotionPath:
     if length_px < STILL_PX:
         return still()
@@ -174,10 +174,10 @@ def _draw_path(
 def _draw_view(
     rng: np.random.Generator,
     library: SceneLibrary,
-    plan: Plan,
+    plan: ClipPlan,
     settings: BlurSettings,
     path: MotionPath,
-) -> View:
+) -> SceneView:
     """The scene behind all layers: a video's own motion, or a still under the path."""
     moving = bool(library.videos) and rng.random() < settings.video_share
     for _ in range(VIDEO_TRIALS if moving else 0):
@@ -242,7 +242,7 @@ def _draw_picture(
 def _draw_layers(
     rng: np.random.Generator,
     library: SceneLibrary,
-    plan: Plan,
+    plan: ClipPlan,
     settings: BlurSettings,
     path: MotionPath,
 ) -> list[Layer]:

@@ -23,7 +23,7 @@ MARGIN = 4  # picture px kept round the path for the interpolation's taps
 Light = NDArray[np.float32]
 
 
-class View(Protocol):
+class SceneView(Protocol):
     """Anything that can be seen at a moment."""
 
     def moments(self, times: Floats) -> Iterator[Light]:

@@ -13,7 +13,7 @@ from pathlib import Path
 import av
 
 from stream.capture.camera_mode import CameraMode
-from stream.capture.feed import Feed, Place
+from stream.capture.feed import Feed, FeedAddress
 from stream.capture.reconnect import Connection
 from stream.errors import OpenError
 
@@ -74,7 +74,7 @@ def _device_feed(device: str, name: str, mode: CameraMode, timeout_s: float) -> 
     compressed = _COMPRESSED.get(device, {})
     for extra in ([compressed] if compressed else []) + [{}]:
         try:
-            return Feed(Place(url, f"camera:{name}", device, options | extra, timeout_s))
+            return Feed(FeedAddress(url, f"camera:{name}", device, options | extra, timeout_s))
         except OpenError:
             if not extra:
                 raise

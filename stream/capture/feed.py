@@ -23,7 +23,7 @@ from stream.pixel_format import color_tags, flowing_format, read_planes, without
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class FeedAddress:
     """What to open.
 
     Attributes:
@@ -48,7 +48,7 @@ class Feed:
         OpenError: There is nothing at this place, or no video, or no picture in time.
     """
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: FeedAddress) -> None:
         self.decode_failures = 0
         self._place = place
         self._container = _opened(place)
@@ -137,7 +137,7 @@ class Feed:
         )
 
 
-def _opened(place: Place) -> InputContainer:
+def _opened(place: FeedAddress) -> InputContainer:
     try:
         return av.open(
             place.url,
@@ -155,7 +155,7 @@ def _opened(place: Place) -> InputContainer:
         raise OpenError(f"{place.name} cannot be opened ({reason(error)})") from error
 
 
-def _video(container: InputContainer, place: Place) -> VideoStream:
+def _video(container: InputContainer, place: FeedAddress) -> VideoStream:
     for stream in container.streams.video:
         if stream.codec_context is not None:
             for other in container.streams:

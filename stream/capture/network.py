@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stream.capture.feed import Place
+from stream.capture.feed import FeedAddress
 from stream.url import without_password
 
 # What FFmpeg may open for each kind of address, and nothing else: a playlist from the network
@@ -30,10 +30,10 @@ def is_url(address: str) -> bool:
     return address.partition("://")[0].lower() in _PROTOCOLS and "://" in address
 
 
-def network_place(url: str, timeout_s: float) -> Place:
+def network_place(url: str, timeout_s: float) -> FeedAddress:
     """How to open a network stream with little delay."""
     scheme = url.partition("://")[0].lower()
-    return Place(
+    return FeedAddress(
         url=url,
         name=without_password(url),
         options={

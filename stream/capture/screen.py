@@ -8,7 +8,7 @@ from fractions import Fraction
 
 import av
 
-from stream.capture.feed import Place
+from stream.capture.feed import FeedAddress
 from stream.errors import OpenError
 
 _GRABBERS = {"linux": "x11grab", "darwin": "avfoundation", "win32": "gdigrab"}
@@ -27,7 +27,7 @@ def screens() -> list[tuple[str, str]]:
 
 def screen_place(
     display: str, size: tuple[int, int] | None, rate: Fraction | None, timeout_s: float
-) -> Place:
+) -> FeedAddress:
     """How to open a screen.
 
     Args:
@@ -35,7 +35,7 @@ def screen_place(
             empty for the usual one.
         size: Of the part to show; None for the whole.
         rate: Pictures per second; None for 30.
-        timeout_s: As in `Place`.
+        timeout_s: As in `FeedAddress`.
 
     Raises:
         OpenError: This machine or this build of FFmpeg has none.
@@ -52,4 +52,4 @@ def screen_place(
     options = {"framerate": str(rate or 30)}
     if size:
         options["video_size"] = f"{size[0]}x{size[1]}"
-    return Place(url, f"screen:{display or url}", grabber, options, timeout_s)
+    return FeedAddress(url, f"screen:{display or url}", grabber, options, timeout_s)

@@ -17,14 +17,14 @@ from stream.inference.engine import Engine, Geometry, Result, State
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class StepLimits:
     """Luma samples of a step: of a frame that is computed whole, and of several in one batch."""
 
     frame: int
     batch: int
 
 
-LIMITS = {"cpu": Limits(2048 * 1280, 1280 * 800), "gpu": Limits(4096 * 2304, 4096 * 2304)}
+LIMITS = {"cpu": StepLimits(2048 * 1280, 1280 * 800), "gpu": StepLimits(4096 * 2304, 4096 * 2304)}
 """By device. On two cores with 32 MiB of cache, 4K in 2x2 tiles took 0.83 times as long as whole,
 1080p in 2 tiles 1.16 times; batches of 2, 4 and 8 frames of 720p took 1.10, 1.29 and 1.38 times as
 long per frame as one at a time. Those of GPUs are not measured."""
@@ -62,7 +62,7 @@ class TiledEngine:
     """
 
     def __init__(
-        self, engine: Engine, *, limits: Limits | None = None, margin: int = MARGIN
+        self, engine: Engine, *, limits: StepLimits | None = None, margin: int = MARGIN
     ) -> None:
         if margin < MULTIPLE or margin % MULTIPLE:
             raise ValueError(f"margin is {margin}: a multiple of {MULTIPLE} is needed")

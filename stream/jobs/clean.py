@@ -16,10 +16,10 @@ from pathlib import Path
 
 from stream.errors import JobError
 from stream.frame import StreamInfo
-from stream.jobs.cluster import Cluster, Job
+from stream.jobs.cluster import Cluster, SharedJob
 from stream.jobs.comparison import View
 from stream.jobs.crew import Crew
-from stream.jobs.excerpt import Excerpt, Window
+from stream.jobs.excerpt import Excerpt, TimeRange
 from stream.jobs.identity import identity_of
 from stream.jobs.join import join
 from stream.jobs.journal import Identity, Joined, file_id
@@ -107,7 +107,7 @@ def clean_file(
             _take_up(work, identity, options, tell)
             work.journal.total.frames_expected = info.frames_estimate
             if isinstance(processor, Cluster):
-                job = Job(source.absolute(), target.absolute(), plan, window, identity)
+                job = SharedJob(source.absolute(), target.absolute(), plan, window, identity)
                 _collect_rest(work, job, reader, processor, on_progress)
             elif isinstance(processor, Crew):
                 _share_rest(work, plan, source, window, processor, on_progress)
@@ -133,7 +133,7 @@ class Ready:
     """
 
     reader: Reader
-    window: Window
+    window: TimeRange
     plan: Plan
     identity: Identity
     warnings: tuple[str, ...]
@@ -225,7 +225,7 @@ def _share_rest(
     work: Workspace,
     plan: Plan,
     source: Path,
-    window: Window,
+    window: TimeRange,
     crew: Crew,
     on_progress: Callable[[RunStats], None] | None,
 ) -> None:
@@ -248,7 +248,7 @@ def _share_rest(
 
 def _collect_rest(
     work: Workspace,
-    job: Job,
+    job: SharedJob,
     reader: Reader,
     cluster: Cluster,
     on_progress: Callable[[RunStats], None] | None,
@@ -264,7 +264,7 @@ def _join(
     source: Path,
     target: Path,
     info: StreamInfo,
-    window: Window,
+    window: TimeRange,
     *,
     overwrite: bool,
 ) -> None:

@@ -27,7 +27,7 @@ from types import TracebackType
 from typing import Any, NamedTuple
 
 from stream.errors import JobError
-from stream.jobs.excerpt import Window
+from stream.jobs.excerpt import TimeRange
 from stream.jobs.identity import identity_of
 from stream.jobs.journal import Identity, Journal, Segment
 from stream.jobs.plan import Plan
@@ -57,18 +57,18 @@ class Made(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class SharedJob:
     """What is the same for all segments of a video. Paths hold on every machine."""
 
     source: Path
     target: Path
     plan: Plan
-    window: Window
+    window: TimeRange
     identity: Identity
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class SegmentPlace:
     """Where a segment lies.
 
     Attributes:
@@ -130,7 +130,7 @@ class Cluster:
         (made,) = self._results(_describe, iter([(self._make,)]))
         return made
 
-    def clean(self, job: Job, reader: Reader, journal: Journal) -> Iterator[Cleaned]:
+    def clean(self, job: SharedJob, reader: Reader, journal: Journal) -> Iterator[Cleaned]:
         """Have the segments that are not in ``journal`` cleaned; gives them as they are finished.
 
         Their durations add up to the time that has passed here.
@@ -228,11 +228,11 @@ def demand(
     return {"num_cpus": min(cores, default=1), "num_gpus": 0}
 
 
-def _places(plan: Plan, reader: Reader, journal: Journal) -> Iterator[Place]:
+def _places(plan: Plan, reader: Reader, journal: Journal) -> Iterator[SegmentPlace]:
     for index in unfinished(plan, reader, journal.find):
         position, before = reader.position, tuple(reader.marks())
         deque(reader.until(plan.end_of(index)), maxlen=0)
-        yield Place(position, before, tuple(reader.marks()))
+        yield SegmentPlace(position, before, tuple(reader.marks()))
 
 
 def _describe(make: bytes) -> tuple[str, dict[str, str]]:
@@ -241,7 +241,7 @@ def _describe(make: bytes) -> tuple[str, dict[str, str]]:
     return made.identity, made.report
 
 
-def _clean(make: bytes, job: Job, place: Place) -> Cleaned:
+def _clean(make: bytes, job: SharedJob, place: SegmentPlace) -> Cleaned:
     """On a worker."""
     made = _made(make)
     here = identity_of(job.source, job.plan, job.window, made.identity, job.target)

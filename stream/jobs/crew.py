@@ -11,6 +11,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -61,7 +62,7 @@ class Crew:
     ) -> Generator[tuple[Segment, RunStats], None, None]:
         """Clean the segments that are not in ``journal``; gives them as they are finished.
 
-        Their durations add up to the time that has passed.
+        Their durations add up to the time that has passed since all were warmed up.
 
         Args:
             plan: Of the video.
@@ -75,7 +76,11 @@ class Crew:
         Raises:
             DeblurError: In one line what failed first; all workers have ended.
         """
-        self.processors[0].start(plan.info)  # libraries are imported by one thread alone
+        first, *others = self.processors
+        first.start(plan.info)  # libraries are imported by one thread alone
+        with ThreadPoolExecutor(len(self.processors)) as pool:
+            for _ in pool.map(lambda processor: processor.start(plan.info), others):
+                pass
         shift = _Shift(plan, open_reader, journal, folder, shown_as)
         threads = [
             threading.Thread(target=shift.work, args=(processor,), name=f"worker {index}")

@@ -48,13 +48,15 @@ class Excerpt:
         end = "the end" if self.end is None else clock_text(self.end)
         return f"between {start} and {end}"
 
-    def window(self, path: Path) -> Window:
+    def window(self, path: Path) -> TimeRange:
         """The same in the file's own time; raises OpenError."""
         if self == Excerpt():
             return WHOLE
         with open_container(path) as container:
             zero = Fraction(container.start_time or 0, av.time_base)
-        return Window(*(None if side is None else side + zero for side in (self.start, self.end)))
+        return TimeRange(
+            *(None if side is None else side + zero for side in (self.start, self.end))
+        )
 
 
 def middle_of(path: Path, length: Fraction, within: Excerpt | None = None) -> Excerpt:
@@ -73,7 +75,7 @@ def middle_of(path: Path, length: Fraction, within: Excerpt | None = None) -> Ex
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class TimeRange:
     """A part of one file, in seconds of the file's own time; None leaves a side open."""
 
     start: Fraction | None = None
@@ -86,12 +88,12 @@ class Window:
         )
         return start, end
 
-    def narrowed(self, info: StreamInfo, first: int) -> tuple[Window, StreamInfo]:
+    def narrowed(self, info: StreamInfo, first: int) -> tuple[TimeRange, StreamInfo]:
         """The same from the picture with the pts ``first`` on, and what is known of it."""
         if self == WHOLE:
             return self, info
         start = first * info.time_base
-        window = self if self.start is None else Window(start, self.end)
+        window = self if self.start is None else TimeRange(start, self.end)
         ends = [] if self.end is None else [float(self.end)]
         if info.duration_s is not None:
             ends.append(float(info.start_pts * info.time_base) + info.duration_s)
@@ -179,7 +181,7 @@ class Window:
             packet.pts = packet.dts = start
 
 
-WHOLE = Window()
+WHOLE = TimeRange()
 
 
 def clock_text(seconds: Fraction) -> str:

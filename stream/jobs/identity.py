@@ -10,7 +10,7 @@ from pathlib import Path
 import av
 
 from stream.errors import OpenError
-from stream.jobs.excerpt import Window
+from stream.jobs.excerpt import TimeRange
 from stream.jobs.journal import Identity
 from stream.jobs.plan import Plan
 from stream.stills import Stills
@@ -19,7 +19,7 @@ _PARTS = 16
 _PART_BYTES = 1 << 16
 
 
-def identity_of(source: Path, plan: Plan, window: Window, model: str, target: Path) -> Identity:
+def identity_of(source: Path, plan: Plan, window: TimeRange, model: str, target: Path) -> Identity:
     """The identity of a job.
 
     Args:

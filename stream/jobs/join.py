@@ -25,7 +25,7 @@ from av.video.stream import VideoStream
 from stream.capture.container import open_container, packets_of, picture_stream
 from stream.capture.file import FileSource
 from stream.frame import ColorTags, StreamInfo
-from stream.jobs.excerpt import WHOLE, Window
+from stream.jobs.excerpt import WHOLE, TimeRange
 from stream.jobs.plan import shift_in_segments
 from stream.jobs.reel import Reel
 from stream.jobs.retime import Clock
@@ -47,7 +47,7 @@ def join(
     source: Path,
     target: Path,
     info: StreamInfo,
-    window: Window = WHOLE,
+    window: TimeRange = WHOLE,
     *,
     reorder: int,
     end: int,
@@ -118,7 +118,7 @@ def _write(
     pictures: Stream,
     target: OutputContainer,
     info: StreamInfo,
-    window: Window,
+    window: TimeRange,
 ) -> list[str]:
     video: Stream | None = None
     copies: dict[int, Stream] = {}
@@ -213,7 +213,7 @@ def _video(reel: Reel, target: Stream, shift: Fraction) -> Iterator[Packet[Strea
 def _others(
     original: InputContainer,
     copies: dict[int, Stream],
-    window: Window,
+    window: TimeRange,
     shift: Fraction,
     damaged: list[str],
 ) -> Iterator[Packet[Stream]]:

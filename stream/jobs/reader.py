@@ -20,7 +20,7 @@ from typing import TypeAlias
 from stream.capture.file import FileSource
 from stream.errors import SourceError
 from stream.frame import Discontinuity, Frame, StreamInfo
-from stream.jobs.excerpt import WHOLE, Window
+from stream.jobs.excerpt import WHOLE, TimeRange
 
 Mark: TypeAlias = tuple[int, int]
 """A picture's pts and the CRC-32 of its pixels."""
@@ -41,7 +41,7 @@ class Reader:
         OpenError: See `FileSource`.
     """
 
-    def __init__(self, path: Path, keep: int, window: Window = WHOLE) -> None:
+    def __init__(self, path: Path, keep: int, window: TimeRange = WHOLE) -> None:
         self._path = path
         self._source = FileSource(path)
         start, end = window.pts(self.info.time_base)

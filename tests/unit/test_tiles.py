@@ -12,7 +12,7 @@ from stream.frame import ColorTags, Planes, chroma_size
 from stream.inference.device import Compute
 from stream.inference.engine import Geometry, Result
 from stream.inference.keras_engine import KerasEngine
-from stream.inference.tiles import Limits, TiledEngine, spans
+from stream.inference.tiles import StepLimits, TiledEngine, spans
 
 
 @settings(deadline=None)
@@ -77,7 +77,7 @@ def run(engine, pictures, states=None):
 @pytest.mark.parametrize("subsampling", [(1, 1), (1, 0), (0, 0), (2, 2)])
 @pytest.mark.parametrize("size", [(331, 277), (64, 500)])
 def test_each_sample_comes_from_one_tile_and_each_tile_has_its_state(subsampling, size):
-    engine = TiledEngine(Counting(), limits=Limits(100 * 100, 100 * 100), margin=16)
+    engine = TiledEngine(Counting(), limits=StepLimits(100 * 100, 100 * 100), margin=16)
     streams = [picture(*size, subsampling, seed) for seed in (0, 1)]
     first = run(engine, streams)
     second = run(engine, streams, [first[0].state, None])
@@ -88,7 +88,7 @@ def test_each_sample_comes_from_one_tile_and_each_tile_has_its_state(subsampling
 
 
 def test_a_tile_without_numbers_makes_the_frame_so():
-    engine = TiledEngine(Counting(), limits=Limits(100 * 100, 100 * 100), margin=16)
+    engine = TiledEngine(Counting(), limits=StepLimits(100 * 100, 100 * 100), margin=16)
     bad = picture(300, 200)
     luma = bad.arrays[0].copy()
     luma[-1, -1] = 250
@@ -103,7 +103,7 @@ def test_a_tile_without_numbers_makes_the_frame_so():
 def test_batches_are_parted_into_powers_of_two(streams, limit, batches):
     engine = Counting()
     pictures = [picture(64, 48, seed=seed) for seed in range(streams)]
-    results = run(TiledEngine(engine, limits=Limits(10**6, limit)), pictures)
+    results = run(TiledEngine(engine, limits=StepLimits(10**6, limit)), pictures)
     assert engine.batches == batches
     for before, after in zip(pictures, results, strict=True):
         np.testing.assert_array_equal(before.arrays[0] + 1, after.planes.arrays[0])
@@ -117,7 +117,7 @@ def test_a_margin_off_the_grid_is_a_mistake():
 def test_a_tiled_frame_is_the_whole_frame(tmp_path):
     """Within one code; beyond 128 samples this network sees nothing in a single frame."""
     engine = KerasEngine(save_random_weights(tmp_path / "random.npz"), Compute("cpu", "float32"))
-    tiled = TiledEngine(engine, limits=Limits(400 * 290, 1), margin=128)
+    tiled = TiledEngine(engine, limits=StepLimits(400 * 290, 1), margin=128)
     wholes, tiles = [None], [None]
     for moment in range(3):
         frame = [picture(513, 287, seed=moment)]
