@@ -284,7 +284,7 @@ def test_a_receiver_that_takes_nothing_is_given_up(monkeypatch):
         ("rtmp://127.0.0.1:{port}/x", "refused"),
         ("tcp://127.0.0.1:{port}", "refused"),
         ("gopher://me:secret@host/x", r"^gopher://me:\*\*\*@host/x: nothing is sent by gopher"),
-        ("rtmp://[bad", r"^rtmp://\*\*\*"),
+        ("rtmp://[bad", r"^rtmp://\[bad cannot be written"),
         ("a.avi", "a live recording ends in one of"),
         ("none/a.mkv", "folder none does not exist"),
     ],
