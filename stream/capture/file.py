@@ -29,7 +29,7 @@ from stream.capture.container import (
 )
 from stream.capture.deinterlace import Deinterlacer
 from stream.capture.side_data import display_matrix, hdr_metadata, not_carried
-from stream.capture.timeline import Timeline
+from stream.capture.timeline import Place, Timeline
 from stream.capture.truncation import is_truncated
 from stream.errors import DecodeError, OpenError, SourceError
 from stream.frame import Discontinuity, Frame, StreamInfo
@@ -62,7 +62,8 @@ class FileSource:
         self.index = 0
         self.end = 0
         self._reached: int | None = None  # the pts at which what was read ends
-        self._in_damage = False
+        self._damaged_at: int | None = None  # the same where something was unreadable, until shown
+        self._ends_in_damage = False
         self._container = open_container(self._path)
         try:
             self._stream = picture_stream(self._container, self._path)
@@ -102,15 +103,19 @@ class FileSource:
         yield self._frame(last, place.pts, place.backwards)
         for picture in self._pictures:
             self._require_same_format(picture)
-            place = self._timeline.place(self._pts(picture))
+            before, place = place, self._timeline.place(self._pts(picture))
+            self._count_hole(before.pts, place)
             yield from self._repeat(last, place.lost)
             yield self._frame(picture, place.pts, place.backwards)
             last = picture
         rest = self._timeline.rest()
         yield from self._repeat(last, rest)
         promised = self._promised_end()
-        if self._in_damage or self._is_truncated():
-            self.frames_missing += max(1, self._missing_before(promised))
+        if self._ends_in_damage or self._is_truncated():
+            rest_of_it = 0
+            if promised is not None and self._reached is not None:
+                rest_of_it = round((promised - self._reached) / self._nominal_step())
+            self.frames_missing += max(1, rest_of_it)
             promised = None
         shown = rest[-1] if rest else place.pts
         self.end = shown + (last.duration or self._nominal_step())
@@ -132,7 +137,7 @@ class FileSource:
         except (av.FFmpegError, OSError, OverflowError) as error:
             raise SourceError(f"{self._path} cannot be searched ({reason(error)})") from error
         self._failures_in_a_row = 0
-        self._reached, self._in_damage = None, False
+        self._reached, self._damaged_at = None, None
         self._timeline = Timeline(self._nominal_step())
         self._deinterlacer = Deinterlacer(self._stream)
         self._pictures = self._decode()
@@ -156,6 +161,7 @@ class FileSource:
 
     def _decode(self) -> Iterator[av.VideoFrame]:
         for packet in packets_of(self._container, [self._stream], self._count_damage):
+            self._ends_in_damage = False
             if not packet.is_discard:
                 self._expect(packet)
             for picture in self._decode_one(packet):
@@ -181,17 +187,21 @@ class FileSource:
         self._timeline.expect(pts)
         if pts is None:
             return
-        if self._in_damage:
-            self._in_damage = False
-            self.frames_missing += self._missing_before(pts)
         end = pts + (packet.duration or self._nominal_step())
         self._reached = end if self._reached is None else max(self._reached, end)
 
-    def _missing_before(self, pts: int | None) -> int:
-        """How many pictures the time from what was read last up to ``pts`` has room for."""
-        if pts is None or self._reached is None:
-            return 0
-        return max(0, round((pts - self._reached) / self._nominal_step()))
+    def _count_hole(self, before: int, place: Place) -> None:
+        """Count the pictures for which there is time behind damage, but nothing came.
+
+        MP4 and MOV have none: their index has every picture.
+        """
+        if self._damaged_at is None:
+            return
+        if "mp4" not in self._container.format.name:
+            room = round((place.pts - before) / self._nominal_step()) - 1
+            self.frames_missing += max(0, room - len(place.lost))
+        if place.pts >= self._damaged_at:
+            self._damaged_at = None
 
     def _promised_end(self) -> int | None:
         """The pts at which the video ends, as the container has it."""
@@ -208,12 +218,12 @@ class FileSource:
 
     def _count_damage(self) -> None:
         self.decode_failures += 1
-        self._in_damage = True
+        self._damaged_at, self._ends_in_damage = self._reached, True
 
     def _count_failure(self, error: av.FFmpegError) -> None:
         self.decode_failures += 1
         self._failures_in_a_row += 1
-        self._in_damage = True  # of Matroska whole stretches may follow that nothing tells of
+        self._damaged_at = self._reached  # Matroska may lose whole stretches there without a word
         self._timeline.miss()
         if self._failures_in_a_row > self._max_failures:
             raise DecodeError(

@@ -113,10 +113,20 @@ def test_a_corrupt_packet_costs_one_picture(options, position, clip, opened, tmp
     source = opened(broken)
     frames = list(source.frames())
     assert [frame.pts * frame.time_base for frame in frames] == times(original)
-    assert source.decode_failures == 1
+    assert (source.decode_failures, source.frames_missing) == (1, 0)
     where = next(index for index, frame in enumerate(frames) if frame.pts == lost)
     repeated, before = frames[where].planes.arrays, frames[where - 1].planes.arrays
     np.testing.assert_array_equal(repeated[0], before[0])
+
+
+@pytest.mark.parametrize("position", [1, 7, 14, 23])
+def test_a_corrupt_packet_makes_no_matroska_cut_off(position, clip, opened, tmp_path):
+    """Reordered packets have gaps between them that are none of the pictures."""
+    spec = Clip(".mkv", time_base=Fraction(1, 1000), gaps=(40,), options=BFRAMES, audio="aac")
+    damage(clip(spec), tmp_path / "broken.mkv", position)
+    source = opened(tmp_path / "broken.mkv")
+    assert len(list(source.frames())) == 24
+    assert (source.decode_failures, source.frames_missing) == (1, 0)
 
 
 def test_the_first_packet_may_be_corrupt(clip, opened, tmp_path):
