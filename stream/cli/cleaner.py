@@ -39,7 +39,7 @@ PREVIEW_S = Fraction(5)
 """Seconds that a preview shows."""
 
 MOST_WORKERS = 8
-"""Each holds a model in memory, 300 MB for frames of 1080p, and an encoder."""
+"""Each holds a model in memory, 290 MB for frames of 1080p, an encoder and a reader."""
 
 
 class Cleaner:

@@ -18,7 +18,7 @@ from stream.errors import JobError
 from stream.frame import StreamInfo
 from stream.jobs.cluster import Cluster, SharedJob
 from stream.jobs.comparison import View
-from stream.jobs.crew import Crew
+from stream.jobs.crew import Crew, Shift
 from stream.jobs.excerpt import Excerpt, TimeRange
 from stream.jobs.identity import identity_of
 from stream.jobs.join import join
@@ -210,10 +210,7 @@ def _clean_rest(
     target: Path,
     on_progress: Callable[[RunStats], None] | None,
 ) -> None:
-    def progress(now: RunStats) -> None:
-        if on_progress:
-            on_progress(_sum(work.journal.total, now))
-
+    progress = _of_the_whole(work, on_progress)
     for _ in unfinished(plan, reader, work.journal.find):
         segment, stats = clean_segment(
             plan, reader, processor, work.folder, shown_as=target, on_progress=progress
@@ -229,19 +226,14 @@ def _share_rest(
     crew: Crew,
     on_progress: Callable[[RunStats], None] | None,
 ) -> None:
-    def progress(now: RunStats) -> None:
-        if on_progress:
-            on_progress(_sum(work.journal.total, now))
-
-    made = crew.clean(
+    shift = Shift(
         plan,
         lambda: Reader(source, plan.burn_in, window),
-        work.journal,
+        work.journal.segments,
         work.folder,
-        shown_as=work.target,
-        on_progress=progress,
+        work.target,
     )
-    with closing(made):
+    with closing(crew.clean(shift, _of_the_whole(work, on_progress))) as made:
         for segment, stats in made:
             work.journal.add(segment, stats)
 
@@ -292,6 +284,18 @@ def _join(
             write_stills(path, stills, numbered.first() if numbered else 1)
     finally:
         file.discard()
+
+
+def _of_the_whole(
+    work: Workspace, on_progress: Callable[[RunStats], None] | None
+) -> Callable[[RunStats], None]:
+    """Takes the counts of what is in work, and tells those of the job."""
+
+    def tell(now: RunStats) -> None:
+        if on_progress:
+            on_progress(_sum(work.journal.total, now))
+
+    return tell
 
 
 def _sum(before: RunStats, now: RunStats) -> RunStats:

@@ -2,8 +2,8 @@
 
 Two processors on one core each need not wait for each other at every layer of the network, as the
 threads of one do: docs/performance.md has the gain. Every worker reads the whole video and passes
-over what others clean: a small part of the work, and nothing depends on how well the file can be
-searched.
+over what others clean, so that nothing depends on how well the file can be searched;
+docs/decisions.md has the cost.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import NamedTuple
 
-from stream.frame import Frame
-from stream.jobs.journal import Journal, Segment
+from stream.frame import Frame, StreamInfo
+from stream.jobs.journal import Segment
 from stream.jobs.plan import Plan
 from stream.jobs.reader import Reader
 from stream.jobs.remaining import unfinished
@@ -44,6 +44,70 @@ class _Finished(NamedTuple):
     stats: RunStats
 
 
+class Shift:
+    """What the workers of one job share.
+
+    Args:
+        plan: Of the video.
+        open_reader: Opens it, at its beginning.
+        finished: Segments that are not to be done.
+        folder: Where the others appear.
+        shown_as: How errors name the video in the making.
+
+    Attributes:
+        events: Of all workers; the last of each is an error or None.
+        stop: Set when no frame more is wanted.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        open_reader: Callable[[], Reader],
+        finished: Iterable[Segment],
+        folder: Path,
+        shown_as: Path,
+    ) -> None:
+        self.events: SimpleQueue[_Written | _Finished | BaseException | None] = SimpleQueue()
+        self.stop = threading.Event()
+        self.plan = plan
+        self._open_reader = open_reader
+        self._finished = {segment.name: segment for segment in finished}
+        self._folder = folder
+        self._shown_as = shown_as
+        self._claimed: set[int] = set()
+        self._lock = threading.Lock()
+
+    def work(self, processor: Processor) -> None:
+        """Clean one segment after the other that nobody else does."""
+        try:
+            stoppable = _Stoppable(processor, self.stop)
+            with closing(self._open_reader()) as reader:
+                for index in unfinished(self.plan, reader, self._finished.get, self._claim):
+                    made = clean_segment(
+                        self.plan,
+                        reader,
+                        stoppable,
+                        self._folder,
+                        shown_as=self._shown_as,
+                        on_progress=partial(self._tell, index),
+                    )
+                    self.events.put(_Finished(index, *made))
+            self.events.put(None)
+        except BaseException as error:
+            self.events.put(error)
+
+    def _claim(self, index: int) -> bool:
+        if self.stop.is_set():
+            raise _Stopped
+        with self._lock:
+            free = index not in self._claimed
+            self._claimed.add(index)
+        return free
+
+    def _tell(self, index: int, stats: RunStats) -> None:
+        self.events.put(_Written(index, stats))
+
+
 @dataclass(frozen=True, slots=True)
 class Crew:
     """Processors for one segment each at the same time, alike to the bit; at least one."""
@@ -51,40 +115,25 @@ class Crew:
     processors: Sequence[Processor]
 
     def clean(
-        self,
-        plan: Plan,
-        open_reader: Callable[[], Reader],
-        journal: Journal,
-        folder: Path,
-        *,
-        shown_as: Path,
-        on_progress: Callable[[RunStats], None],
+        self, shift: Shift, on_progress: Callable[[RunStats], None]
     ) -> Generator[tuple[Segment, RunStats], None, None]:
-        """Clean the segments that are not in ``journal``; gives them as they are finished.
+        """Clean the segments that are to be done; gives them as they are finished.
 
         Their durations add up to the time that has passed since all were warmed up.
 
         Args:
-            plan: Of the video.
-            open_reader: Opens it, at its beginning.
-            journal: Of the job.
-            folder: Where the segments appear.
-            shown_as: How errors name the video in the making.
+            shift: Of this job.
             on_progress: Called after each frame of any segment, on this thread, with the counts of
                 all that are in work.
 
         Raises:
             DeblurError: In one line what failed first; all workers have ended.
         """
-        first, *others = self.processors
-        first.start(plan.info)  # libraries are imported by one thread alone
-        with ThreadPoolExecutor(len(self.processors)) as pool:
-            for _ in pool.map(lambda processor: processor.start(plan.info), others):
-                pass
-        shift = _Shift(plan, open_reader, journal, folder, shown_as)
+        at_work = self.processors[: shift.plan.segments_estimate]
+        _warm_up(at_work, shift.plan.info)
         threads = [
             threading.Thread(target=shift.work, args=(processor,), name=f"worker {index}")
-            for index, processor in enumerate(self.processors)
+            for index, processor in enumerate(at_work)
         ]
         in_work: dict[int, RunStats] = {}
         running, began = len(threads), time.perf_counter()
@@ -112,61 +161,12 @@ class Crew:
                     thread.join()
 
 
-class _Shift:
-    """What the workers of one job share.
-
-    Attributes:
-        events: Of all workers; the last of each is an error or None.
-        stop: Set when no frame more is wanted.
-    """
-
-    def __init__(
-        self,
-        plan: Plan,
-        open_reader: Callable[[], Reader],
-        journal: Journal,
-        folder: Path,
-        shown_as: Path,
-    ) -> None:
-        self.events: SimpleQueue[_Written | _Finished | BaseException | None] = SimpleQueue()
-        self.stop = threading.Event()
-        self._plan = plan
-        self._open_reader = open_reader
-        self._finished = {segment.name: segment for segment in journal.segments}
-        self._folder = folder
-        self._shown_as = shown_as
-        self._claimed: set[int] = set()
-        self._lock = threading.Lock()
-
-    def work(self, processor: Processor) -> None:
-        """Clean one segment after the other that nobody else does."""
-        try:
-            stoppable = _Stoppable(processor, self.stop)
-            with closing(self._open_reader()) as reader:
-                for index in unfinished(self._plan, reader, self._finished.get, self._claim):
-                    made = clean_segment(
-                        self._plan,
-                        reader,
-                        stoppable,
-                        self._folder,
-                        shown_as=self._shown_as,
-                        on_progress=partial(self._tell, index),
-                    )
-                    self.events.put(_Finished(index, *made))
-            self.events.put(None)
-        except BaseException as error:
-            self.events.put(error)
-
-    def _claim(self, index: int) -> bool:
-        if self.stop.is_set():
-            raise _Stopped
-        with self._lock:
-            free = index not in self._claimed
-            self._claimed.add(index)
-        return free
-
-    def _tell(self, index: int, stats: RunStats) -> None:
-        self.events.put(_Written(index, stats))
+def _warm_up(processors: Sequence[Processor], info: StreamInfo) -> None:
+    first, *others = processors
+    first.start(info)  # libraries are imported by one thread alone
+    with ThreadPoolExecutor(len(processors)) as pool:
+        for _ in pool.map(lambda processor: processor.start(info), others):
+            pass
 
 
 class _Stopped(Exception):  # noqa: N818 - not an error

@@ -83,10 +83,9 @@ def forecast(
         sample = _measure(path)
     tried = sum(result.stats.stages["inference"].times.bins.values())  # the burn-in too
     fps = tried / result.stats.duration_s
-    frames, length_s = plan.info.frames_estimate, plan.info.duration_s
-    segments = time_s = size = None
-    if frames and length_s:
-        segments = math.ceil(length_s / float(plan.span * plan.info.time_base))
+    frames = plan.info.frames_estimate
+    segments, time_s, size = plan.segments_estimate, None, None
+    if frames and segments:
         left = max(0, frames - finished) / frames
         time_s = left * (frames + segments * plan.burn_in) / fps
         size = sample.scaled(frames, segments, frames / result.stats.frames_out)

@@ -7,6 +7,7 @@ nothing need be known of a file's end to begin. A span without pictures has no s
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -65,6 +66,13 @@ class Plan:
     def output(self) -> StreamInfo:
         """What is encoded."""
         return described(self.info, self.view)
+
+    @property
+    def segments_estimate(self) -> int | None:
+        """How many there will be, where the length is known; at least 1."""
+        if not self.info.duration_s:
+            return None
+        return max(1, math.ceil(self.info.duration_s / float(self.span * self.info.time_base)))
 
     def index_of(self, pts: int) -> int:
         """Which segment a picture belongs to."""

@@ -106,7 +106,7 @@ def in_order(
             lead = pts - packet.dts
         waiting.append(packet)
         while waiting and (waiting[0].pts or 0) in durations:
-            yield _lasting(waiting.popleft(), durations)
+            yield _timed(waiting.popleft(), durations)
     while to_show:
         show()
     if shown is None:
@@ -118,10 +118,10 @@ def in_order(
     last.dts = max(last.dts or 0, pts - lead)
     durations[pts] = max(durations[pts], ends - lead - last.dts)
     for packet in waiting:
-        yield _lasting(packet, durations)
+        yield _timed(packet, durations)
 
 
-def _lasting(packet: Packet[Stream], durations: dict[int, int]) -> Packet[Stream]:
+def _timed(packet: Packet[Stream], durations: dict[int, int]) -> Packet[Stream]:
     packet.duration = durations.pop(packet.pts or 0)
     return packet
 

@@ -1,7 +1,6 @@
 """Files that FFmpeg writes through us. Its own writing forgets failures at the end of a fragment.
 
-Measured with recordings to a disk that fills up: of 60 places where it may, an MP4 of 20 frames was
-reported as whole in 54, and a playlist in all.
+`test_a_disk_that_fills_up_at_any_moment_is_told` has the places where that was so.
 """
 
 from __future__ import annotations
