@@ -4,35 +4,38 @@ import json
 import sys
 from pathlib import Path
 
+import keras
 import numpy as np
 
 from models.training.batches import BatchShape
 from models.training.options import TrainOptions
 from models.training.pool import PoolSettings
-from models.training.run import Run
+from models.training.run import open_run
 
 
-def losses(out, start):
+def losses(out, start, precision="float32"):
     """The losses of four steps, scored, saved and restored in between."""
-    run = Run(
+    run = open_run(
         TrainOptions(
             out,
             None,
-            PoolSettings(()),
+            PoolSettings((), size=32, frames=2, capacity=64),
             BatchShape(2, 2, 32),
             start=start,
             learning_rate=1e-3,
             steps=8,
+            precision=precision,
         )
     )
     sharp = np.random.default_rng(0).integers(16, 236, (2, 2, 8, 8, 24)).astype(np.uint8)
     blurry = (sharp // 2 + 64).astype(np.uint8)
+    batch = _placed(blurry, sharp) if keras.backend.backend() == "jax" else (blurry, sharp)
     zeros = [np.zeros((1, 4, 4, 24), np.float32)] * 2
     zeros.append(np.zeros((1, 2, 2, run.config.hidden), np.float32))
     out.mkdir()
     found = []
     for _ in range(4):
-        found.append(run.step((blurry, sharp)))
+        found.append(run.step(batch))
         with run.averaged() as network:
             network.predict_on_batch(zeros)
         run.save()
@@ -40,5 +43,12 @@ def losses(out, start):
     return found
 
 
+def _placed(blurry, sharp):
+    from models.training.jax_run import PlacedBatch
+
+    clips = dict(enumerate(np.stack([blurry, sharp], axis=1)))
+    return PlacedBatch(clips, np.arange(2), np.zeros((2, 3), int), np.zeros((2, 5), bool))
+
+
 if __name__ == "__main__":
-    print(json.dumps(losses(Path(sys.argv[1]), sys.argv[2])))
+    print(json.dumps(losses(Path(sys.argv[1]), *sys.argv[2:])))

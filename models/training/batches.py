@@ -1,5 +1,6 @@
 """Batches of crops: what the training step is fed, as a pure function of the step."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,6 +40,22 @@ class BatchShape:
         return self.clips * self.frames * self.crop**2
 
 
+@dataclass(frozen=True, slots=True)
+class Cuts:
+    """Where the clips of a batch are cut from and how they are turned, one row for each.
+
+    Attributes:
+        numbers: (N,) of clips of the pool.
+        corners: (N, 3) first frame, top row and left column of the cut, in features.
+        turns: (N, 5) bool: rows reversed, columns reversed, transposed, time reversed, U and V
+            swapped, in this order.
+    """
+
+    numbers: np.ndarray
+    corners: np.ndarray
+    turns: np.ndarray
+
+
 class ClipBatches(keras.utils.PyDataset):  # type: ignore[misc]
     """Item `step` is (blurry, sharp), each (N, T, h, w, 24) uint8 limited-range features."""
 
@@ -52,36 +69,50 @@ class ClipBatches(keras.utils.PyDataset):  # type: ignore[misc]
         return self.steps
 
     def __getitem__(self, step: int) -> tuple[np.ndarray, np.ndarray]:
-        numbers, rng = self._draw(step)
-        soon = [number for later in range(1, LOOK_AHEAD) for number in self._draw(step + later)[0]]
-        self.pool.advance(step, drawn=(*numbers, *soon))
-        clips = [_augmented(self._crop(self.pool.clip(n), rng), rng) for n in numbers]
-        blurry, sharp = np.stack(clips, axis=1)
+        cuts = self._order(step)
+        blurry, sharp = np.stack([self._cut(*cut) for cut in _rows(cuts)], axis=1)
         return blurry, sharp
 
-    def _draw(self, step: int) -> tuple[list[int], np.random.Generator]:
-        """The clips of a step, and the generator that all its other choices come from."""
-        settings = self.pool.settings
+    def _order(self, step: int) -> Cuts:
+        """The cuts of a step, whose clips and those of the next ones are asked of the pool."""
+        cuts = self._draw(step)
+        soon = [self._draw(step + later).numbers for later in range(1, LOOK_AHEAD)]
+        self.pool.advance(step, drawn=map(int, np.concatenate([cuts.numbers, *soon])))
+        return cuts
+
+    def _draw(self, step: int) -> Cuts:
+        settings, shape = self.pool.settings, self.shape
         rng = np.random.default_rng([settings.seed, step])
         window = settings.window(step)
-        numbers = rng.integers(window.start, window.stop, self.shape.clips)
-        return [int(number) for number in numbers], rng
+        slack = np.array([settings.frames - shape.frames, *[_slack(settings.size, shape.crop)] * 2])
+        return Cuts(
+            rng.integers(window.start, window.stop, shape.clips),
+            rng.integers(slack + 1, size=(shape.clips, 3)),
+            # Averaged exposures read the same backwards: reversed time is as true as forward time
+            rng.random((shape.clips, 5)) < 0.5,
+        )
 
-    def _crop(self, clip: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """A random stretch of (2, T, h, w, 24), in time and space."""
+    def _cut(self, number: int, corner: np.ndarray, turns: np.ndarray) -> np.ndarray:
+        """A stretch of a clip in time and space, (2, T, h, w, 24)."""
         frames, side = self.shape.frames, self.shape.crop // yuv.PATCH
-        _, length, height, width, _ = clip.shape
-        first = rng.integers(length - frames + 1)
-        top, left = rng.integers(height - side + 1), rng.integers(width - side + 1)
-        return clip[:, first : first + frames, top : top + side, left : left + side]
+        first, top, left = corner
+        clip = self.pool.clip(number)
+        cut = clip[:, first : first + frames, top : top + side, left : left + side]
+        return turned(cut, turns)
 
 
-def _augmented(clip: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """One of the eight orientations, either direction of time, U and V as they are or swapped.
+def _rows(cuts: Cuts) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+    for number, corner, turns in zip(cuts.numbers, cuts.corners, cuts.turns, strict=True):
+        yield int(number), corner, turns
 
-    Averaged exposures read the same backwards, so reversed time is as true as forward time.
-    """
-    flip_rows, flip_columns, transpose, reverse, swap = rng.random(5) < 0.5
+
+def _slack(size: int, crop: int) -> int:
+    return (size - crop) // yuv.PATCH
+
+
+def turned(clip: np.ndarray, turns: np.ndarray) -> np.ndarray:
+    """(2, T, h, w, 24) turned as one row of `Cuts.turns` says."""
+    flip_rows, flip_columns, transpose, reverse, swap = turns
     if reverse:
         clip = clip[:, ::-1]
     flat = clip.reshape(-1, *clip.shape[2:])

@@ -36,6 +36,8 @@ class TrainOptions:
         warmup: steps until then, at most a tenth of the run; None likewise.
         average: momentum of the moving average of the weights that is scored and shipped, at most;
             in a short run it spans a tenth of the steps.
+        precision: that the layers compute in, "float32" or "bfloat16"; weights and their moments
+            are float32 in any case. "auto" is bfloat16 on a GPU with JAX.
         log_every, checkpoint_every, validate_every: in steps.
         workers: processes that render clips.
     """
@@ -53,6 +55,7 @@ class TrainOptions:
     learning_rate: float | None = None
     warmup: int | None = None
     average: float = 0.999
+    precision: str = "auto"
     log_every: int = 50
     checkpoint_every: int = 500
     validate_every: int = 2000

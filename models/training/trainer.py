@@ -19,7 +19,7 @@ from models.training.batches import ClipBatches
 from models.training.logs import RunLog
 from models.training.options import TrainOptions, share_done
 from models.training.pool import ClipPool
-from models.training.run import Run
+from models.training.run import Run, open_run
 from models.training.validation import render_validation
 
 
@@ -42,7 +42,7 @@ def train(
 
 
 def _train(options: TrainOptions, resume: bool, log: Callable[[str], None]) -> Path:
-    run = Run(options)
+    run = open_run(options)
     if run.checkpoint.exists() and not resume:
         raise TrainingError(f"{options.out} holds a run already: add --resume to go on with it")
     if resume:
@@ -60,8 +60,7 @@ def _train(options: TrainOptions, resume: bool, log: Callable[[str], None]) -> P
         _stop_signal() as stopped,
     ):
         log(f"data: {pool.material.describe()}")
-        batches = ClipBatches(pool, options.batch, steps=options.steps)
-        _steps(run, batches, reader, stopped, _Reporter(run, record, log))
+        _steps(run, run.batches(pool), reader, stopped, _Reporter(run, record, log))
         interrupted = share_done(run.progress, options) < 1
     if interrupted:
         log(f"stopped at step {run.progress.step}: --resume goes on from there")

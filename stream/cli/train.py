@@ -12,9 +12,6 @@ from stream.cli.report import require_writable
 PREVIEWED, DRAWN, PREVIEW_PX = 36, 12, 192
 """Clips that the preview's figures come from, those of them on its sheet, and their side."""
 
-USES = 16
-"""How often a rendered clip is cut anew, on average: rendering takes a tenth of the CPU's time."""
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
@@ -59,6 +56,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="rmse",
         help="(default: rmse)",
     )
+    parser.add_argument(
+        "--precision",
+        choices=("auto", "float32", "bfloat16"),
+        default="auto",
+        help="(default: bfloat16 on a GPU with JAX, otherwise float32)",
+    )
+    parser.add_argument(
+        "--uses",
+        type=positive_int,
+        default=16,
+        help="how often a clip is cut anew, on average, before it is replaced; more where "
+        "rendering keeps the training waiting (default: 16)",
+    )
     parser.add_argument("--seed", type=whole_number, default=0, help="(default: 0)")
     parser.add_argument("--workers", type=positive_int, default=1, help="rendering processes")
     parser.add_argument(
@@ -92,7 +102,7 @@ def run(options: argparse.Namespace) -> int:
             # half as much again as a crop, so that a clip gives several
             size=max(32, -(-3 * options.crop // 32) * 16),
             frames=options.frames + 2,
-            renewal=options.clips / USES,
+            renewal=options.clips / options.uses,
         ),
         batch=BatchShape(options.clips, options.frames, options.crop),
         steps=options.steps,
@@ -101,6 +111,7 @@ def run(options: argparse.Namespace) -> int:
         optimizer=options.optimizer,
         loss=options.loss,
         learning_rate=options.learning_rate,
+        precision=options.precision,
         workers=options.workers,
     )
     best = train(

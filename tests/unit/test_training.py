@@ -452,18 +452,33 @@ def test_every_optimizer_lowers_the_loss(optimizer, tmp_path):
     assert losses[-1] < 0.95 * losses[0]
 
 
-@pytest.mark.timeout(300)
-@pytest.mark.parametrize("backend", ["jax", "torch"])
-def test_other_backends_train_alike(backend, start, tmp_path):
+def few_steps_on(backend, *arguments):
     pytest.importorskip(backend, reason=f"Keras' {backend} backend is not installed")
     result = subprocess.run(
-        [sys.executable, few_steps.__file__, str(tmp_path / "other"), start],
+        [sys.executable, few_steps.__file__, *arguments],
         env=os.environ | {"KERAS_BACKEND": backend},
         capture_output=True, text=True, check=True, timeout=240,
     )  # fmt: skip
+    return json.loads(result.stdout.splitlines()[-1])
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_other_backends_train_alike(backend, start, tmp_path):
     losses = few_steps.losses(tmp_path / "here", start)
-    assert json.loads(result.stdout.splitlines()[-1]) == pytest.approx(losses, rel=1e-3)
+    assert few_steps_on(backend, tmp_path / "other", start) == pytest.approx(losses, rel=1e-3)
     assert losses[-1] < losses[0]
+
+
+@pytest.mark.timeout(300)
+def test_bfloat16_trains_much_alike(start, tmp_path):
+    losses = few_steps.losses(tmp_path / "float32", start)
+    for found in (
+        few_steps.losses(tmp_path / "half", start, "bfloat16"),
+        few_steps_on("jax", tmp_path / "jax", start, "bfloat16"),
+    ):
+        assert found == pytest.approx(losses, rel=2e-2)
+        assert found != pytest.approx(losses, rel=1e-6)
 
 
 def test_a_loss_that_is_not_finite_ends_the_run(start, tmp_path, monkeypatch):

@@ -1,0 +1,138 @@
+"""The step on JAX: where its clips lie, how they are cut, and runs that are stopped and resumed."""
+
+import itertools
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from random_model import save_random_weights
+from test_training import FakePool
+
+from models import registry
+from models.training.batches import BatchShape, ClipBatches, turned
+from models.training.procedural import draw_scene
+
+pytest.importorskip("jax", reason="JAX is not installed")
+
+from models.training import jax_run
+from models.training.jax_run import PlacedBatches
+
+SHAPE = BatchShape(clips=3, frames=2, crop=32)
+
+
+def taken(batches, memory, step):
+    """The batch as it is cut from `memory`, which gets the clips that are new to it."""
+    batch = batches[step]
+    for slot, clip in batch.new.items():
+        memory[slot] = clip
+    return np.stack(
+        [
+            np.asarray(jax_run._cut(memory, SHAPE, *place))
+            for place in zip(batch.slots, batch.corners, batch.turns, strict=True)
+        ]
+    )
+
+
+def test_batches_in_memory_are_those_on_the_host():
+    ours, theirs = (kind(FakePool(), SHAPE, steps=9) for kind in (PlacedBatches, ClipBatches))
+    memory = np.zeros((ours.pool.settings.capacity, 2, 4, 12, 12, 24), np.uint8)
+    for step in range(9):
+        assert np.array_equal(taken(ours, memory, step), np.stack(theirs[step], axis=1))
+
+
+def test_a_clip_is_placed_once_until_another_takes_its_slot():
+    batches = PlacedBatches(FakePool(), SHAPE, steps=9)
+    new = [number for step in range(9) for number in batches[step].new]
+    assert sorted(new) == sorted(set(new))
+    assert set(new) <= set(batches.pool.settings.window(8))
+    number, capacity = batches[0].slots[0], batches.pool.settings.capacity
+    batches._placed[number] = number + capacity
+    assert number in batches[0].new
+
+
+@pytest.mark.parametrize("turns", [*itertools.product([False, True], repeat=5)])
+def test_clips_are_turned_as_on_the_host(turns):
+    clip = np.random.default_rng(0).integers(0, 256, (1, 2, 2, 8, 8, 24)).astype(np.uint8)
+    ours = jax_run._cut(clip, SHAPE, 0, np.zeros(3, int), np.array(turns))
+    assert np.array_equal(ours, turned(clip[0], np.array(turns)))
+
+
+RUN = """
+import sys
+
+if __name__ == "__main__":
+    import signal
+    from pathlib import Path
+
+    from models.training.batches import BatchShape
+    from models.training.options import TrainOptions
+    from models.training.pool import PoolSettings
+    from models.training.run import Run
+    from models.training.trainer import train
+    from models.training.validation import ValidationShape
+
+    out, stills, start, stop, resume = sys.argv[1:]
+    step = Run.step
+
+    def stopped(run, batch):
+        loss = step(run, batch)
+        if run.progress.step == int(stop):
+            signal.raise_signal(signal.SIGTERM)
+        return loss
+
+    Run.step = stopped
+    settings = TrainOptions(
+        Path(out), None, start=start, steps=8, log_every=2, validate_every=4, optimizer="adamw",
+        pool=PoolSettings((stills,), size=48, frames=3, capacity=6, first=3, renewal=1.0),
+        batch=BatchShape(2, 2, 32), validation=ValidationShape(2, 2, 64, 96),
+    )
+    try:
+        train(settings, resume=resume == "True")
+    except KeyboardInterrupt:
+        print("stopped")
+"""
+
+
+@pytest.mark.timeout(300)
+def test_a_run_on_jax_resumes_as_if_it_had_not_stopped(tmp_path):
+    stills = tmp_path / "stills"
+    stills.mkdir()
+    for seed in range(5):
+        scene = draw_scene(np.random.default_rng(seed), 96, 128)
+        cv2.imwrite(str(stills / f"scene{seed}.png"), scene[..., ::-1])
+    start = save_random_weights(tmp_path / "start.npz")
+    script = tmp_path / "run.py"
+    script.write_text(RUN)
+
+    def run(out, stop=0, resume=False):
+        result = subprocess.run(
+            [sys.executable, script, tmp_path / out, stills, start, str(stop), str(resume)],
+            env=os.environ
+            | {"KERAS_BACKEND": "jax", "PYTHONPATH": str(Path(registry.__file__).parents[1])},
+            capture_output=True, text=True, check=True, timeout=240,
+        )  # fmt: skip
+        assert ("stopped" in result.stdout) == bool(stop)
+
+    def records(out):
+        lines = (tmp_path / out / "log.jsonl").read_text().splitlines()
+        kept = [{k: v for k, v in json.loads(line).items() if k in ("step", "loss", "gain")}
+                for line in lines]  # fmt: skip
+        return sorted(kept, key=str)
+
+    run("whole")
+    run("parts", stop=5)
+    run("parts", resume=True)
+    for ours, theirs in zip(records("parts"), records("whole"), strict=True):
+        assert ours == pytest.approx(theirs, rel=1e-4)
+    ours, theirs = (
+        registry.load(str(tmp_path / out / "weights.npz")) for out in ("parts", "whole")
+    )
+    begun = registry.load(start)
+    for name, array in theirs.arrays.items():
+        assert np.allclose(ours.arrays[name], array, atol=1e-3)
+    assert any(not np.array_equal(begun.arrays[name], theirs.arrays[name]) for name in begun.arrays)
