@@ -109,11 +109,17 @@ def test_a_run_on_jax_resumes_as_if_it_had_not_stopped(tmp_path):
     script = tmp_path / "run.py"
     script.write_text(RUN)
 
+    settings = {
+        "KERAS_BACKEND": "jax",
+        "PYTHONPATH": str(Path(registry.__file__).parents[1]),
+        "JAX_COMPILATION_CACHE_DIR": str(tmp_path / "compiled"),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    }
+
     def run(out, stop=0, resume=False):
         result = subprocess.run(
             [sys.executable, script, tmp_path / out, stills, start, str(stop), str(resume)],
-            env=os.environ
-            | {"KERAS_BACKEND": "jax", "PYTHONPATH": str(Path(registry.__file__).parents[1])},
+            env=os.environ | settings,
             capture_output=True, text=True, check=True, timeout=240,
         )  # fmt: skip
         assert ("stopped" in result.stdout) == bool(stop)
