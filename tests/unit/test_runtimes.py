@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from random_model import save_random_weights
 
 from models import registry
 from models.errors import ExportError
@@ -95,3 +96,28 @@ def test_litert_says_nothing_of_its_own(tmp_path, random_model):
         timeout=120,
     )
     assert (done.stdout, done.stderr) == ("5\n5\n", "")
+
+
+KEPT = """
+import os
+import sys
+os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])
+from stream.bench.runner import Runner
+from stream.inference.engines import open_engine
+engine = open_engine(sys.argv[1], device="cpu", runtime=sys.argv[2])
+Runner(engine, 64, 64)()
+for thread in os.listdir("/proc/self/task"):
+    print(*os.sched_getaffinity(int(thread)))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="processors are chosen on Linux")
+@pytest.mark.parametrize("runtime", ["mnn", "onnx", "openvino", "litert"])
+def test_a_runtime_keeps_to_the_processors_of_the_process(runtime, tmp_path):
+    if len(os.sched_getaffinity(0)) < 2:
+        pytest.skip("there is one processor only")
+    model = save_random_weights(tmp_path / "random.npz")
+    result = subprocess.run(
+        [sys.executable, "-c", KEPT, model, runtime], capture_output=True, text=True, check=True
+    )
+    assert set(result.stdout.split()) == {str(min(os.sched_getaffinity(0)))}
