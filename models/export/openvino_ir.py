@@ -22,9 +22,13 @@ def write(weights: Weights, path: Path, size: Size | None, precision: str = "flo
         openvino().save_model(made, path, compress_to_fp16=precision == "float16")
 
 
-def open_step(path: Path) -> Step:
-    """The step of an OpenVINO file, on the CPU and in float32."""
-    settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
+def open_step(path: Path, *, bfloat16: bool = False) -> Step:
+    """The step of an OpenVINO file, on the CPU and in float32.
+
+    With `bfloat16` it multiplies in that, which OpenVINO ignores where `has_bfloat16` is False.
+    """
+    precision = "bf16" if bfloat16 else "f32"
+    settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": precision}
     compiled = openvino().Core().compile_model(path, "CPU", settings)
 
     def step(inputs: Tensors) -> Tensors:
@@ -32,3 +36,8 @@ def open_step(path: Path) -> Step:
         return {name: outputs[name] for name in (*RESIDUALS, *NEXT_STATE)}
 
     return step
+
+
+def has_bfloat16() -> bool:
+    """Whether OpenVINO finds units for bfloat16 in this CPU."""
+    return "BF16" in openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")

@@ -79,8 +79,8 @@ def add_compute(options: Options) -> None:
         "--runtime",
         choices=("auto", "tensorflow", "mnn", "litert", "onnx", "openvino"),
         default="auto",
-        help="what computes (default: on a CPU mnn for float32 and onnx for int8, otherwise "
-        "tensorflow)",
+        help="what computes (default: on a CPU mnn for float32, onnx for int8 and openvino, where "
+        "it is installed, for bfloat16; otherwise tensorflow)",
     )
 
 

@@ -1,12 +1,13 @@
 """Which engine runs a model here; each is imported when it is opened, with the runtime it needs."""
 
+import importlib.util
 from pathlib import Path
 from typing import Literal
 
 from models.image_model import is_image_model
 from models.runtimes import load_keras
 from stream.errors import ModelError
-from stream.inference.device import Compute, Device, Precision, choose
+from stream.inference.device import Compute, Device, Precision, choose, has_amx
 from stream.inference.engine import Engine
 from stream.inference.tiles import TiledEngine
 
@@ -27,9 +28,11 @@ def open_engine(
         model: a name of `models.registry`, a weights file, or a SavedModel folder or ONNX file of
             somebody else's that maps RGB frames.
         device: see `stream.inference.device.choose`; TensorFlow alone has others than the CPU.
-        precision: likewise; the others compute in float32 or, where it is asked for, in int8.
-        runtime: what computes; "auto" is MNN for float32 and ONNX Runtime for int8 on a CPU, where
-            they are quicker (docs/performance.md), and TensorFlow for all else.
+        precision: likewise; the others compute in float32, where it is asked for in int8, and
+            OpenVINO in bfloat16 too.
+        runtime: what computes; "auto" is what is quickest on a CPU (docs/performance.md), MNN for
+            float32, ONNX Runtime for int8 and OpenVINO, where it is installed, for bfloat16; and
+            TensorFlow for all else.
         single_thread: let MNN compute on the calling thread alone, for several engines at a time.
             Some samples differ by a code from those of several threads, whose number changes
             nothing.
@@ -52,14 +55,14 @@ def open_engine(
             raise ModelError("int8 is for the CPU, on --runtime onnx, openvino or litert")
         runtime = "onnx" if runtime == "auto" else runtime
     elif runtime == "auto":
-        simple = choose(device, precision) == Compute("cpu", "float32")
-        runtime = "mnn" if simple else "tensorflow"
+        runtime = _quickest(choose(device, precision))
     if runtime == "tensorflow":
         load_keras()
         from stream.inference.keras_engine import KerasEngine
 
         return TiledEngine(KerasEngine(model, choose(device, precision)))
-    if device == "gpu" or precision not in ("auto", "float32", "int8"):
+    wrong = precision == "bfloat16" and runtime != "openvino"
+    if wrong or device == "gpu" or precision == "float16":
         raise ModelError(
             f"{runtime} computes in float32 or int8 on the CPU: use --runtime tensorflow for others"
         )
@@ -71,4 +74,14 @@ def open_engine(
         return TiledEngine(MnnEngine(model, single_thread=single_thread))
     from stream.inference.runtime_engine import RuntimeEngine
 
-    return TiledEngine(RuntimeEngine(model, runtime, "int8" if precision == "int8" else "float32"))
+    if precision == "auto":
+        precision = "bfloat16" if runtime == "openvino" and has_amx() else "float32"
+    return TiledEngine(RuntimeEngine(model, runtime, precision))
+
+
+def _quickest(compute: Compute) -> Runtime:
+    if compute.device == "cpu" and compute.precision == "float32":
+        return "mnn"
+    if compute.device == "cpu" and has_amx() and importlib.util.find_spec("openvino"):
+        return "openvino"
+    return "tensorflow"

@@ -9,12 +9,13 @@ from collections.abc import Sequence
 from functools import lru_cache, partial
 from importlib.metadata import version
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
 from models import registry
 from models.errors import ModelsError
-from models.export.formats import FORMATS, Precision, open_step, require_packages, write_step
+from models.export.formats import FORMATS, open_step, require_packages, write_step
 from models.export.step import (
     PLANES,
     RESIDUALS,
@@ -38,6 +39,8 @@ from stream.inference.device import Compute
 from stream.inference.engine import SIZES_KEPT, Geometry, Result, State, all_finite
 from stream.inference.packing import grid, pack, unpack
 
+Precision = Literal["float32", "bfloat16", "int8"]
+
 
 class RuntimeEngine:
     """A network on a runtime, exported on first use for each frame size.
@@ -45,12 +48,15 @@ class RuntimeEngine:
     Args:
         model: a name of `models.registry`, or a weights file.
         runtime: one of `models.export.formats.FORMATS`.
-        precision: of those that it can be exported in.
+        precision: of those that it can be exported in; or bfloat16, on OpenVINO and a CPU with
+            units for it.
     """
 
     def __init__(self, model: str, runtime: str, precision: Precision = "float32") -> None:
         try:
             require_packages(runtime)
+            if precision == "bfloat16":
+                _require_bfloat16()
             self._weights = registry.load(model)
         except ModelsError as error:
             raise ModelError(str(error)) from error
@@ -84,12 +90,20 @@ class RuntimeEngine:
         return Result(planes, next_state(outputs), finite)
 
 
+def _require_bfloat16() -> None:
+    from models.export.openvino_ir import has_bfloat16
+
+    if not has_bfloat16():
+        raise ModelError("this CPU has no units for bfloat16: use --precision float32")
+
+
 def _exported(weights: Weights, runtime: str, precision: Precision, size: Size) -> Step:
     """The step for frames of a size, as the runtime computes it."""
+    half = precision == "bfloat16"
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"step{FORMATS[runtime].suffix}"
-        write_step(weights, runtime, path, size, precision)
-        return open_step(runtime, path)
+        write_step(weights, runtime, path, size, "int8" if precision == "int8" else "float32")
+        return open_step(runtime, path, bfloat16=half)
 
 
 def _levels(geometry: Geometry) -> Levels:

@@ -8,6 +8,7 @@ import pytest
 
 from models import registry
 from models.errors import ExportError
+from models.runtimes import openvino
 from stream.capture.synthetic import SyntheticSource
 from stream.errors import ModelError
 from stream.frame import ColorTags, Discontinuity
@@ -105,9 +106,48 @@ def test_each_runtime_has_an_identity_of_its_own(random_model):
     assert len(identities) == len(RUNTIMES) + 1
 
 
+@pytest.fixture
+def with_amx(monkeypatch):
+    """A CPU with matrix units for bfloat16, as far as anybody asks; they are not used."""
+    for place in ("device", "engines"):
+        monkeypatch.setattr(f"stream.inference.{place}.has_amx", lambda: True)
+    monkeypatch.setattr("models.export.openvino_ir.has_bfloat16", lambda: True)
+
+
+def test_bfloat16_is_openvino_s_where_the_cpu_has_units_for_it(random_model, with_amx, monkeypatch):
+    asked = []
+    core = openvino().Core
+    compile_model = core.compile_model
+
+    def compiled(self, path, device, settings):
+        asked.append(settings["INFERENCE_PRECISION_HINT"])
+        return compile_model(self, path, device, settings)
+
+    monkeypatch.setattr(core, "compile_model", compiled)
+    frame = synthetic(1)[0]
+    chosen, named, exact = (
+        Deblurrer(random_model, device="cpu", **choice)
+        for choice in ({}, {"runtime": "openvino"}, {"runtime": "openvino", "precision": "float32"})
+    )
+    assert chosen.compute == named.compute == Compute("cpu", "bfloat16", "openvino")
+    assert chosen.identity == named.identity != exact.identity
+    for deblurrer in (chosen, named, exact):
+        deblurrer.process(frame)
+    assert asked == ["bf16", "bf16", "f32"]
+
+
+def test_bfloat16_is_tensorflow_s_without_openvino(random_model, with_amx, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    found = Deblurrer(random_model, device="cpu").compute
+    assert found == Compute("cpu", "bfloat16", "tensorflow")
+
+
 def test_what_a_runtime_cannot_do_is_said_in_one_line(random_model, monkeypatch):
     with pytest.raises(ModelError, match="onnx computes in float32 or int8 on the CPU"):
         Deblurrer(random_model, runtime="onnx", precision="bfloat16")
+    monkeypatch.setattr("models.export.openvino_ir.has_bfloat16", lambda: False)
+    with pytest.raises(ModelError, match="no units for bfloat16: use --precision float32"):
+        Deblurrer(random_model, runtime="openvino", precision="bfloat16")
     with pytest.raises(ModelError, match="mnn computes in float32: use --runtime onnx for int8"):
         Deblurrer(random_model, runtime="mnn", precision="int8")
     for wrong in ({"runtime": "tensorflow"}, {"device": "gpu"}):
