@@ -1,7 +1,9 @@
 """The step as an OpenVINO file, converted from ONNX; its state has the channels first."""
 
 import tempfile
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from models.export import onnx_graph
 from models.export.step import NEXT_STATE, RESIDUALS, Size, Step, Tensors
@@ -29,7 +31,7 @@ def open_step(path: Path, *, bfloat16: bool = False) -> Step:
     """
     precision = "bf16" if bfloat16 else "f32"
     settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": precision}
-    compiled = openvino().Core().compile_model(path, "CPU", settings)
+    compiled = _core().compile_model(path, "CPU", settings)
 
     def step(inputs: Tensors) -> Tensors:
         outputs = compiled(inputs)
@@ -40,4 +42,14 @@ def open_step(path: Path, *, bfloat16: bool = False) -> Step:
 
 def has_bfloat16() -> bool:
     """Whether OpenVINO finds units for bfloat16 in this CPU."""
-    return "BF16" in openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return "BF16" in _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+@lru_cache(1)
+def _core() -> Any:
+    """The only one of the process, which it keeps.
+
+    Each sets an alternate signal stack and puts back the one before it when it goes: two that go
+    in the order in which they came leave one that is gone, and the next Ctrl-C is a crash.
+    """
+    return openvino().Core()

@@ -6,7 +6,6 @@ import subprocess
 import sys
 
 import pytest
-from random_model import save_random_weights
 
 from models import registry
 from models.errors import ExportError
@@ -113,11 +112,45 @@ for thread in os.listdir("/proc/self/task"):
 
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="processors are chosen on Linux")
 @pytest.mark.parametrize("runtime", ["mnn", "onnx", "openvino", "litert"])
-def test_a_runtime_keeps_to_the_processors_of_the_process(runtime, tmp_path):
+def test_a_runtime_keeps_to_the_processors_of_the_process(runtime, random_model):
     if len(os.sched_getaffinity(0)) < 2:
         pytest.skip("there is one processor only")
-    model = save_random_weights(tmp_path / "random.npz")
     result = subprocess.run(
-        [sys.executable, "-c", KEPT, model, runtime], capture_output=True, text=True, check=True
+        [sys.executable, "-c", KEPT, random_model, runtime],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
     )
     assert set(result.stdout.split()) == {str(min(os.sched_getaffinity(0)))}
+
+
+INTERRUPTED = """
+import os
+import signal
+import sys
+from stream.bench.runner import Runner
+from stream.inference.engines import open_engine
+engines = [open_engine(sys.argv[1], device="cpu", runtime="openvino") for _ in range(2)]
+for engine in engines:
+    Runner(engine, 64, 64)()
+del engine
+while engines:
+    del engines[0]
+try:
+    os.kill(os.getpid(), signal.SIGINT)
+    sum(range(1000))
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+def test_ctrl_c_after_openvino_s_engines_have_gone_is_no_crash(random_model):
+    result = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED, random_model],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert (result.returncode, result.stdout) == (0, "interrupted\n"), result.stderr
