@@ -225,6 +225,7 @@ class _OnnxLayers:
         return self._graph.add(
             "Conv",
             [x, self._graph.constant(kernel.transpose(3, 2, 0, 1)), self._graph.constant(bias)],
+            name=name,
             kernel_shape=[side, side],
             strides=[stride, stride],
             pads=[before, before, after, after],

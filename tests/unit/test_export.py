@@ -17,6 +17,7 @@ from models.export.clips import drawn_clip
 from models.export.files import export
 from models.export.formats import FORMATS, open_step
 from models.export.onnx_graph import write as write_onnx
+from models.export.onnx_int8 import IN_FLOAT
 from models.export.step import fresh_state, next_state, nominal_planes, residual_codes
 from models.keras_network import assembled
 from models.planes import Levels
@@ -78,9 +79,11 @@ def test_int8_is_the_same_file_every_time_with_kernels_of_8_bits(weights, size, 
     assert first.SerializeToString() == second.SerializeToString()
     assert first.graph.input == floats.graph.input
     assert first.graph.output == floats.graph.output
-    kinds = [node.op_type for node in first.graph.node]
+    convolutions = [node for node in first.graph.node if node.op_type == "Conv"]
     bytes_wide = [w for w in first.graph.initializer if w.data_type == onnx.TensorProto.INT8]
-    assert sum(len(w.dims) == 4 for w in bytes_wide) == kinds.count("Conv") > 10
+    kept = [node for node in convolutions if node.name in IN_FLOAT]
+    assert len(kept) == len(IN_FLOAT)
+    assert sum(len(w.dims) == 4 for w in bytes_wide) == len(convolutions) - len(kept) > 10
 
 
 @pytest.mark.parametrize("wrong", [0.9, np.nan])
