@@ -1,4 +1,4 @@
-"""Time one model on every runtime, in float32 and in int8, in turn, in one run.
+"""Time one model on every runtime, in float32, int8 and, on CPUs with units for it, bfloat16.
 
     python benchmarks/runtimes.py [--model tiny] [--frames 20] [--size 640x360 --size 1280x720]
 
@@ -12,6 +12,7 @@ import statistics
 import time
 from collections.abc import Callable
 
+from models.export.openvino_ir import has_bfloat16
 from models.runtimes import native_output_aside
 from stream.bench.runner import Runner
 from stream.bench.timing import median_ratio, rounds
@@ -29,6 +30,7 @@ CASES: tuple[tuple[Runtime, Precision], ...] = (
     ("openvino", "float32"),
     ("openvino", "int8"),
 )
+IN_BFLOAT16: tuple[tuple[Runtime, Precision], ...] = (("openvino", "bfloat16"),)
 
 
 def main() -> None:
@@ -42,7 +44,7 @@ def main() -> None:
         f"{runtime} {precision}": open_engine(
             options.model, device="cpu", precision=precision, runtime=runtime
         )
-        for runtime, precision in CASES
+        for runtime, precision in CASES + IN_BFLOAT16 * has_bfloat16()
     }
     print(f"{'size':<12}{'runtime':<20}{'ms a frame':>12}{'of tensorflow':>15}{'CPU ms':>9}")
     for width, height in options.size or [(640, 360), (1280, 720)]:

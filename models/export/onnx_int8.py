@@ -21,7 +21,7 @@ from models.export.step import Tensors
 calibrate.print = lambda *words: None
 
 IN_FLOAT = ("bank", "head")
-"""Convolutions that read the frame itself and that write the residual: most of the loss was there."""
+"""Convolutions that read the frame itself and that write the residual: most loss was theirs."""
 
 
 def quantized(graph: onnx.ModelProto, calibration: Iterable[Tensors]) -> onnx.ModelProto:

@@ -4,6 +4,7 @@ Keras's own step hands a batch and some hundred variables over each time, and th
 turned by one processor core: on a GPU both take longer than the step itself.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from jax import lax
 from jax import numpy as jnp
 
 from models import planes as yuv
+from models.errors import TrainingError
 from models.training.batches import BatchShape, ClipBatches
 from models.training.options import TrainOptions
 from models.training.pool import ClipPool, PoolSettings
@@ -72,7 +74,7 @@ class JaxRun(Run):
 
     def __init__(self, options: TrainOptions) -> None:
         super().__init__(options)
-        self._memory = jnp.zeros(_memory_shape(options.pool), jnp.uint8)
+        self._memory = _allocated(options.pool)
         self._state: State | None = None
         self._advance = jax.jit(self._advanced, donate_argnums=0)
         self._rate_index = next(
@@ -156,9 +158,17 @@ class JaxRun(Run):
                 variable.assign(jnp.array(value))
 
 
-def _memory_shape(pool: PoolSettings) -> tuple[int, ...]:
+def _allocated(pool: PoolSettings) -> Any:
+    """Room for every clip that the pool holds at once."""
     side = pool.size // yuv.PATCH
-    return pool.capacity, 2, pool.frames, side, side, yuv.CHANNELS
+    shape = (pool.capacity, 2, pool.frames, side, side, yuv.CHANNELS)
+    try:
+        return jnp.zeros(shape, jnp.uint8)
+    except (MemoryError, jax.errors.JaxRuntimeError) as error:
+        raise TrainingError(
+            f"{math.prod(shape) / 2**30:.1f} GiB of clips don't fit in the accelerator's memory: "
+            "use a smaller --crop or fewer --frames"
+        ) from error
 
 
 @partial(jax.jit, donate_argnums=0)

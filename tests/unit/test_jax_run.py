@@ -14,7 +14,9 @@ from random_model import save_random_weights
 from test_training import FakePool
 
 from models import registry
+from models.errors import TrainingError
 from models.training.batches import BatchShape, ClipBatches, turned
+from models.training.pool import PoolSettings
 from models.training.procedural import draw_scene
 
 pytest.importorskip("jax", reason="JAX is not installed")
@@ -62,6 +64,11 @@ def test_clips_are_turned_as_on_the_host(turns):
     assert np.array_equal(ours, turned(clip[0], np.array(turns)))
 
 
+def test_too_many_clips_for_the_memory_is_one_line():
+    with pytest.raises(TrainingError, match=r"GiB of clips don't fit .*: use a smaller --crop"):
+        jax_run._allocated(PoolSettings((), capacity=10**9))
+
+
 RUN = """
 import sys
 
@@ -69,7 +76,8 @@ if __name__ == "__main__":
     import signal
     from pathlib import Path
 
-    from models.training.batches import BatchShape
+    from models.errors import TrainingError
+from models.training.batches import BatchShape
     from models.training.options import TrainOptions
     from models.training.pool import PoolSettings
     from models.training.run import Run
