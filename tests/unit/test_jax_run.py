@@ -76,8 +76,7 @@ if __name__ == "__main__":
     import signal
     from pathlib import Path
 
-    from models.errors import TrainingError
-from models.training.batches import BatchShape
+    from models.training.batches import BatchShape
     from models.training.options import TrainOptions
     from models.training.pool import PoolSettings
     from models.training.run import Run
@@ -128,8 +127,9 @@ def test_a_run_on_jax_resumes_as_if_it_had_not_stopped(tmp_path):
         result = subprocess.run(
             [sys.executable, script, tmp_path / out, stills, start, str(stop), str(resume)],
             env=os.environ | settings,
-            capture_output=True, text=True, check=True, timeout=240,
+            capture_output=True, text=True, check=False, timeout=240,
         )  # fmt: skip
+        assert result.returncode == 0, result.stderr
         assert ("stopped" in result.stdout) == bool(stop)
 
     def records(out):
