@@ -1,6 +1,6 @@
 """Time the networks on an accelerator with JAX, in bfloat16, beside chains of convolutions.
 
-    KERAS_BACKEND=jax python benchmarks/accelerator.py [--model tiny] [--size 1280x720] [--batch 1]
+    python benchmarks/accelerator.py [--model tiny] [--size 1280x720] [--batch 1]
 
 A frame's codes become corrected codes, state carried along: once with all of them in the
 accelerator's memory, once copied from the host's memory and back for each frame. The ceiling is the
@@ -12,21 +12,19 @@ import argparse
 import os
 import statistics
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 os.environ["KERAS_BACKEND"] = "jax"
 
 import jax
-import keras
 import numpy as np
 from jax import lax
 from jax import numpy as jnp
 
 from models import registry
 from models.cost import costs_gmac
-from models.keras_network import assign, build
+from models.keras_network import assign, build, computing_in
 from models.network import MULTIPLE, NetworkConfig
 from models.planes import CHANNELS, PATCH, Levels, channel_levels, padded_length
 from stream.cli.arguments import positive_int, size
@@ -76,7 +74,7 @@ def _frame_s(
     name: str, config: NetworkConfig, height: int, width: int, batch: int
 ) -> tuple[float, float]:
     """Seconds of a frame, inside the accelerator and with copies."""
-    with _policy("mixed_bfloat16"):
+    with computing_in("mixed_bfloat16"):
         network = build(config)
     if name in registry.shipped():
         weights = registry.load(name)
@@ -145,16 +143,6 @@ def _call_s(call: Callable[[], Any]) -> float:
         else:
             times.append(took / count)
     return statistics.median(times)
-
-
-@contextmanager
-def _policy(name: str) -> Iterator[None]:
-    usual = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(name)
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(usual)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The network in Keras: to train, to compute on TensorFlow, and to hold other runtimes against."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,17 @@ class Model:
     name: str
     config: NetworkConfig
     network: keras.Model
+
+
+@contextmanager
+def computing_in(policy: str) -> Iterator[None]:
+    """Have layers that are made in the block compute by this dtype policy of Keras."""
+    usual = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(usual)
 
 
 def build(

@@ -105,13 +105,9 @@ def write_step(
     _module(kind).write(weights, path, size, precision)
 
 
-def open_step(kind: str, path: Path, *, bfloat16: bool = False) -> Step:
-    """The step of an exported file, in the runtime of its format, on the CPU.
-
-    `bfloat16` is for OpenVINO: see `models.export.openvino_ir.open_step`.
-    """
-    how = {"bfloat16": True} if bfloat16 else {}
-    step: Step = _module(kind).open_step(path, **how)
+def open_step(kind: str, path: Path) -> Step:
+    """The step of an exported file, in the runtime of its format, on the CPU."""
+    step: Step = _module(kind).open_step(path)
     return step
 
 

@@ -1,8 +1,7 @@
 """Batches of crops: what the training step is fed, as a pure function of the step."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -40,8 +39,7 @@ class BatchShape:
         return self.clips * self.frames * self.crop**2
 
 
-@dataclass(frozen=True, slots=True)
-class Cuts:
+class Cuts(NamedTuple):
     """Where the clips of a batch are cut from and how they are turned, one row for each.
 
     Attributes:
@@ -69,8 +67,8 @@ class ClipBatches(keras.utils.PyDataset):  # type: ignore[misc]
         return self.steps
 
     def __getitem__(self, step: int) -> tuple[np.ndarray, np.ndarray]:
-        cuts = self._order(step)
-        blurry, sharp = np.stack([self._cut(*cut) for cut in _rows(cuts)], axis=1)
+        cuts = zip(*self._order(step), strict=True)
+        blurry, sharp = np.stack([self._cut(*cut) for cut in cuts], axis=1)
         return blurry, sharp
 
     def _order(self, step: int) -> Cuts:
@@ -84,7 +82,8 @@ class ClipBatches(keras.utils.PyDataset):  # type: ignore[misc]
         settings, shape = self.pool.settings, self.shape
         rng = np.random.default_rng([settings.seed, step])
         window = settings.window(step)
-        slack = np.array([settings.frames - shape.frames, *[_slack(settings.size, shape.crop)] * 2])
+        side = (settings.size - shape.crop) // yuv.PATCH
+        slack = np.array([settings.frames - shape.frames, side, side])
         return Cuts(
             rng.integers(window.start, window.stop, shape.clips),
             rng.integers(slack + 1, size=(shape.clips, 3)),
@@ -96,18 +95,9 @@ class ClipBatches(keras.utils.PyDataset):  # type: ignore[misc]
         """A stretch of a clip in time and space, (2, T, h, w, 24)."""
         frames, side = self.shape.frames, self.shape.crop // yuv.PATCH
         first, top, left = corner
-        clip = self.pool.clip(number)
+        clip = self.pool.clip(int(number))
         cut = clip[:, first : first + frames, top : top + side, left : left + side]
         return turned(cut, turns)
-
-
-def _rows(cuts: Cuts) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
-    for number, corner, turns in zip(cuts.numbers, cuts.corners, cuts.turns, strict=True):
-        yield int(number), corner, turns
-
-
-def _slack(size: int, crop: int) -> int:
-    return (size - crop) // yuv.PATCH
 
 
 def turned(clip: np.ndarray, turns: np.ndarray) -> np.ndarray:

@@ -19,7 +19,7 @@ from keras import ops
 from models import planes as yuv
 from models import registry
 from models.errors import TrainingError
-from models.keras_network import assign, build, save_weights
+from models.keras_network import assign, build, computing_in, save_weights
 from models.network import NetworkConfig
 from models.training.batches import ClipBatches
 from models.training.grow import grow
@@ -64,17 +64,6 @@ def clip_loss(loss: str) -> Callable[[Any, Any], Any]:
     return lambda sharp, restored: 255.0 * LOSSES[loss](nominal(sharp), restored)
 
 
-@contextmanager
-def _policy(name: str) -> Iterator[None]:
-    """What the layers that are made in the block compute in."""
-    usual = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(name)
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(usual)
-
-
 def open_run(options: TrainOptions) -> "Run":
     """The run for the backend that Keras is on."""
     if keras.backend.backend() != "jax":
@@ -117,9 +106,9 @@ class Run:
         keras.utils.set_random_seed(options.pool.seed)
         self.options = options
         mixed = _precision(options.precision) == "bfloat16"
-        with _policy("mixed_bfloat16" if mixed else "float32"):
+        with computing_in("mixed_bfloat16" if mixed else "float32"):
             self.config, self.network = _beginning(options)
-        with _policy("float32"):
+        with computing_in("float32"):
             self._judged = build(self.config) if mixed else self.network
         self.model = Unrolled(self.network, self.config)
         self.optimizer = make_optimizer(options.optimizer, options.peak_rate, options.momentum)

@@ -75,13 +75,20 @@ def open_engine(
     from stream.inference.runtime_engine import RuntimeEngine
 
     if precision == "auto":
-        precision = "bfloat16" if runtime == "openvino" and has_amx() else "float32"
+        half = runtime == "openvino" and _has_openvino_for_amx()
+        precision = "bfloat16" if half else "float32"
     return TiledEngine(RuntimeEngine(model, runtime, precision))
 
 
 def _quickest(compute: Compute) -> Runtime:
     if compute.device == "cpu" and compute.precision == "float32":
         return "mnn"
-    if compute.device == "cpu" and has_amx() and importlib.util.find_spec("openvino"):
-        return "openvino"
-    return "tensorflow"
+    return "openvino" if compute.device == "cpu" and _has_openvino_for_amx() else "tensorflow"
+
+
+def _has_openvino_for_amx() -> bool:
+    if not has_amx() or importlib.util.find_spec("openvino") is None:
+        return False
+    from models.export.openvino_ir import has_bfloat16
+
+    return has_bfloat16()

@@ -12,7 +12,7 @@ import keras
 import tensorflow as tf
 
 from models.errors import WeightsError
-from models.keras_network import load
+from models.keras_network import computing_in, load
 from models.network import State, initial_state
 from models.registry import weights_path
 from stream.errors import ModelError
@@ -35,14 +35,11 @@ class KerasEngine:
                 f"the engine runs on TensorFlow, not {keras.backend.backend()}: unset KERAS_BACKEND"
             )
         prepare_tensorflow(compute)
-        before = keras.config.dtype_policy()
-        keras.config.set_dtype_policy(compute.precision)
         try:
-            self.model = load(model)
+            with computing_in(compute.precision):
+                self.model = load(model)
         except WeightsError as error:
             raise ModelError(str(error)) from error
-        finally:
-            keras.config.set_dtype_policy(before)
         self.name = self.model.name
         self.compute = compute
         weights = hashlib.sha256(weights_path(model).read_bytes()).hexdigest()

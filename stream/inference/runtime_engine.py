@@ -99,11 +99,14 @@ def _require_bfloat16() -> None:
 
 def _exported(weights: Weights, runtime: str, precision: Precision, size: Size) -> Step:
     """The step for frames of a size, as the runtime computes it."""
-    half = precision == "bfloat16"
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"step{FORMATS[runtime].suffix}"
         write_step(weights, runtime, path, size, "int8" if precision == "int8" else "float32")
-        return open_step(runtime, path, bfloat16=half)
+        if precision == "bfloat16":
+            from models.export import openvino_ir
+
+            return openvino_ir.open_step(path, bfloat16=True)
+        return open_step(runtime, path)
 
 
 def _levels(geometry: Geometry) -> Levels:
