@@ -28,6 +28,10 @@ from models.errors import ClipError
 from models.training.material import Material
 from models.training.settings import BlurSettings
 
+ORDERED_AHEAD = 24
+"""Clips per renderer that are ordered before a step may draw them, so that all have work: with 8 for
+fourteen of them, a GPU waited for 43 % of the time, with 400 for fifteen, 0.1 %."""
+
 
 @dataclass(frozen=True, slots=True)
 class PoolSettings:
@@ -124,6 +128,7 @@ class ClipPool:
         self.settings = settings
         self._folder = folder
         self._pending: dict[int, Future[None]] = {}
+        self._workers = workers
         self._stop = 0
         self._start = 0
         self.material = Material(settings.data, split="train")
@@ -150,12 +155,15 @@ class ClipPool:
     def _path(self, number: int) -> Path:
         return self._folder / f"{number:08d}.npy"
 
-    def advance(self, step: int, drawn: Iterable[int] = (), *, ahead: int = 8) -> None:
+    def advance(self, step: int, drawn: Iterable[int] = (), *, ahead: int | None = None) -> None:
         """Have the clips made that are `drawn`, then the newest; delete the retired ones.
+
+        ahead: clips beyond those that the step may draw, by default `ORDERED_AHEAD` per renderer.
 
         A resumed run whose clips are gone goes on at once: what it draws is made first, and the
         rest of its window when it is drawn.
         """
+        ahead = ORDERED_AHEAD * self._workers if ahead is None else ahead
         window = self.settings.window(step)
         begin = self._stop or max(window.start, window.stop - self.settings.first)
         for number in (*drawn, *range(begin, window.stop + ahead)):

@@ -100,7 +100,7 @@ def test_a_late_step_without_clips_has_only_those_made_that_are_drawn(stills, tm
     with ClipPool(tmp_path, settings) as pool:
         batches = ClipBatches(pool, BatchShape(2, 2, 32), steps=900)
         blurry, _ = batches[800]
-        assert len(pool._pending) < 20  # of a window of 803
+        assert len(pool._pending) < 50  # of a window of 803
     with ClipPool(tmp_path, settings) as pool:
         again = ClipBatches(pool, BatchShape(2, 2, 32), steps=900)
         assert np.array_equal(again[800][0], blurry)
