@@ -89,6 +89,7 @@ def _measured(options: argparse.Namespace) -> dict[str, Any]:
         measure_streams,
     )
     from stream.inference.deblurrer import Deblurrer
+    from stream.inference.device import prepare_tensorflow
     from stream.inference.engines import open_engine
 
     pairs = _pairs(options)
@@ -99,6 +100,7 @@ def _measured(options: argparse.Namespace) -> dict[str, Any]:
     cleaner: Processor | Crew = deblurrer
     if deblurrer.compute.runtime == "mnn":
         cleaner, *_ = workers(partial(make_deblurrer, options.model, **choices))
+    prepare_tensorflow(deblurrer.compute)  # the ceiling is this device's, whatever computes
     others = [open_engine(path, device=options.device) for path in options.peer]
     facts = machine_facts()
     speeds = measure_model(deblurrer.engine, network_of(options.model), width, height, frames)

@@ -411,8 +411,10 @@ def test_models_lists_what_is_shipped(capsys):
     assert "tiny" in capsys.readouterr().out
 
 
-def test_bench_reports_its_figures(random_model, tmp_path, capsys):
+def test_bench_reports_its_figures(random_model, tmp_path, capsys, monkeypatch):
     target = tmp_path / "b.json"
+    prepared = []
+    monkeypatch.setattr("stream.inference.device.prepare_tensorflow", prepared.append)
     argv = ["bench", "--size", "64x48", "--frames", "4", "--model", random_model]
     assert main([*argv, "--json", str(target)]) == 0
     values = json.loads(target.read_text())
@@ -420,6 +422,7 @@ def test_bench_reports_its_figures(random_model, tmp_path, capsys):
     assert values["pipeline"]["fps"] > 0
     assert values["model"]["gmac_per_frame"] > 0
     assert values["model"]["ms_per_frame"] > 0
+    assert prepared[0].runtime == "mnn"  # or the ceiling of a CPU would be that of its GPU
     assert "64x48" in capsys.readouterr().out
 
 
