@@ -29,8 +29,8 @@ from models.training.material import Material
 from models.training.settings import BlurSettings
 
 ORDERED_AHEAD = 24
-"""Clips per renderer that are ordered before a step may draw them, so that all have work: with 8 for
-fourteen of them, a GPU waited for 43 % of the time, with 400 for fifteen, 0.1 %."""
+"""Clips per renderer that are ordered before a step may draw them, so that all have work: with 8
+for fourteen of them, a GPU waited for 43 % of the time, with 400 for fifteen, 0.1 %."""
 
 
 @dataclass(frozen=True, slots=True)
