@@ -14,10 +14,10 @@ STREAMS = 2
 FRAMES = 4
 
 
-def restored(model, device, precision):
+def restored(model, device, precision, *, quick_start=False):
     """(frame, stream) to planes, of a video of 320x180 whose two streams are a frame apart."""
     source = list(SyntheticSource(320, 180, FRAMES + STREAMS - 1).frames())
-    deblurrer = Deblurrer(model, device=device, precision=precision)
+    deblurrer = Deblurrer(model, device=device, precision=precision, quick_start=quick_start)
     try:
         moments = [
             deblurrer.process_batch(
@@ -31,6 +31,6 @@ def restored(model, device, precision):
 
 
 if __name__ == "__main__":
-    model, device, precision, path = sys.argv[1:]
-    found = restored(model, device, precision)
+    model, device, precision, path, *quick = sys.argv[1:]
+    found = restored(model, device, precision, quick_start=bool(quick))
     np.savez(path, *(plane for planes in found for plane in planes))

@@ -208,6 +208,7 @@ class _Models:
             device=options.device,
             precision=options.precision,
             runtime=options.runtime,
+            quick_start=True,
             strength=options.strength,
         )
         self._opened.append(deblurrer)

@@ -76,6 +76,7 @@ def run(options: argparse.Namespace) -> int:
         device=options.device,
         precision=options.precision,
         runtime=options.runtime,
+        quick_start=True,
         strength=options.strength,
     )
     address = Address(options.host, options.port, options.cert, options.key, tuple(options.name))

@@ -48,11 +48,13 @@ class Deblurrer:
     often a state began afresh.
 
     Args:
-        model: see `open_engine`, as for device, precision, runtime and single_thread.
+        model: see `open_engine`, as for device, precision, runtime, single_thread
+            and quick_start.
         device: where to compute.
         precision: how precisely.
         runtime: what computes.
         single_thread: whether several of these work at the same time.
+        quick_start: whether the first frame matters more than the rate.
         strength: how much of the correction to apply: 0 leaves every pixel as it is, 1 is what the
             model found, up to `MAX_STRENGTH` exaggerates it.
     """
@@ -65,6 +67,7 @@ class Deblurrer:
         precision: Precision = "auto",
         runtime: Runtime = "auto",
         single_thread: bool = False,
+        quick_start: bool = False,
         strength: float = 1.0,
     ) -> None:
         if not 0 <= strength <= MAX_STRENGTH:
@@ -76,6 +79,7 @@ class Deblurrer:
             precision=precision,
             runtime=runtime,
             single_thread=single_thread,
+            quick_start=quick_start,
         )
         self._streams: dict[int, StreamState] = {}
         self._pictures = 0  # that a program gave one by one

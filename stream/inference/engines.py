@@ -21,6 +21,7 @@ def open_engine(
     precision: Precision = "auto",
     runtime: Runtime = "auto",
     single_thread: bool = False,
+    quick_start: bool = False,
 ) -> Engine:
     """The engine for a model, which takes very large frames in tiles.
 
@@ -36,6 +37,8 @@ def open_engine(
         single_thread: let MNN compute on the calling thread alone, for several engines at a time.
             Some samples differ by a code from those of several threads, whose number changes
             nothing.
+        quick_start: for what is watched while it happens: compute a frame of a new size sooner
+            rather than those after it faster, which leaves out XLA on a GPU.
 
     Raises:
         ModelError: there is no such model, or it can't run here.
@@ -60,7 +63,7 @@ def open_engine(
         load_keras()
         from stream.inference.keras_engine import KerasEngine
 
-        return TiledEngine(KerasEngine(model, choose(device, precision)))
+        return TiledEngine(KerasEngine(model, choose(device, precision), xla=not quick_start))
     wrong = precision == "bfloat16" and runtime != "openvino"
     if wrong or device == "gpu" or precision == "float16":
         raise ModelError(

@@ -27,9 +27,15 @@ Step: TypeAlias = Callable[[Any, State], tuple[Any, State, Any]]
 
 
 class KerasEngine:
-    """A network with trained weights, compiled on first use for each geometry and batch size."""
+    """A network with trained weights, compiled on first use for each geometry and batch size.
 
-    def __init__(self, model: str, compute: Compute) -> None:
+    Args:
+        model: see `stream.inference.engines.open_engine`.
+        compute: what to compute on.
+        xla: have XLA compile what a GPU computes, for 3 to 5 s each.
+    """
+
+    def __init__(self, model: str, compute: Compute, *, xla: bool = True) -> None:
         if keras.backend.backend() != "tensorflow":
             raise ModelError(
                 f"the engine runs on TensorFlow, not {keras.backend.backend()}: unset KERAS_BACKEND"
@@ -42,6 +48,7 @@ class KerasEngine:
             raise ModelError(str(error)) from error
         self.name = self.model.name
         self.compute = compute
+        self._xla = xla and compute.device == "gpu"
         weights = hashlib.sha256(weights_path(model).read_bytes()).hexdigest()
         self.identity = (
             f"{weights} {compute.device} {compute.precision} TensorFlow {tf.__version__}"
@@ -81,7 +88,7 @@ class KerasEngine:
             return tf.cast(out, packed.dtype), State(current, hidden), finite
 
         compiled: Step = tf.function(
-            step, jit_compile=self.compute.device == "gpu", autograph=False, reduce_retracing=False
+            step, jit_compile=self._xla, autograph=False, reduce_retracing=False
         )
         return compiled, self._initial(geometry)
 

@@ -12,9 +12,10 @@ from models.keras_network import load
 from models.planes import Levels, channel_levels, pack
 from stream.errors import ModelError
 from stream.frame import ColorTags, Discontinuity, Frame, Planes, StreamInfo, chroma_size
+from stream.inference import keras_engine
 from stream.inference.cuts import CutDetector
 from stream.inference.deblurrer import LONG_GAP, Deblurrer
-from stream.inference.device import choose, has_amx
+from stream.inference.device import Compute, choose, has_amx
 from stream.inference.engine import Geometry
 from stream.inference.keras_engine import KerasEngine
 
@@ -314,6 +315,21 @@ def test_what_the_machine_cannot_do_is_refused():
         choose("gpu")
     with pytest.raises(ModelError, match="float16 is for GPUs"):
         choose("cpu", "float16")
+
+
+@pytest.mark.parametrize("quick", [False, True])
+def test_xla_compiles_what_may_begin_late_on_a_gpu(weights, quick, monkeypatch):
+    compiled, function = [], keras_engine.tf.function
+
+    def recorded(body=None, **options):  # Keras makes functions of its own
+        if getattr(body, "__name__", "") == "step":
+            compiled.append(options.pop("jit_compile"))
+        return function(body, **options)
+
+    monkeypatch.setattr("stream.inference.engines.choose", lambda *_: Compute("gpu", "float32"))
+    monkeypatch.setattr(keras_engine.tf, "function", recorded)
+    Deblurrer(weights, runtime="tensorflow", quick_start=quick).process(frames(1)[0])
+    assert compiled == [not quick]
 
 
 @pytest.mark.parametrize(("flags", "expected"), [("avx2 amx_bf16 amx_tile", True), ("avx2", False)])

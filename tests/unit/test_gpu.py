@@ -29,9 +29,9 @@ def on_cpu():
     return restored("tiny", "cpu", "float32")
 
 
-def on_gpu(precision, folder):
+def on_gpu(precision, folder, *quick):
     path = folder / "planes.npz"
-    argv = [sys.executable, SCRIPT, "tiny", "gpu", precision, path]
+    argv = [sys.executable, SCRIPT, "tiny", "gpu", precision, path, *quick]
     subprocess.run(argv, check=True, timeout=300)
     with np.load(path) as planes:
         arrays = [planes[name] for name in planes.files]
@@ -39,10 +39,14 @@ def on_gpu(precision, folder):
 
 
 @pytest.mark.parametrize(
-    ("precision", "codes", "decibels"), [("float32", 1, 60), ("float16", 2, 55), ("auto", 2, 55)]
+    ("precision", "quick", "codes", "decibels"),
+    [("float32", (), 1, 60), ("float16", (), 2, 55), ("auto", ("quick",), 2, 55)],
+    ids=["float32", "float16", "without XLA"],
 )
-def test_two_streams_on_a_gpu_are_as_on_the_cpu(on_cpu, tmp_path, precision, codes, decibels):
-    found = on_gpu(precision, tmp_path)
+def test_two_streams_on_a_gpu_are_as_on_the_cpu(
+    on_cpu, tmp_path, precision, quick, codes, decibels
+):
+    found = on_gpu(precision, tmp_path, *quick)
     assert len(found) == len(on_cpu)
     for ours, theirs in zip(found, on_cpu, strict=True):
         for a, b in zip(ours, theirs, strict=True):
