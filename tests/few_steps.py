@@ -35,7 +35,9 @@ def losses(out, start, precision="float32"):
     out.mkdir()
     found = []
     for _ in range(4):
-        found.append(run.step(batch))
+        run.step(batch)
+        run.settle()
+        found.append(run.progress.losses[-1])
         with run.averaged() as network:
             network.predict_on_batch(zeros)
         run.save()

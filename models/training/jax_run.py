@@ -66,7 +66,7 @@ class PlacedBatches(ClipBatches):
 
 
 class JaxRun(Run):
-    """See `Run`; its step takes a `PlacedBatch`.
+    """See `Run`; its step takes a `PlacedBatch`, and the next may be prepared while it computes.
 
     Between the steps that are scored or saved, Keras's variables are behind: the step's own copies
     of their values are what trains.
@@ -76,6 +76,7 @@ class JaxRun(Run):
         super().__init__(options)
         self._memory = _allocated(options.pool)
         self._state: State | None = None
+        self._unsettled: tuple[Any, int] | None = None
         self._advance = jax.jit(self._advanced, donate_argnums=0)
         self._rate_index = next(
             index
@@ -87,13 +88,21 @@ class JaxRun(Run):
         """What `step` is to be fed."""
         return PlacedBatches(pool, self.options.batch, steps=self.options.steps)
 
-    def _train(self, batch: PlacedBatch, rate: float) -> float:  # type: ignore[override]
+    def settle(self) -> None:
+        """See `Run.settle`."""
+        if self._unsettled:
+            loss, step = self._unsettled
+            self._unsettled = None
+            self._note(float(loss), step)
+
+    def _train(self, batch: PlacedBatch, rate: float) -> None:  # type: ignore[override]
         for slot, clip in batch.new.items():
             self._memory = _put(self._memory, clip, slot)
         state = self._state or self._begun()
         places = (batch.slots, batch.corners, batch.turns)
         self._state, loss = self._advance(state, self._memory, *places, rate)
-        return float(loss)
+        self.settle()  # of the step before: this one has only been asked for
+        self._unsettled = loss, self.progress.step + 1
 
     def _begun(self) -> State:
         """Copies: a step reuses the memory of the values that it is given."""
@@ -146,7 +155,7 @@ class JaxRun(Run):
     def restore(self) -> None:
         """See `Run.restore`."""
         super().restore()
-        self._state = None
+        self._state = self._unsettled = None
 
     def _hand_over(self) -> None:
         """Give Keras's variables the values that the steps have come to."""

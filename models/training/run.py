@@ -125,19 +125,26 @@ class Run:
         """What `step` is to be fed."""
         return ClipBatches(pool, self.options.batch, steps=self.options.steps)
 
-    def step(self, batch: Any) -> float:
-        """One step of the optimiser on an item of `batches`; returns the loss before it."""
-        loss = self._train(batch, learning_rate(self.progress, self.options))
-        self.progress.step += 1
-        if not math.isfinite(loss):
-            raise TrainingError(
-                f"the loss is not finite at step {self.progress.step}: lower the learning rate"
-            )
-        return loss
+    def step(self, batch: Any) -> None:
+        """One step of the optimiser on an item of `batches`.
 
-    def _train(self, batch: tuple[np.ndarray, np.ndarray], rate: float) -> float:
+        The loss before it is in `progress.losses` after the next step, or after `settle`.
+        TrainingError instead if it is not finite.
+        """
+        self._train(batch, learning_rate(self.progress, self.options))
+        self.progress.step += 1
+
+    def settle(self) -> None:
+        """Wait for the loss of the last step."""
+
+    def _train(self, batch: tuple[np.ndarray, np.ndarray], rate: float) -> None:
         self.optimizer.learning_rate = rate
-        return float(self.model.train_on_batch(*batch))
+        self._note(float(self.model.train_on_batch(*batch)), self.progress.step + 1)
+
+    def _note(self, loss: float, step: int) -> None:
+        if not math.isfinite(loss):
+            raise TrainingError(f"the loss is not finite at step {step}: lower the learning rate")
+        self.progress.losses.append(loss)
 
     @contextmanager
     def averaged(self) -> Iterator[keras.Model]:
@@ -161,6 +168,7 @@ class Run:
 
     def save(self) -> None:
         """Write the checkpoint and the averaged weights, each whole or not at all."""
+        self.settle()
         arrays = {key: ops.convert_to_numpy(v.value) for key, v in self._variables().items()}
         partial = self.checkpoint.with_suffix(".part")
         with partial.open("wb") as file:

@@ -98,7 +98,7 @@ def _steps(
         batch = pending.result()
         progress.waited += time.monotonic() - asked
         pending = reader.submit(batches.__getitem__, progress.step + 1)
-        progress.losses.append(run.step(batch))
+        run.step(batch)
         now = time.monotonic()
         progress.seconds += now - last
         last = now
@@ -123,6 +123,7 @@ class _Reporter:
 
     def losses(self) -> None:
         """The mean loss since this was last called."""
+        self._run.settle()
         progress, options = self._run.progress, self._run.options
         loss = float(np.mean(progress.losses))
         progress.losses.clear()

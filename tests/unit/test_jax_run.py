@@ -87,10 +87,9 @@ if __name__ == "__main__":
     step = Run.step
 
     def stopped(run, batch):
-        loss = step(run, batch)
+        step(run, batch)
         if run.progress.step == int(stop):
             signal.raise_signal(signal.SIGTERM)
-        return loss
 
     Run.step = stopped
     settings = TrainOptions(
