@@ -32,7 +32,7 @@ class KerasEngine:
     Args:
         model: see `stream.inference.engines.open_engine`.
         compute: what to compute on.
-        xla: have XLA compile what a GPU computes, for 3 to 5 s each.
+        xla: have XLA compile what a GPU computes, which takes it 2 to 4 s for each of those.
     """
 
     def __init__(self, model: str, compute: Compute, *, xla: bool = True) -> None:
