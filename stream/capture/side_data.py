@@ -1,37 +1,48 @@
-"""What a decoded picture brings along beside its pixels."""
+"""What a decoded picture brings along beside its pixels.
+
+Side data is asked of FFmpeg's ``sidedata`` filter, one kind at a time. PyAV's own view of a picture
+is opened only where a single kind is left that it can name and that has no tags of its own: it
+fails on kinds that it doesn't know (EXIF in PyAV 18), hiding all others, and frees the tags of an
+ICC profile, which belong to the picture, so that the program crashes (``wrap_dictionary`` in
+PyAV 18's ``av/sidedata/sidedata.py``).
+"""
 
 from __future__ import annotations
 
-import math
 import struct
+from collections.abc import Sequence
+from fractions import Fraction
 from typing import cast
 
 import av
+from av.filter import Graph
 from av.sidedata.sidedata import SideDataContainer, Type
 
 from stream.hdr import HdrMetadata, read_hdr
 
-# What we cannot write again, in the user's words.
+# FFmpeg's numbers (AVFrameSideDataType, to which new ones are only appended) of what we cannot
+# write again, in the user's words.
 _NOT_CARRIED = {
-    Type.A53_CC: "closed captions",
-    Type.DYNAMIC_HDR_PLUS: "HDR10+ metadata",
-    Type.DYNAMIC_HDR_VIVID: "HDR Vivid metadata",
-    Type.DOVI_METADATA: "Dolby Vision metadata",
-    Type.STEREO3D: "stereoscopic layout",
-    Type.SPHERICAL: "360-degree projection",
+    1: "closed captions",
+    2: "stereoscopic layout",
+    13: "360-degree projection",
+    15: "ICC profile",
+    17: "HDR10+ metadata",
+    24: "Dolby Vision metadata",
+    25: "HDR Vivid metadata",
+    29: "further views (spatial video)",
 }
+_KINDS = range(64)  # more than FFmpeg has
 
 
 def display_matrix(picture: av.VideoFrame) -> tuple[int, ...] | None:
-    """Row by row, or None where the picture is shown as it is."""
+    """Return FFmpeg's matrix row by row, or None where the picture is shown as it is."""
     matrix = _bytes(picture, Type.DISPLAYMATRIX)
-    if matrix:
-        return struct.unpack("=9i", matrix)
-    return _turned(picture.rotation) if picture.rotation else None
+    return struct.unpack("=9i", matrix) if matrix else None
 
 
 def hdr_metadata(picture: av.VideoFrame) -> HdrMetadata | None:
-    """Static HDR metadata, or None."""
+    """Return the static HDR metadata, or None."""
     return read_hdr(
         _bytes(picture, Type.MASTERING_DISPLAY_METADATA),
         _bytes(picture, Type.CONTENT_LIGHT_LEVEL),
@@ -39,19 +50,36 @@ def hdr_metadata(picture: av.VideoFrame) -> HdrMetadata | None:
 
 
 def not_carried(picture: av.VideoFrame) -> tuple[str, ...]:
-    """What of this picture will be missing from the output."""
-    return tuple(words for kind, words in _NOT_CARRIED.items() if _bytes(picture, kind))
+    """Return in words what of this picture will be missing from the output."""
+    return tuple(words for kind, words in _NOT_CARRIED.items() if _selected(picture, kind))
 
 
 def _bytes(picture: av.VideoFrame, kind: Type) -> bytes | None:
+    number = cast(int, kind.value)
+    others = [f"mode=delete:type={other}" for other in _KINDS if other != number]
+    alone = _selected(picture, number, others)
+    return None if alone is None else bytes(cast(SideDataContainer, alone.side_data)[kind])
+
+
+def _selected(
+    picture: av.VideoFrame, kind: int, deletions: Sequence[str] = ()
+) -> av.VideoFrame | None:
+    """Return the picture, after ``deletions``, if it has side data of this kind."""
+    graph = Graph()
+    graph.threads = 1
+    last = graph.add_buffer(
+        width=picture.width,
+        height=picture.height,
+        format=picture.format,
+        time_base=picture.time_base or Fraction(1, 25),
+    )
+    for arguments in (f"mode=select:type={kind}", *deletions):
+        last.link_to(following := graph.add("sidedata", arguments))
+        last = following
+    last.link_to(graph.add("buffersink"))
+    graph.configure()
+    graph.vpush(picture)
     try:
-        return bytes(cast(SideDataContainer, picture.side_data)[kind])
-    except (KeyError, ValueError):  # the latter from PyAV 18 where there is EXIF, as in any TIFF
+        return graph.vpull()
+    except av.BlockingIOError:
         return None
-
-
-def _turned(degrees: int) -> tuple[int, ...]:
-    """FFmpeg's av_display_rotation_set, for an angle counterclockwise."""
-    cosine, sine = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
-    a, b = round(cosine * 65536), round(sine * 65536)
-    return (a, -b, 0, b, a, 0, 0, 0, 1 << 30)
