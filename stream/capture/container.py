@@ -15,6 +15,7 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 from stream.errors import OpenError, SourceError
+from stream.pyav import open_input
 from stream.stills import Stills
 
 _NOT_VIDEO = frozenset({"tty", "lrc"})  # FFmpeg draws text files as pictures
@@ -40,9 +41,7 @@ def open_container(path: Path) -> InputContainer:
     if path.is_file() and path.stat().st_size == 0:
         raise OpenError(f"{path} is empty (0 bytes); record or copy it again")
     try:
-        container = av.open(
-            place, mode="r", format=format_name, options=options, metadata_errors="replace"
-        )
+        container = open_input(place, format_name=format_name, options=options)
     except FileNotFoundError as error:
         raise OpenError(f"{path} does not exist; check the name") from error
     except PermissionError as error:

@@ -20,6 +20,7 @@ from stream.capture.container import reason
 from stream.errors import OpenError, SourceError
 from stream.frame import Planes, StreamInfo
 from stream.pixel_format import color_tags, flowing_format, read_planes, without_rgb
+from stream.pyav import exact, open_input
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,26 +127,24 @@ class Feed:
             height=picture.height,
             pixel_format=flowing_format(picture.format.name),
             source_pixel_format=picture.format.name,
-            time_base=stream.time_base,
+            time_base=exact(stream.time_base),
             start_pts=picture.pts or 0,
-            frame_rate=stream.average_rate or stream.guessed_rate or None,
+            frame_rate=exact(stream.average_rate) or exact(stream.guessed_rate) or None,
             duration_s=duration / av.time_base if duration else None,
             live=True,
             codec=stream.codec_context.codec.canonical_name,
             color=color_tags(picture),
-            sample_aspect_ratio=stream.sample_aspect_ratio or None,
+            sample_aspect_ratio=exact(stream.sample_aspect_ratio) or None,
         )
 
 
 def _opened(place: FeedAddress) -> InputContainer:
     try:
-        return av.open(
+        return open_input(
             place.url,
-            mode="r",
-            format=place.format_name,
-            options=dict(place.options),
-            metadata_errors="replace",
-            timeout=(place.timeout_s, place.timeout_s),
+            format_name=place.format_name,
+            options=place.options,
+            timeout_s=place.timeout_s,
         )
     except av.ExitError as error:
         raise OpenError(f"{place.name}: nothing came within {place.timeout_s:g} s") from error

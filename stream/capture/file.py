@@ -34,6 +34,7 @@ from stream.capture.truncation import is_truncated
 from stream.errors import DecodeError, OpenError, SourceError
 from stream.frame import Discontinuity, Frame, StreamInfo
 from stream.pixel_format import as_flowing, color_tags, flowing_format, read_alpha, read_planes
+from stream.pyav import exact
 
 
 class FileSource:
@@ -67,6 +68,7 @@ class FileSource:
         self._container = open_container(self._path)
         try:
             self._stream = picture_stream(self._container, self._path)
+            self._time_base = exact(self._stream.time_base)
             for other in self._container.streams:
                 if other.index != self._stream.index:
                     other.discard = Discard.all
@@ -205,7 +207,7 @@ class FileSource:
 
     def _promised_end(self) -> int | None:
         """The pts at which the video ends, as the container has it."""
-        duration_s, time_base = _duration_s(self._stream, self._container), self._stream.time_base
+        duration_s, time_base = _duration_s(self._stream, self._container), self._time_base
         if duration_s is None or not time_base:
             return None
         return (self._stream.start_time or 0) + round(duration_s / time_base)
@@ -268,15 +270,15 @@ class FileSource:
         return picture.dts if unknown else picture.pts
 
     def _nominal_step(self) -> int:
-        rate, time_base = self._stream.guessed_rate, self._stream.time_base
-        return round(1 / (rate * time_base)) if rate and time_base else 1
+        step = exact(self._stream.guessed_rate) * self._time_base
+        return round(1 / step) if step else 1
 
     def _describe(self, picture: av.VideoFrame) -> StreamInfo:
-        stream, time_base = self._stream, self._stream.time_base
+        stream, time_base = self._stream, self._time_base
         if not time_base:
             raise OpenError(f"{self._path}: its video has no time base; remux it with ffmpeg")
         duration_s = _duration_s(stream, self._container)
-        rate = stream.average_rate or stream.guessed_rate or None
+        rate = exact(stream.average_rate) or exact(stream.guessed_rate) or None
         estimate = stream.frames or (round(duration_s * rate) if duration_s and rate else None)
         return StreamInfo(
             name=str(self._path),
@@ -291,7 +293,7 @@ class FileSource:
             duration_s=None if duration_s is None else float(duration_s),
             codec=stream.codec_context.codec.canonical_name,
             color=color_tags(picture),
-            sample_aspect_ratio=stream.sample_aspect_ratio or None,
+            sample_aspect_ratio=exact(stream.sample_aspect_ratio) or None,
             display_matrix=display_matrix(picture),
             hdr=hdr_metadata(picture),
             not_carried=not_carried(picture) + ("interlacing",) * self._deinterlacer.active,
@@ -299,6 +301,6 @@ class FileSource:
 
 
 def _duration_s(stream: VideoStream, container: InputContainer) -> Fraction | None:
-    if stream.duration and stream.time_base:
-        return stream.duration * stream.time_base
+    if length := (stream.duration or 0) * exact(stream.time_base):
+        return length
     return Fraction(container.duration, av.time_base) if container.duration else None

@@ -12,13 +12,14 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 from fractions import Fraction
-from typing import cast
+from typing import Any, cast
 
 import av
 from av.filter import Graph
-from av.sidedata.sidedata import SideDataContainer, Type
+from av.sidedata.sidedata import Type
 
 from stream.hdr import HdrMetadata, read_hdr
+from stream.pyav import exact
 
 # FFmpeg's numbers (AVFrameSideDataType, to which new ones are only appended) of what we cannot
 # write again, in the user's words.
@@ -58,7 +59,7 @@ def _bytes(picture: av.VideoFrame, kind: Type) -> bytes | None:
     number = cast(int, kind.value)
     others = [f"mode=delete:type={other}" for other in _KINDS if other != number]
     alone = _selected(picture, number, others)
-    return None if alone is None else bytes(cast(SideDataContainer, alone.side_data)[kind])
+    return None if alone is None else bytes(cast(Any, alone.side_data)[kind])
 
 
 def _selected(
@@ -71,7 +72,7 @@ def _selected(
         width=picture.width,
         height=picture.height,
         format=picture.format,
-        time_base=picture.time_base or Fraction(1, 25),
+        time_base=exact(picture.time_base) or Fraction(1, 25),
     )
     for arguments in (f"mode=select:type={kind}", *deletions):
         last.link_to(following := graph.add("sidedata", arguments))

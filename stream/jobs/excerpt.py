@@ -23,6 +23,7 @@ from av.stream import Disposition, Stream
 from stream.capture.container import open_container
 from stream.errors import JobError
 from stream.frame import StreamInfo
+from stream.pyav import exact
 
 if TYPE_CHECKING:
     from av.container.core import Chapter
@@ -144,7 +145,7 @@ class TimeRange:
         """Those that reach into the window, cut to it and moved by ``shift`` seconds."""
         kept = []
         for chapter in chapters:
-            unit = chapter["time_base"] or Fraction(1, av.time_base)
+            unit = exact(chapter["time_base"]) or Fraction(1, av.time_base)
             begin, end = chapter["start"] * unit, chapter["end"] * unit
             begin = begin if self.start is None else max(begin, self.start)
             end = end if self.end is None else min(end, self.end)
@@ -156,12 +157,12 @@ class TimeRange:
 
     def _is_over(self, packet: Packet[Stream]) -> bool:
         """Whether nothing more of the packet's stream can be in."""
-        _, end = self.pts(packet.time_base)
+        _, end = self.pts(exact(packet.time_base))
         return end is not None and packet.dts is not None and packet.dts >= end
 
     def _takes(self, packet: Packet[Stream]) -> bool:
         """Whether a packet is in; one of subtitles or data is cut to what is."""
-        start, end = self.pts(packet.time_base)
+        start, end = self.pts(exact(packet.time_base))
         begin = packet.dts if packet.pts is None else packet.pts
         if begin is None or (end is not None and begin >= end):
             return False
@@ -176,7 +177,7 @@ class TimeRange:
 
     def _move_to_start(self, packet: Packet[Stream]) -> None:
         """Of a cover, which belongs to the file and to no time."""
-        start, _ = self.pts(packet.time_base)
+        start, _ = self.pts(exact(packet.time_base))
         if start is not None:
             packet.pts = packet.dts = start
 

@@ -31,6 +31,7 @@ from stream.jobs.reel import Reel
 from stream.jobs.retime import Clock
 from stream.jobs.steady import steady_rate
 from stream.output.muxer import container_format, hides, open_muxer, write_error
+from stream.pyav import exact
 
 # Tags that the muxer writes itself, or that are true of the source's file only.
 _STALE_TAGS = (
@@ -135,7 +136,7 @@ def _write(
         elif _holds(target, stream, info):
             copies[stream.index] = copy = target.add_stream_from_template(stream, opaque=True)
             if isinstance(stream, VideoStream):
-                _keep_pixel_shape(copy, stream.sample_aspect_ratio)
+                _keep_pixel_shape(copy, exact(stream.sample_aspect_ratio))
         else:
             warnings.append(f"{_name(stream)} cannot be kept in {target.format.name}, left out")
             continue
@@ -231,7 +232,7 @@ def _others(
 
 
 def _decode_time(packet: Packet[Stream]) -> float:
-    return float(packet.dts * packet.time_base) if packet.dts is not None else 0.0
+    return float(packet.dts * exact(packet.time_base)) if packet.dts is not None else 0.0
 
 
 def _holds(target: OutputContainer, stream: Stream, info: StreamInfo) -> bool:

@@ -19,6 +19,7 @@ from av.stream import Stream
 
 from stream.capture.container import open_container
 from stream.errors import JobError
+from stream.pyav import exact
 
 
 class Reel:
@@ -111,7 +112,7 @@ def in_order(
         show()
     if shown is None:
         return
-    ends = max(shown + 1, round(end / waiting[0].time_base))
+    ends = max(shown + 1, round(end / exact(waiting[0].time_base)))
     durations[shown] = ends - shown
     # MP4's reader takes the time from first to last dts for the length, if that is shorter
     last, pts = waiting[-1], waiting[-1].pts or 0
@@ -139,7 +140,7 @@ def reorder_depth(times: Sequence[Fraction]) -> int:
 def read_times(path: Path) -> list[Fraction]:
     """When each picture of a segment is shown, in seconds and in decoding order."""
     with open_container(path) as container:
-        return [(packet.pts or 0) * packet.time_base for packet in _packets(container)]
+        return [(packet.pts or 0) * exact(packet.time_base) for packet in _packets(container)]
 
 
 def _packets(container: InputContainer) -> Iterator[Packet[Stream]]:

@@ -10,6 +10,8 @@ from av.packet import Packet
 from av.rational import AVRational
 from av.stream import Stream
 
+from stream.pyav import exact
+
 _REPEATS_ALLOWED = cast(int, Flags.ts_nonstrict.value)
 
 
@@ -26,11 +28,12 @@ class Clock:
     """
 
     def __init__(self, target: Stream, shift: Fraction = Fraction(0)) -> None:
-        if target.time_base is None:
+        unit = exact(target.time_base)
+        if not unit:
             raise RuntimeError("a stream has its time base once the header is written")
         self._target = target
-        self._time_base = AVRational(target.time_base)
-        self._shift = round(shift / target.time_base)
+        self._time_base = AVRational(unit.numerator, unit.denominator)
+        self._shift = round(shift / unit)
         self._step = 0 if _may_repeat(target) else 1
         self._next: int | None = None
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from stream.capture.container import open_container, packets_of, picture_stream
 from stream.errors import SinkError
+from stream.pyav import exact
 
 _USUAL = [Fraction(rate) for rate in (12, 15, 24, 25, 30, 48, 50, 60, 100, 120, 240)]
 _USUAL += [rate * Fraction(1000, 1001) for rate in _USUAL if rate in (24, 30, 48, 60, 120, 240)]
@@ -22,7 +23,7 @@ def steady_rate(path: Path) -> Fraction:
     """
     with open_container(path) as container:
         video = picture_stream(container, path)
-        unit = video.time_base or Fraction(1)
+        unit = exact(video.time_base) or Fraction(1)
         made_up = container.format.name == "avi"  # see FileSource
         times = []
         for packet in packets_of(container, [video], lambda: None):
@@ -31,9 +32,10 @@ def steady_rate(path: Path) -> Fraction:
                 times.append(time * unit)
         times.sort()
         starts = [
-            (other.start_time or 0) * (other.time_base or unit) for other in container.streams.audio
+            (other.start_time or 0) * (exact(other.time_base) or unit)
+            for other in container.streams.audio
         ]
-        candidates = [video.guessed_rate, video.average_rate, *_near(times)]
+        candidates = [exact(video.guessed_rate), exact(video.average_rate), *_near(times)]
     rate = next((one for one in candidates if one and _fits(times, one, unit)), None)
     if rate is None:
         raise SinkError(

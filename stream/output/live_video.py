@@ -22,6 +22,7 @@ from stream.output.muxer import write_error
 from stream.output.partial import require_free
 from stream.output.target import Target
 from stream.pixel_format import write_picture
+from stream.pyav import open_output
 
 _TICKS = 90_000
 _LEAST = _TICKS // 1000  # FLV and Matroska count in milliseconds
@@ -104,11 +105,10 @@ class LiveVideo:
         try:
             if target.path is not None and not playlist:
                 self._file = self._files.open(target.url)
-            self._container = av.open(
+            self._container = open_output(
                 self._file or target.url,
-                "w",
-                format=target.format_name,
-                options=dict(target.options),
+                format_name=target.format_name,
+                options=target.options,
                 io_open=self._files.open if playlist else None,
             )
             self._stream = self._encoder(self._container, info)

@@ -15,6 +15,7 @@ from av.stream import Stream
 
 from stream.errors import SinkError
 from stream.frame import ColorTags, StreamInfo
+from stream.pyav import open_input, open_output
 
 # AVI counts pictures instead of giving them a pts: see `stream.jobs.steady`. FLV is left out.
 _FORMATS = {
@@ -68,7 +69,7 @@ def open_muxer(target: Path | io.BytesIO, format_name: str, info: StreamInfo) ->
         # every stream begins at 0 there; else sound from before 0 would move the pictures by one
         options["avoid_negative_ts"] = "disabled"
     file = f"file:{target}" if isinstance(target, Path) else target
-    container = av.open(file, mode="w", format=format_name, options=options)
+    container = open_output(file, format_name=format_name, options=options)
     if format_name in ("matroska", "webm"):
         container.flags = int(container.flags) | cast(
             int, Flags.bitexact.value
@@ -94,7 +95,7 @@ def hides(container: OutputContainer, stream: Stream, file: io.BytesIO) -> bool:
         return True
     container.close()
     file.seek(0)
-    with av.open(file) as written:
+    with open_input(file) as written:
         return all(other.type == "data" for other in written.streams)
 
 

@@ -7,6 +7,8 @@ from fractions import Fraction
 import av
 from av.filter import Graph
 
+from stream.pyav import exact
+
 
 def with_palette(picture: av.VideoFrame) -> av.VideoFrame:
     """The picture as ``pal8``: exact if 256 colours do, else dithered; without time.
@@ -19,7 +21,7 @@ def with_palette(picture: av.VideoFrame) -> av.VideoFrame:
         width=picture.width,
         height=picture.height,
         format=picture.format,
-        time_base=picture.time_base or Fraction(1),
+        time_base=exact(picture.time_base) or Fraction(1),
     )
     split, sink = graph.add("split"), graph.add("buffersink")
     palette = graph.add("palettegen", "stats_mode=single")

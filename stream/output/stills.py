@@ -8,6 +8,7 @@ import av
 
 from stream.output.muxer import write_error
 from stream.output.partial import sync
+from stream.pyav import open_input
 from stream.stills import Stills
 
 
@@ -19,7 +20,7 @@ def write_stills(video: Path, target: Stills, first: int) -> None:
     """
     try:
         waiting = []
-        with av.open(f"file:{video}") as container:
+        with open_input(f"file:{video}") as container:
             packets = (packet for packet in container.demux(video=0) if packet.size)
             for number, packet in enumerate(packets, first):
                 waiting.append((video.with_name(f"still{number}"), target.file(number)))

@@ -23,6 +23,7 @@ import av
 from stream.errors import DeblurError, JobError, OpenError
 from stream.inference.shared import SharedDeblurrer, SharedProcessor
 from stream.jobs import CleanResult, clean_file
+from stream.pyav import open_input
 from stream.serve.limits import Limits
 from stream.stats import RunStats
 
@@ -203,7 +204,7 @@ def _checked(source: Path, limits: Limits) -> str:
     """The suffix of what is made of an upload; it is looked at without decoding a picture."""
     options = {"format_whitelist": _FORMATS, "protocol_whitelist": "file"}
     try:
-        container = av.open(f"file:{source}", options=options, metadata_errors="replace")
+        container = open_input(f"file:{source}", options=options)
     except (av.FFmpegError, OSError) as error:
         raise OpenError("this is not a video of a known kind") from error
     with container:

@@ -27,6 +27,7 @@ from stream.errors import SourceError
 from stream.frame import Frame, Plane, Planes
 from stream.inference.shared import SharedStream
 from stream.pixel_format import color_tags, read_planes, write_planes
+from stream.pyav import exact
 from stream.serve.limits import Limits
 from stream.serve.statistics import LiveStats
 
@@ -160,7 +161,7 @@ class DeblurredTrack(MediaStreamTrack):  # type: ignore[misc]  # aiortc is not t
         return Frame(
             planes=read_planes(picture),
             pts=picture.pts or 0,
-            time_base=picture.time_base or Fraction(1, 90_000),
+            time_base=exact(picture.time_base) or Fraction(1, 90_000),
             color=color_tags(picture),
             index=arrival.index,
             captured_at=arrival.at,
