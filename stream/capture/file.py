@@ -31,6 +31,7 @@ from stream.capture.deinterlace import Deinterlacer
 from stream.capture.side_data import display_matrix, hdr_metadata, not_carried
 from stream.capture.timeline import Place, Timeline
 from stream.capture.truncation import is_truncated
+from stream.containers import is_indexed, is_steady
 from stream.errors import DecodeError, OpenError, SourceError
 from stream.frame import Discontinuity, Frame, StreamInfo
 from stream.pixel_format import as_flowing, color_tags, flowing_format, read_alpha, read_planes
@@ -78,7 +79,7 @@ class FileSource:
             self._stream.thread_type = "SLICE"
             self._decoder = transparent_decoder(self._stream) or self._stream
             # AVI has no pts: FFmpeg makes them up, and shuffles those of reordered H.264
-            self._shown_as_decoded = self._container.format.name == "avi"
+            self._shown_as_decoded = is_steady(self._container.format.name)
             self._timeline = Timeline(self._nominal_step())
             self._deinterlacer = Deinterlacer(self._stream)
             self._pictures = self._decode()
@@ -122,7 +123,7 @@ class FileSource:
         shown = rest[-1] if rest else place.pts
         self.end = shown + (last.duration or self._nominal_step())
         # of reordered pictures MP4 has no durations, but it has the length of the whole
-        if promised and promised > shown and "mp4" in self._container.format.name:
+        if promised and promised > shown and is_indexed(self._container.format.name):
             self.end = promised
 
     def seek(self, pts: int) -> None:
@@ -199,7 +200,7 @@ class FileSource:
         """
         if self._damaged_at is None:
             return
-        if "mp4" not in self._container.format.name:
+        if not is_indexed(self._container.format.name):
             room = round((place.pts - before) / self._nominal_step()) - 1
             self.frames_missing += max(0, room - len(place.lost))
         if place.pts >= self._damaged_at:

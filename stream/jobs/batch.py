@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from stream.containers import container_of
 from stream.errors import DeblurError, JobError, OpenError, SinkError
 from stream.jobs.clean import CleanResult
 from stream.jobs.workspace import tidy
-from stream.output.muxer import container_format
 from stream.stills import is_there
 
 # What is taken for a video in a folder; a file named by itself may have any name.
@@ -144,7 +144,7 @@ def _videos(path: Path, output: Path, pattern: str | None) -> Iterator[tuple[Pat
 
 def _writable(name: Path) -> Path:
     try:
-        container_format(name)
+        container_of(name)
     except SinkError:
         return name.with_name(f"{name.name}.mkv")
     return name

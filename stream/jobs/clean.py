@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
+from stream.containers import container_of
 from stream.errors import JobError
 from stream.frame import StreamInfo
 from stream.jobs.cluster import Cluster, SharedJob
@@ -30,7 +31,6 @@ from stream.jobs.segment import clean_segment
 from stream.jobs.steady import steady_rate
 from stream.jobs.workspace import Workspace, require_promising
 from stream.output.encoder import EncoderOptions, choose_encoding, for_stills
-from stream.output.muxer import container_format
 from stream.output.partial import PartialFile, require_free
 from stream.output.stills import write_stills
 from stream.stages import Processor
@@ -156,12 +156,12 @@ def prepare(source: Path, target: Path, options: CleanOptions, model: str) -> Re
         if reader.next_pts is None:
             raise JobError(f"{source} shows nothing {options.excerpt}")
         window, info = window.narrowed(reader.info, reader.next_pts)
-        if container_format(target) == "avi":
+        if container_of(target).steady:
             steady_rate(source)  # before any work
         encoding, warnings = choose_encoding(
             described(info, options.view),
             for_stills(options.encoder, target, info),
-            container_format(target),
+            container_of(target).muxer,
         )
         plan = make_plan(info, encoding, options.segment_s, options.view)
         identity = identity_of(source, plan, window, model, target)

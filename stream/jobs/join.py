@@ -24,13 +24,14 @@ from av.video.stream import VideoStream
 
 from stream.capture.container import open_container, packets_of, picture_stream
 from stream.capture.file import FileSource
+from stream.containers import GIF, Container, container_of
 from stream.frame import ColorTags, StreamInfo
 from stream.jobs.excerpt import WHOLE, TimeRange
 from stream.jobs.plan import shift_in_segments
 from stream.jobs.reel import Reel
 from stream.jobs.retime import Clock
 from stream.jobs.steady import steady_rate
-from stream.output.muxer import container_format, hides, open_muxer, write_error
+from stream.output.muxer import hides, open_muxer, write_error
 from stream.pyav import exact
 
 # Tags that the muxer writes itself, or that are true of the source's file only.
@@ -79,10 +80,11 @@ def join(
             original = stack.enter_context(open_container(source))
             last = (end + shift_in_segments(info)) * info.time_base
             reel = stack.enter_context(contextlib.closing(Reel(segments, reorder, last)))
-            muxer = open_muxer(target, container_format(target), info)
+            container = container_of(target)
+            muxer = open_muxer(target, container, info)
             stack.enter_context(_completed(muxer))
             video = picture_stream(original, source)
-            warnings = _write(reel, original, source, video, muxer, info, window)
+            warnings = _write(reel, original, source, video, muxer, container, info, window)
     except (av.FFmpegError, OSError) as error:
         raise write_error(shown_as or target, error) from error
     return warnings + _forgotten(target, info)
@@ -118,6 +120,7 @@ def _write(
     source: Path,
     pictures: Stream,
     target: OutputContainer,
+    container: Container,
     info: StreamInfo,
     window: TimeRange,
 ) -> list[str]:
@@ -130,15 +133,15 @@ def _write(
         if stream.type == "data" and "timecode" in stream.metadata:
             continue  # the muxer makes this track anew from the video's tag of that name
         if stream.index == pictures.index:
-            video = copy = _add_video(target, reel, source, info)
-        elif (kind := _attachable(stream)) and target.format.name == "matroska":
+            video = copy = _add_video(target, container, reel, source, info)
+        elif (kind := _attachable(stream)) and container.attachments:
             copy = _attach(target, stream, kind)
-        elif _holds(target, stream, info):
+        elif _holds(container, stream, info):
             copies[stream.index] = copy = target.add_stream_from_template(stream, opaque=True)
             if isinstance(stream, VideoStream):
                 _keep_pixel_shape(copy, exact(stream.sample_aspect_ratio))
         else:
-            warnings.append(f"{_name(stream)} cannot be kept in {target.format.name}, left out")
+            warnings.append(f"{_name(stream)} cannot be kept in {container.name}, left out")
             continue
         copy.metadata.update(_lasting(stream.metadata))
         copy.disposition = stream.disposition
@@ -149,7 +152,7 @@ def _write(
 
     damaged: list[str] = []
     both = (
-        _video(reel, video or pictures, _video_shift(target, info, shift)),
+        _video(reel, container, video or pictures, _video_shift(container, info, shift)),
         _others(original, copies, window, shift, damaged),
     )
     for packet in heapq.merge(*both, key=_decode_time):
@@ -157,12 +160,14 @@ def _write(
     return warnings + damaged
 
 
-def _add_video(target: OutputContainer, reel: Reel, source: Path, info: StreamInfo) -> Stream:
+def _add_video(
+    target: OutputContainer, container: Container, reel: Reel, source: Path, info: StreamInfo
+) -> Stream:
     stream = target.add_stream_from_template(reel.template, opaque=True)
-    if target.format.name == "avi":
+    if container.steady:
         _annex_b(reel.template, stream)
         stream.time_base = 1 / steady_rate(source)
-    elif isinstance(stream, VideoStream) and target.format.name in ("mp4", "mov"):
+    elif isinstance(stream, VideoStream) and container.is_mp4:
         if tag := _tag(reel.template):
             stream.codec_context.codec_tag = tag
         # they count a timecode in it, and take 1 / time base for it where it is missing
@@ -179,10 +184,10 @@ def _annex_b(video: Stream, target: Stream | None = None) -> BitStreamFilterCont
     return BitStreamFilterContext("h264_mp4toannexb", video, target)
 
 
-def _video_shift(target: OutputContainer, info: StreamInfo, shift: Fraction) -> Fraction:
+def _video_shift(container: Container, info: StreamInfo, shift: Fraction) -> Fraction:
     """Seconds added to what the segments hold, where a negative start has been moved already."""
     moved = shift_in_segments(info) * info.time_base
-    if target.format.name == "avi":  # which begins at 0, and would fill up what is missing
+    if container.steady:  # it begins at 0, and would fill up what is missing
         return -info.start_pts * info.time_base - moved
     return min(shift, Fraction(0)) - (moved if info.start_pts > 0 else 0)
 
@@ -200,12 +205,14 @@ def _one_gif(packets: Iterator[Packet[Stream]]) -> Iterator[Packet[Stream]]:
         yield packet
 
 
-def _video(reel: Reel, target: Stream, shift: Fraction) -> Iterator[Packet[Stream]]:
+def _video(
+    reel: Reel, container: Container, target: Stream, shift: Fraction
+) -> Iterator[Packet[Stream]]:
     clock = Clock(target, shift)
     packets = reel.packets()
-    if target.container.format.name == "avi" and (annex_b := _annex_b(reel.template)):
+    if container.steady and (annex_b := _annex_b(reel.template)):
         packets = (part for packet in packets for part in annex_b.filter(packet))
-    if target.container.format.name == "gif":
+    if container is GIF:
         packets = _one_gif(packets)
     for packet in packets:
         yield clock.retime(packet)
@@ -235,10 +242,10 @@ def _decode_time(packet: Packet[Stream]) -> float:
     return float(packet.dts * exact(packet.time_base)) if packet.dts is not None else 0.0
 
 
-def _holds(target: OutputContainer, stream: Stream, info: StreamInfo) -> bool:
+def _holds(container: Container, stream: Stream, info: StreamInfo) -> bool:
     """Whether the target's container takes this stream; it is asked, in memory."""
     file = io.BytesIO()
-    trial = open_muxer(file, target.format.name, info)
+    trial = open_muxer(file, container, info)
     try:
         copy = trial.add_stream_from_template(stream, opaque=True)
         trial.start_encoding()

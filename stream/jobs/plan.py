@@ -11,6 +11,7 @@ import math
 from dataclasses import dataclass
 from fractions import Fraction
 
+from stream.containers import CONTAINERS
 from stream.errors import JobError
 from stream.frame import StreamInfo
 from stream.jobs.comparison import View
@@ -33,8 +34,7 @@ and 1. A model that forgets slower needs more.
 
 # MP4 and MOV came back with every pts and dts exactly, from every time base tried; NUT loses dts.
 # MOV is for ProRes, Matroska for VP8 and transparent VP9: it counts in 1/1000 s, as their files do.
-_FORMATS = ("mp4", "mov", "matroska")
-_MATROSKA_UNIT = Fraction(1, 1000)
+_SEGMENTS = tuple(container for container in CONTAINERS if container.whole_times)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +121,9 @@ def make_plan(
     Raises:
         JobError: The encoder's packets cannot be kept in segments.
     """
-    for format_name in _FORMATS:
-        if format_name == "matroska" and (info.time_base / _MATROSKA_UNIT).denominator != 1:
+    for container in _SEGMENTS:
+        format_name = container.muxer
+        if container.unit and (info.time_base / container.unit).denominator != 1:
             continue
         if refusal(described(info, view), encoding, format_name) is None:
             span = max(1, round((segment_s or _usual_s(info.duration_s)) / info.time_base))

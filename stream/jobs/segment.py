@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
+from stream.containers import of_muxer
 from stream.errors import JobError
 from stream.frame import Frame, StreamInfo
 from stream.jobs.comparison import Comparison
@@ -64,7 +65,7 @@ def clean_segment(
     writer = VideoWriter(
         path,
         overwrite=True,
-        format_name=plan.format_name,
+        container=of_muxer(plan.format_name),
         encoding=plan.encoding,
         shown_as=shown_as,
         shift=shift_in_segments(plan.output),

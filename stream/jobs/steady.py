@@ -7,6 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from stream.capture.container import open_container, packets_of, picture_stream
+from stream.containers import is_steady
 from stream.errors import SinkError
 from stream.pyav import exact
 
@@ -24,7 +25,7 @@ def steady_rate(path: Path) -> Fraction:
     with open_container(path) as container:
         video = picture_stream(container, path)
         unit = exact(video.time_base) or Fraction(1)
-        made_up = container.format.name == "avi"  # see FileSource
+        made_up = is_steady(container.format.name)  # see FileSource
         times = []
         for packet in packets_of(container, [video], lambda: None):
             time = packet.dts if made_up or packet.pts is None else packet.pts

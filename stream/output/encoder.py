@@ -24,6 +24,7 @@ from av.container import OutputContainer
 from av.video.reformatter import ColorRange
 from av.video.stream import VideoStream
 
+from stream.containers import MKV, STILLS, of_muxer
 from stream.errors import SinkError
 from stream.frame import ColorTags, StreamInfo
 from stream.output.codecs import (
@@ -47,7 +48,7 @@ from stream.output.layout import (
     rounded,
     widened,
 )
-from stream.output.muxer import STILLS, hides, open_muxer
+from stream.output.muxer import hides, open_muxer
 from stream.output.priority import start_encoding
 from stream.pixel_format import has_alpha, is_rgb, is_yuv
 
@@ -105,7 +106,7 @@ def choose_encoding(
             del refused[known.codec]
         refused.setdefault(known.codec, f"{known.encoder} {reason}")
     picture = f"{info.width}x{info.height} {info.pixel_format}"
-    other = ".mov" if format_name == "matroska" else ".mkv"
+    other = ".mov" if of_muxer(format_name) is MKV else ".mkv"
     raise SinkError(
         f"no encoder for {picture} in {format_name}: {'; '.join(refused.values())}; "
         f"try another container ({other}) or --codec ffv1"
@@ -202,12 +203,12 @@ def _attempts(
         own = others = wanted + [known for codec in missing for known in of_codec(codec)]
     else:
         own = of_codec("gif" if format_name == "gif" else info.codec)
-        lossless = info.codec in LOSSLESS and format_name in _HOLDS_FFV1
+        lossless = info.codec in LOSSLESS and of_muxer(format_name).holds_ffv1
         names = (*(("ffv1",) if lossless else ()), *FALLBACKS)
         others = own + [_named(name) for name in names if _named(name) not in own]
     keeping = others
     if has_alpha(flowing) and options.codec is None:
-        keeping = own + [_named(name) for name in _TRANSPARENT.get(format_name, ())]
+        keeping = own + [_named(name) for name in of_muxer(format_name).transparent]
     for candidates, layouts in (
         (own, exact(flowing)),
         (own, rounded(flowing)),
@@ -227,13 +228,6 @@ def _attempts(
                 yield known, layout
 
 
-# Where transparency is looked for in a container whose source's codec will not do. MP4 could hold
-# FFV1, but hardly any player shows that.
-_TRANSPARENT = {"matroska": ("ffv1",), "avi": ("ffv1",), "mov": ("qtrle", "prores_ks")}
-_HOLDS_FFV1 = ("matroska", "avi")
-_ADDITIONS = ("matroska", "webm")  # what VP8 and VP9 keep transparency in, beside the packets
-
-
 def _named(encoder: str) -> Known:
     return next(known for known in KNOWN if known.encoder == encoder)
 
@@ -250,8 +244,8 @@ def _flags(
             continue  # a setting meant for another encoder does not turn the source's codec down
         if default is not None or chosen is not None:
             flags[flag] = str(default if chosen is None else chosen)
-    if format_name == "avi" and known.encoder in ("libx264", "libx264rgb"):
-        flags["bf"] = "0"  # AVI shows pictures as it decodes them
+    if of_muxer(format_name).steady and known.encoder in ("libx264", "libx264rgb"):
+        flags["bf"] = "0"  # it shows pictures as it decodes them
     for flag, text in ((info.hdr and info.hdr.encoder_flags(known.encoder)) or {}).items():
         flags[flag] = ":".join(filter(None, (flags.get(flag), text)))
     return flags
@@ -293,10 +287,11 @@ def refusal(info: StreamInfo, encoding: Encoding, format_name: str) -> str | Non
     if not encoding.device and encoding.pixel_format not in formats:
         return f"does not take {encoding.pixel_format}"
     transparent = has_alpha(encoding.pixel_format)
-    if transparent and encoding.encoder.startswith("libvpx") and format_name not in _ADDITIONS:
+    beside = of_muxer(format_name).alpha_beside
+    if transparent and encoding.encoder.startswith("libvpx") and not beside:
         return f"keeps no transparency in {format_name}"
     file = io.BytesIO()
-    container = open_muxer(file, format_name, info)
+    container = open_muxer(file, of_muxer(format_name), info)
     try:
         stream = add_video_stream(container, info, encoding)
         known = {option.name for option in stream.codec_context.supported_options.private}

@@ -11,6 +11,7 @@ from av.container import OutputContainer
 from av.packet import Packet
 from av.video.stream import VideoStream
 
+from stream.containers import Container, container_of
 from stream.errors import SinkError
 from stream.frame import Frame, StreamInfo
 from stream.output.encoder import (
@@ -20,7 +21,7 @@ from stream.output.encoder import (
     choose_encoding,
     written_color,
 )
-from stream.output.muxer import container_format, open_muxer, write_error
+from stream.output.muxer import open_muxer, write_error
 from stream.output.palette import with_palette
 from stream.output.partial import PartialFile
 from stream.output.priority import start_encoding
@@ -35,10 +36,10 @@ class VideoWriter:
     A stream that starts before time 0 is moved to start at 0: MP4 would cut what is before.
 
     Args:
-        path: The file; its suffix names the container unless ``format_name`` does.
+        path: The file; its suffix names the container unless ``container`` does.
         options: Codec and quality.
         overwrite: Whether a file may be there already.
-        format_name: FFmpeg's muxer.
+        container: What it is written as.
         encoding: Settings chosen before; otherwise `open` chooses.
         shown_as: How errors name the file, where it is a part of another.
         shift: Added to every pts; None moves a stream that starts before 0 to 0.
@@ -50,7 +51,7 @@ class VideoWriter:
         options: EncoderOptions | None = None,
         *,
         overwrite: bool = False,
-        format_name: str | None = None,
+        container: Container | None = None,
         encoding: Encoding | None = None,
         shown_as: Path | None = None,
         shift: int | None = None,
@@ -60,7 +61,7 @@ class VideoWriter:
         self._shown_as = shown_as or self._path
         self._options = options or EncoderOptions()
         self._overwrite = overwrite
-        self._format_name = format_name or container_format(self._path)
+        self._kind = container or container_of(self._path)
         self._encoding = encoding
         self._file: PartialFile | None = None
         self._container: OutputContainer | None = None
@@ -79,12 +80,12 @@ class VideoWriter:
         """
         self._file = PartialFile(self._path, overwrite=self._overwrite)
         if self._encoding is None:
-            self._encoding, self.warnings = choose_encoding(info, self._options, self._format_name)
+            self._encoding, self.warnings = choose_encoding(info, self._options, self._kind.muxer)
         self._info = info
         given = self._given_shift
         self._shift = max(0, -info.start_pts) if given is None else given
         try:
-            self._container = open_muxer(self._file.path, self._format_name, info)
+            self._container = open_muxer(self._file.path, self._kind, info)
             self._stream = add_video_stream(self._container, info, self._encoding)
             start_encoding(self._container)
         except (av.FFmpegError, OSError) as error:

@@ -6,26 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from stream.containers import recordings
 from stream.errors import SinkError
 from stream.url import without_password
 
 PUSH_TIMEOUT_S = 5.0
 """How long a receiver may take nothing before it counts as lost."""
 
-# Complete up to the last second at every moment, without an index that is written at the end.
-_RECORDINGS = {
-    ".mkv": ("matroska", {"cluster_time_limit": "1000", "flush_packets": "1"}),
-    ".mp4": (
-        "mp4",
-        {
-            "movflags": "frag_keyframe+empty_moov+default_base_moof",
-            "frag_duration": "1000000",
-            "flush_packets": "1",
-        },
-    ),
-    ".ts": ("mpegts", {"flush_packets": "1"}),
-}
-_RECORDINGS[".mov"] = _RECORDINGS[".m4v"] = _RECORDINGS[".mp4"]
 _PLAYLIST = {
     "hls_time": "2",
     "hls_list_size": "6",
@@ -82,9 +69,9 @@ def target_of(address: str) -> Target:
     path = Path(address)
     if path.suffix.lower() == ".m3u8":
         return Target(address, str(path.absolute()), "hls", _PLAYLIST, path)
-    try:
-        format_name, options = _RECORDINGS[path.suffix.lower()]
-    except KeyError:
-        known = ", ".join((*_RECORDINGS, ".m3u8"))
-        raise SinkError(f"{address}: a live recording ends in one of {known}") from None
-    return Target(address, str(path.absolute()), format_name, options, path)
+    container = recordings().get(path.suffix.lower())
+    if container is None:
+        known = ", ".join((*recordings(), ".m3u8"))
+        raise SinkError(f"{address}: a live recording ends in one of {known}")
+    options = {**container.options, **(container.recording or {})}
+    return Target(address, str(path.absolute()), container.muxer, options, path)

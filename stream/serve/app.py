@@ -11,11 +11,12 @@ from typing import Any
 
 from aiohttp import web
 
+from stream.containers import mime_of
 from stream.errors import DeblurError
 from stream.inference.device import Compute
 from stream.inference.shared import SharedDeblurrer
 from stream.serve.guard import Guard, add_headers
-from stream.serve.jobs import CONTENT_TYPES, Job, Jobs, TooMuchError
+from stream.serve.jobs import Job, Jobs, TooMuchError
 from stream.serve.limits import Limits
 from stream.serve.sessions import BusyError, RefusedError, Session, Sessions
 from stream.serve.statistics import prometheus
@@ -188,7 +189,7 @@ class Server:
         result = self._job(request).result
         if result is None:
             raise web.HTTPConflict(text="The video is not done.")
-        return web.FileResponse(result, headers={"Content-Type": CONTENT_TYPES[result.suffix]})
+        return web.FileResponse(result, headers={"Content-Type": mime_of(result)})
 
     async def _remove_video(self, request: web.Request) -> web.Response:
         await self._jobs.remove(self._job(request).name)

@@ -20,6 +20,7 @@ from typing import Any
 
 import av
 
+from stream.containers import MKV, MOV, MP4, TS, WEBM, of_demuxer
 from stream.errors import DeblurError, JobError, OpenError
 from stream.inference.shared import SharedDeblurrer, SharedProcessor
 from stream.jobs import CleanResult, clean_file
@@ -31,16 +32,7 @@ _log = logging.getLogger(__name__)
 
 # What a demuxer may be: none that opens further files or addresses, as playlists do.
 _FORMATS = "mov,mp4,matroska,webm,avi,mpegts,mpeg,flv,asf,ogg,gif"
-_SUFFIXES = {"mov,mp4,m4a,3gp,3g2,mj2": ".mp4", "mpegts": ".ts", "mpeg": ".ts"}
-_WEBM_CODECS = frozenset({"vp8", "vp9", "av1", "vorbis", "opus"})
-CONTENT_TYPES = {
-    ".mp4": "video/mp4",
-    ".mov": "video/quicktime",
-    ".mkv": "video/x-matroska",
-    ".webm": "video/webm",
-    ".ts": "video/mp2t",
-}
-"""By the suffix of what a job makes."""
+_MADE = (MP4, MOV, MKV, WEBM, TS)
 
 
 class TooMuchError(Exception):
@@ -216,11 +208,12 @@ def _checked(source: Path, limits: Limits) -> str:
         if container.duration and container.duration / av.time_base > limits.video_s:
             raise TooMuchError(f"a video may last {limits.video_s:g} s")
         codecs = {stream.codec_context.name for stream in container.streams if stream.codec_context}
-        if container.format.name == "matroska,webm":
-            return ".webm" if codecs <= _WEBM_CODECS else ".mkv"
-        if container.metadata.get("major_brand", "").strip() == "qt":
-            return ".mov"
-        return _SUFFIXES.get(container.format.name, ".mkv")
+        kind = of_demuxer(container.format.name)
+        if kind is MKV and codecs <= WEBM.codecs:
+            kind = WEBM
+        if kind is MP4 and container.metadata.get("major_brand", "").strip() == "qt":
+            kind = MOV
+        return (kind if kind in _MADE else MKV).suffixes[0]
 
 
 def _worded(result: CleanResult, job: Job) -> tuple[str, ...]:

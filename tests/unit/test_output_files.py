@@ -1,11 +1,13 @@
 from fractions import Fraction
+from pathlib import Path
 
 import av
 import pytest
 
+from stream import containers
+from stream.containers import MKV, container_of
 from stream.errors import SinkError
 from stream.output.file import _set_decode_times
-from stream.output.muxer import container_format
 from stream.output.partial import PartialFile
 
 
@@ -39,9 +41,9 @@ def test_overwriting_replaces(tmp_path):
 
 
 def test_the_suffix_names_the_container(tmp_path):
-    assert container_format(tmp_path / "A.MKV") == "matroska"
+    assert container_of(tmp_path / "A.MKV") is MKV
     with pytest.raises(SinkError, match=r"no container is known by '.flv'; use one of .*\.mkv"):
-        container_format(tmp_path / "a.flv")
+        container_of(tmp_path / "a.flv")
 
 
 @pytest.mark.parametrize(
@@ -63,3 +65,17 @@ def test_decode_times_increase_and_never_pass_the_pts(pts, dts):
         packets.append(packet)
     _set_decode_times(packets)
     assert [packet.dts for packet in packets] == dts
+
+
+def test_the_documents_show_the_table_of_containers():
+    text = Path("docs/files.md").read_text()
+    assert containers.table() in text, "paste what python -m stream.containers prints"
+
+
+@pytest.mark.parametrize("container", containers.CONTAINERS, ids=lambda one: one.name)
+def test_ffmpeg_has_what_the_table_names(container):
+    assert av.ContainerFormat(container.muxer, "w").is_output
+    assert all(av.Codec(encoder, "w").is_encoder for encoder in container.transparent)
+    assert all(containers.container_of(Path(f"a{end}")) is container for end in container.suffixes)
+    read = container.demuxers & {name for each in av.formats_available for name in each.split(",")}
+    assert read == container.demuxers
