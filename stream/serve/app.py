@@ -30,6 +30,7 @@ _PAGE = {
     "": ("index.html", "text/html"),
     "style.css": ("style.css", "text/css"),
     "page.js": ("page.js", "text/javascript"),
+    "ask.js": ("ask.js", "text/javascript"),
     "compare.js": ("compare.js", "text/javascript"),
     "live.js": ("live.js", "text/javascript"),
     "recorded.js": ("recorded.js", "text/javascript"),

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import tempfile
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -54,6 +55,47 @@ def brightened(planes: Planes) -> Planes:
 
 
 @dataclass
+class Fault:
+    """What a client gets instead of the server's answer, ``times`` times.
+
+    As from a network that loses it, where ``response`` gives nothing, or from a proxy.
+    """
+
+    method: str
+    path: str
+    times: int = 1
+    response: Callable[[], web.Response] | None = None
+
+    def fits(self, request: web.Request) -> bool:
+        fits = request.method == self.method and request.path.startswith(self.path)
+        return bool(self.times) and fits
+
+
+@web.middleware
+async def faulty(request: web.Request, handler):
+    for fault in request.app[FAULTS]:
+        if fault.fits(request):
+            fault.times -= 1
+            if fault.response:
+                await request.read()
+                return fault.response()
+            return await broken_off(request)
+    return await handler(request)
+
+
+async def broken_off(request: web.Request) -> web.StreamResponse:
+    """A part of an answer: where there is none, browsers ask again by themselves."""
+    response = web.StreamResponse(headers={"Content-Length": "100"})
+    await response.prepare(request)
+    await response.write(b"{")
+    request.transport.abort()
+    return response
+
+
+FAULTS = web.AppKey("faults", list[Fault])
+
+
+@dataclass
 class Running:
     """A server, and a client of it."""
 
@@ -61,6 +103,7 @@ class Running:
     http: aiohttp.ClientSession
     engine: Brightener
     folder: Path
+    faults: list[Fault]
 
     async def get(self, path: str) -> dict:
         async with self.http.get(self.url + path) as response:
@@ -91,15 +134,16 @@ async def serving(tmp_path: Path, limits: Limits | None = None, token=None, name
         )
     finally:
         tempfile.tempdir = before
-    runner = web.AppRunner(
-        server.application(), access_log=None, shutdown_timeout=1, lingering_time=1
-    )
+    app = server.application()
+    app[FAULTS] = []
+    app.middlewares.insert(0, faulty)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1, lingering_time=1)
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         url = f"http://127.0.0.1:{runner.addresses[0][1]}"
         async with aiohttp.ClientSession() as http:
-            yield Running(url, http, engine, folder)
+            yield Running(url, http, engine, folder, app[FAULTS])
     finally:
         engine.go.set()
         await runner.cleanup()

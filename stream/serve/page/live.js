@@ -2,6 +2,7 @@
 //
 // What comes back holds both pictures of a frame, the original above the deblurred one.
 
+import { ask, askPatiently, pause } from "./ask.js";
 import { Compare, onFrames } from "./compare.js";
 
 const GATHER_MS = 1500;
@@ -16,7 +17,7 @@ const cameras = find("#camera");
 
 export const compare = new Compare(find("#live-view"));
 
-let connection = null; // {peer, stream, name, stopFrames, timer}
+let connection = null; // {peer, stream, name, stopFrames}
 
 find("#start").addEventListener("click", start);
 find("#stop").addEventListener("click", () => stop());
@@ -82,7 +83,7 @@ async function connect(attempt) {
   if ("jitterBufferTarget" in receiver) receiver.jitterBufferTarget = 0;
   await peer.setLocalDescription();
   await gathered(peer);
-  const answer = await request("POST", "sessions", { sdp: peer.localDescription.sdp });
+  const answer = await ask("sessions", { method: "POST", body: { sdp: peer.localDescription.sdp } });
   attempt.name = answer.name;
   if (connection !== attempt) return leave(attempt);
   await peer.setRemoteDescription({ type: "answer", sdp: answer.sdp });
@@ -90,7 +91,7 @@ async function connect(attempt) {
   const parameters = sender.getParameters();
   parameters.degradationPreference = "maintain-resolution";
   await sender.setParameters(parameters).catch(() => {});
-  attempt.timer = setInterval(() => measure(attempt), POLL_MS);
+  follow(attempt);
 }
 
 function gathered(peer) {
@@ -118,28 +119,34 @@ function play(attempt, event) {
   });
 }
 
-async function measure(attempt) {
+// Show the figures once a second. A lost answer changes nothing: the pictures come another way.
+async function follow(attempt) {
+  const wanted = () => connection === attempt;
   try {
-    const [server, mine] = await Promise.all([
-      request("GET", `sessions/${attempt.name}`),
-      delays(attempt.peer, attempt),
-    ]);
-    if (connection !== attempt) return;
-    find("#latency").textContent =
-      server.latest_ms === null ? "–" : Math.round(server.latest_ms + mine);
-    find("#passing").hidden = !server.passing;
-    compare.deblurred = !server.passing;
-    find("#passing").textContent = server.deblurred ? "engine busy: shown as it comes" : "getting ready";
-    find("#passing").title = server.error ?? "";
-    const now = performance.now();
-    if (attempt.measured) {
-      const [then, shown] = attempt.measured;
-      find("#fps").textContent = Math.round((1e3 * (attempt.shown - shown)) / (now - then));
+    while (wanted()) {
+      const server = await askPatiently(`sessions/${attempt.name}`, { wanted, tell });
+      const mine = wanted() ? await delays(attempt.peer, attempt) : 0;
+      if (wanted()) showFigures(attempt, server, mine);
+      await pause(POLL_MS);
     }
-    attempt.measured = [now, attempt.shown];
   } catch (error) {
-    if (connection === attempt) await stop(words(error));
+    if (wanted()) await stop(words(error));
   }
+}
+
+function showFigures(attempt, server, mine) {
+  find("#latency").textContent =
+    server.latest_ms === null ? "–" : Math.round(server.latest_ms + mine);
+  find("#passing").hidden = !server.passing;
+  compare.deblurred = !server.passing;
+  find("#passing").textContent = server.deblurred ? "engine busy: shown as it comes" : "getting ready";
+  find("#passing").title = server.error ?? "";
+  const now = performance.now();
+  if (attempt.measured) {
+    const [then, shown] = attempt.measured;
+    find("#fps").textContent = Math.round((1e3 * (attempt.shown - shown)) / (now - then));
+  }
+  attempt.measured = [now, attempt.shown];
 }
 
 // Milliseconds outside the server, of the last second: encoding, the way there and back, waiting
@@ -174,13 +181,12 @@ async function stop(message = "") {
 }
 
 async function leave(ended) {
-  clearInterval(ended.timer);
   ended.stopFrames?.();
   ended.stream?.getTracks().forEach((track) => track.stop());
   ended.peer?.close();
   returned.srcObject = null;
   if (ended.name) {
-    await fetch(`sessions/${ended.name}`, { method: "DELETE", keepalive: true }).catch(() => {});
+    await ask(`sessions/${ended.name}`, { method: "DELETE", keepalive: true }).catch(() => {});
   }
 }
 
@@ -203,23 +209,12 @@ function tell(message) {
   notice.hidden = !message;
 }
 
-async function request(method, path, body) {
-  const response = await fetch(path, {
-    method,
-    headers: body && { "Content-Type": "application/json" },
-    body: body && JSON.stringify(body),
-  });
-  if (!response.ok) throw new Error(await response.text());
-  return response.json();
-}
-
 function words(error) {
   const known = {
     NotAllowedError: "The browser does not let this page use the camera.",
     NotFoundError: "There is no camera.",
     NotReadableError: "The camera is in use by another program.",
     OverconstrainedError: "That camera is no longer there.",
-    TypeError: "The server does not answer.",
   };
   return known[error.name] ?? error.message;
 }

@@ -1,5 +1,6 @@
 // The file tab: uploads a video, follows its cleaning, compares, and offers the download.
 
+import { askPatiently, ask, pause, refused } from "./ask.js";
 import { Compare, onFrames } from "./compare.js";
 
 const POLL_MS = 500;
@@ -72,18 +73,16 @@ function upload(mine) {
     };
     request.onload = () => {
       if (request.status === 201) resolve(JSON.parse(request.response));
-      else reject(new Error(request.response));
+      else reject(refused(request.status, request.getResponseHeader("Content-Type"), request.response));
     };
-    request.onerror = () => reject(new Error("The server does not answer, or has refused the file."));
+    request.onerror = () => reject(refused(0));
     request.send(mine.file);
   });
 }
 
 async function cleaning(mine) {
   while (job === mine) {
-    const response = await fetch(`videos/${mine.name}`);
-    if (!response.ok) throw new Error(await response.text());
-    const report = await response.json();
+    const report = await askPatiently(`videos/${mine.name}`, { wanted: () => job === mine, tell });
     if (job !== mine) return null;
     if (report.state === "done") return report;
     if (report.state === "failed") throw new Error(sentence(report.error));
@@ -95,7 +94,7 @@ async function cleaning(mine) {
       const count = all ? `${done} of ${all} frames` : `${done} frames`;
       step("Cleaning", all ? done / all : null, `${count}, ${report.fps.toFixed(1)} fps${left}`);
     }
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    await pause(POLL_MS);
   }
   return null;
 }
@@ -190,7 +189,7 @@ function forget(ended) {
     compare.clear();
     URL.revokeObjectURL(ended.address);
   }
-  if (ended.name) fetch(`videos/${ended.name}`, { method: "DELETE", keepalive: true }).catch(() => {});
+  if (ended.name) ask(`videos/${ended.name}`, { method: "DELETE", keepalive: true }).catch(() => {});
 }
 
 // One of: idle, working, done, and unseen, which is done, but the browser cannot play it.
