@@ -122,14 +122,13 @@ def _connector(address: str, options: SourceOptions) -> Callable[[], Connection]
     from stream.capture.camera_mode import CameraMode
     from stream.capture.feed import Feed
     from stream.capture.network import is_url, network_place
-    from stream.capture.screen import screen_place
+    from stream.capture.screen import screen_connector
 
     rest = address.partition(":")[2]
     if is_url(address):
         place = network_place(address, options.timeout_s)
-    elif address.startswith("screen"):
-        place = screen_place(rest, options.size, options.rate, options.timeout_s)
-    else:
-        mode = CameraMode(options.size, options.rate)
-        return camera_connector(rest, mode, options.timeout_s)
-    return lambda: Feed(place)
+        return lambda: Feed(place)
+    if address.startswith("screen"):
+        return screen_connector(rest, options.size, options.rate, options.timeout_s)
+    mode = CameraMode(options.size, options.rate)
+    return camera_connector(rest, mode, options.timeout_s)

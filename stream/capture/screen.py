@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from fractions import Fraction
 
 import av
 
-from stream.capture.feed import FeedAddress
+from stream.capture.apart import FeedApart
+from stream.capture.feed import Feed, FeedAddress
+from stream.capture.reconnect import Connection
 from stream.errors import OpenError
 
 _GRABBERS = {"linux": "x11grab", "darwin": "avfoundation", "win32": "gdigrab"}
@@ -23,6 +26,16 @@ def screens() -> list[tuple[str, str]]:
         return [("screen:", f"the screen ({grabber})")]
     display = os.environ.get("DISPLAY")
     return [("screen:", f"the display {display} ({grabber})")] if display else []
+
+
+def screen_connector(
+    display: str, size: tuple[int, int] | None, rate: Fraction | None, timeout_s: float
+) -> Callable[[], Connection]:
+    """A function that opens a screen; the arguments and errors are those of `screen_place`."""
+    place = screen_place(display, size, rate, timeout_s)
+    if place.format_name == "x11grab":
+        return lambda: FeedApart(place)
+    return lambda: Feed(place)
 
 
 def screen_place(
