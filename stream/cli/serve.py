@@ -3,11 +3,16 @@
 import argparse
 import dataclasses
 import logging
+import os
+import re
 import sys
 from pathlib import Path
 
 from stream.cli.arguments import add_compute, add_model, add_strength, number, positive_int
 from stream.errors import DeblurError
+
+MIN_TOKEN = 16
+_TOKEN = re.compile(rf"[A-Za-z0-9_-]{{{MIN_TOKEN},}}")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,6 +28,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         help="a name by which the page is reached, if it is not this machine's; may be repeated",
+    )
+    token = parser.add_mutually_exclusive_group()
+    token.add_argument(
+        "--token",
+        type=_token,
+        metavar="TEXT",
+        help="what clients must bring, instead of a new one at each start; others of this machine "
+        "can read it in the list of processes: DEBLUR_TOKEN in the environment is the same",
+    )
+    token.add_argument("--token-file", type=Path, metavar="FILE", help="the same from a file")
+    parser.add_argument(
+        "--log", metavar="FILE", help="write a line for each request; - is standard error"
     )
     parser.add_argument(
         "--max-sessions",
@@ -59,6 +76,8 @@ def run(options: argparse.Namespace) -> int:
         raise DeblurError(
             f'deblur serve needs {error.name}: pip install "deblurstream[web]"'
         ) from error
+    token = _chosen_token(options)
+    log = _request_log(options.log) if options.log else None
     from stream.inference.deblurrer import Deblurrer
     from stream.serve.limits import Limits
     from stream.serve.server import Address, serve
@@ -79,9 +98,52 @@ def run(options: argparse.Namespace) -> int:
         quick_start=True,
         strength=options.strength,
     )
-    address = Address(options.host, options.port, options.cert, options.key, tuple(options.name))
-    serve(deblurrer, address, limits, _tell)
+    address = Address(
+        options.host, options.port, options.cert, options.key, tuple(options.name), token
+    )
+    serve(deblurrer, address, limits, _tell, log)
     return 0
+
+
+def _token(text: str) -> str:
+    """A token that can be sent in a header, a cookie and an address, and is not guessed."""
+    if not _TOKEN.fullmatch(text):
+        raise argparse.ArgumentTypeError(
+            f"a token has {MIN_TOKEN} characters or more, letters, digits, - and _; "
+            "`openssl rand -hex 24` makes one"
+        )
+    return text
+
+
+def _chosen_token(options: argparse.Namespace) -> str | None:
+    """The user's own, of an option, a file or the environment; None where there is none."""
+    if options.token:
+        return str(options.token)
+    where, text = "DEBLUR_TOKEN", os.environ.get("DEBLUR_TOKEN")
+    if options.token_file:
+        try:
+            where, text = str(options.token_file), options.token_file.read_text().strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise DeblurError(f"{options.token_file} cannot be read as a token") from error
+    if text is None:
+        return None
+    try:
+        return _token(text)
+    except argparse.ArgumentTypeError as error:
+        raise DeblurError(f"{where}: {error}") from error
+
+
+def _request_log(name: str) -> logging.Logger:
+    log = logging.getLogger("stream.serve.requests")
+    try:
+        handler = logging.StreamHandler() if name == "-" else logging.FileHandler(name)
+    except OSError as error:
+        raise DeblurError(f"{name} cannot be written ({error.strerror}); name another") from error
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    log.propagate = False
+    return log
 
 
 def _tell(url: str) -> None:

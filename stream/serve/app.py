@@ -73,6 +73,7 @@ class Server:
         app.add_routes(
             [
                 web.get("/about", self._get_about),
+                web.get("/healthz", self._get_health),
                 web.get("/stats", self._get_stats),
                 web.get("/metrics", self._get_metrics),
                 web.post("/sessions", self._add_session),
@@ -103,6 +104,10 @@ class Server:
         return web.json_response(
             self._about | {"upload_bytes": limits.upload_bytes, "video_s": limits.video_s}
         )
+
+    async def _get_health(self, request: web.Request) -> web.Response:
+        """For what restarts a server that hangs: whoever gets this, the event loop still turns."""
+        return web.json_response({"status": "ok"})
 
     def stats(self) -> dict[str, Any]:
         """What `/stats` shows."""

@@ -19,6 +19,7 @@ from aiohttp import web
 COOKIE = "deblur_token"
 
 _SAFE_METHODS = frozenset({"GET", "HEAD"})
+_OPEN = frozenset({"/healthz"})  # says no more than that somebody listens
 
 _HEADERS = {
     "Content-Security-Policy": (
@@ -72,7 +73,7 @@ class Guard:
         """The middleware."""
         if not self._is_our_host(request.host):
             raise web.HTTPMisdirectedRequest(text="This server does not go by that name.")
-        if not self._has_token(request):
+        if request.path not in _OPEN and not self._has_token(request):
             raise web.HTTPUnauthorized(
                 text="Open the address that deblur serve has printed: it contains the token.",
                 headers={"WWW-Authenticate": "Bearer"},

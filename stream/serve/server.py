@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
+import logging
+import os
 import signal
 import socket
 import ssl
@@ -12,20 +14,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from aiohttp import web
-
 from stream.errors import SinkError
 from stream.inference.deblurrer import Deblurrer
 from stream.inference.shared import SharedDeblurrer
 from stream.serve.app import Server
 from stream.serve.guard import Guard, is_loopback, new_token
 from stream.serve.limits import Limits
+from stream.serve.listener import listening
 
 _MAX_BATCH = {"cpu": 1, "gpu": 8}
 """On a CPU a frame costs no less in a batch, and the first one waits for the last."""
-
-_LINGER_S = 2.0  # for the rest of an upload that was refused, so that the refusal is read
-_SHUTDOWN_S = 3.0  # for requests under way
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +36,8 @@ class Address:
         certificate: A PEM file, for https.
         key: Its key, where that is not in the same file.
         names: Further names by which the server is reached, behind a proxy or by DNS.
+        token: What every request must bring. None makes one up where other machines reach the
+            server, and demands none where they don't.
     """
 
     host: str = "127.0.0.1"
@@ -45,10 +45,15 @@ class Address:
     certificate: Path | None = None
     key: Path | None = None
     names: tuple[str, ...] = ()
+    token: str | None = None
 
 
 def serve(
-    deblurrer: Deblurrer, address: Address, limits: Limits, on_ready: Callable[[str], None]
+    deblurrer: Deblurrer,
+    address: Address,
+    limits: Limits,
+    on_ready: Callable[[str], None],
+    log: logging.Logger | None = None,
 ) -> None:
     """Serve until Ctrl-C or SIGTERM; then end every stream and delete every upload.
 
@@ -58,15 +63,20 @@ def serve(
             token is demanded.
         limits: What clients may ask for.
         on_ready: Called with the page's address, token included, once it can be opened.
+        log: Gets a line for each request.
 
     Raises:
         SinkError: The address is taken or not ours, or the certificate is unfit.
     """
-    asyncio.run(_serve(deblurrer, address, limits, on_ready))
+    asyncio.run(_serve(deblurrer, address, limits, on_ready, log))
 
 
 async def _serve(
-    deblurrer: Deblurrer, address: Address, limits: Limits, on_ready: Callable[[str], None]
+    deblurrer: Deblurrer,
+    address: Address,
+    limits: Limits,
+    on_ready: Callable[[str], None],
+    log: logging.Logger | None,
 ) -> None:
     tls = _tls(address)
     stop = asyncio.Event()
@@ -74,7 +84,7 @@ async def _serve(
     with contextlib.suppress(NotImplementedError):  # Windows: there Ctrl-C cancels this coroutine
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, stop.set)
-    token = None if is_loopback(address.host) else new_token()
+    token = address.token or (None if is_loopback(address.host) else new_token())
     shared = SharedDeblurrer(deblurrer, max_batch=_MAX_BATCH[deblurrer.compute.device])
     try:
         server = Server(
@@ -84,22 +94,18 @@ async def _serve(
             limits,
             Guard(address.host, token, address.names),
         )
-        runner = web.AppRunner(
-            server.application(),
-            access_log=None,
-            shutdown_timeout=_SHUTDOWN_S,
-            lingering_time=_LINGER_S,
-        )
-        await runner.setup()
-        try:
-            site = web.TCPSite(runner, address.host, address.port, ssl_context=tls)
-            await _start(site, address)
-            port = runner.addresses[0][1]
+        async with contextlib.AsyncExitStack() as stack:
+            listener = listening(server.application(), address.host, address.port, tls=tls, log=log)
+            try:
+                port = await stack.enter_async_context(listener)
+            except OSError as error:
+                where = f"{address.host} port {address.port}"
+                raise SinkError(
+                    f"{where} cannot be bound ({_why(error)}); choose another"
+                ) from error
             query = f"/?token={token}" if token else "/"
             on_ready(f"{'https' if tls else 'http'}://{_reachable(address.host)}:{port}{query}")
             await stop.wait()
-        finally:
-            await runner.cleanup()
     finally:
         shared.close()
 
@@ -125,12 +131,9 @@ def _own_address() -> str:
         return str(probe.getsockname()[0])
 
 
-async def _start(site: web.TCPSite, address: Address) -> None:
-    try:
-        await site.start()
-    except OSError as error:
-        where = f"{address.host} port {address.port}"
-        raise SinkError(f"{where} cannot be bound ({error.strerror}); choose another") from error
+def _why(error: OSError) -> str:
+    """Without the address, which asyncio puts into its words once more."""
+    return os.strerror(error.errno) if error.errno and error.errno > 0 else str(error.strerror)
 
 
 def _tls(address: Address) -> ssl.SSLContext | None:

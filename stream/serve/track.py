@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import functools
 import time
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from aiortc.mediastreams import MediaStreamError
 
 from stream.errors import SourceError
 from stream.frame import Frame, Plane, Planes
+from stream.inference.engine import SIZES_KEPT
 from stream.inference.shared import SharedStream
 from stream.pixel_format import color_tags, read_planes, write_planes
 from stream.pyav import exact
@@ -41,8 +43,11 @@ Half: a frame waits for at most the one before it, so where every frame takes T,
 2 T. One that takes over `LATE_S / 2` each is late at times and never recovers; nothing flips.
 """
 
-_MAX_SIZES = 8  # each is compiled for; a browser changes sizes a few times, an attacker at will
+NEW_SIZES = 8
+"""Sizes within `SIZES_S` that the engine is made ready for. A browser has a few, when a phone is
+turned or the network changes; frames of further ones pass as they came."""
 
+SIZES_S = 60.0
 
 T = TypeVar("T")
 
@@ -86,8 +91,12 @@ class DeblurredTrack(MediaStreamTrack):  # type: ignore[misc]  # aiortc is not t
         self._stats = stats
         self._clock = clock
         self._loop = asyncio.get_running_loop()
-        self._sizes: set[tuple[int, int]] = set()
+        self._ready: dict[
+            tuple[int, int], None
+        ] = {}  # sizes, the one that was used last at the end
+        self._made_ready: deque[float] = deque(maxlen=NEW_SIZES)  # when
         self._last = -1  # index of the frame that was taken last
+        self._not_asked = 0  # frames since then that the engine was not asked for
         self._incoming: asyncio.Queue[_Arrival] = asyncio.Queue(1)
         self._under_way: dict[int, Frame] = {}  # by index, in order; not yet shown nor dropped
         self._shown = -1
@@ -147,13 +156,23 @@ class DeblurredTrack(MediaStreamTrack):  # type: ignore[misc]  # aiortc is not t
 
     def _require_allowed(self, picture: av.VideoFrame) -> None:
         self.size = (picture.width, picture.height)
-        self._sizes.add(self.size)
         if picture.width * picture.height > self._limits.live_pixels:
             raise SourceError(
                 f"{picture.width}x{picture.height} is more than this server takes live"
             )
-        if len(self._sizes) > _MAX_SIZES:
-            raise SourceError("the size of the picture changed too often")
+
+    def _engine_takes(self, size: tuple[int, int]) -> bool:
+        """Whether the engine is ready for a size, or may be made ready for one more."""
+        if size not in self._ready:
+            times, now = self._made_ready, self._clock()
+            if len(times) == NEW_SIZES and now - times[0] < SIZES_S:
+                return False
+            times.append(now)
+        self._ready.pop(size, None)
+        self._ready[size] = None
+        if len(self._ready) > SIZES_KEPT:
+            del self._ready[next(iter(self._ready))]
+        return True
 
     def _frame(self, arrival: _Arrival) -> Frame:
         picture = arrival.picture
@@ -170,6 +189,13 @@ class DeblurredTrack(MediaStreamTrack):  # type: ignore[misc]  # aiortc is not t
 
     def _take(self, frame: Frame) -> None:
         self._under_way[frame.index] = frame
+        if not self._engine_takes((frame.width, frame.height)):
+            self._not_asked += 1
+            self.passing = True
+            self._show(frame, frame, "passed")
+            return
+        frame = frame.replace(gap=frame.gap + self._not_asked)
+        self._not_asked = 0
         result = self._stream.submit(frame)
         result.add_done_callback(functools.partial(self._done, frame))
         if self._clock() - next(iter(self._under_way.values())).captured_at > LATE_S:

@@ -24,6 +24,7 @@ from stream.inference.shared import SharedDeblurrer
 from stream.serve.app import Server
 from stream.serve.guard import Guard
 from stream.serve.limits import Limits
+from stream.serve.listener import listening
 
 DARK, BRIGHT = 60, 180
 
@@ -117,7 +118,9 @@ class Running:
 
 
 @contextlib.asynccontextmanager
-async def serving(tmp_path: Path, limits: Limits | None = None, token=None, names=()):
+async def serving(
+    tmp_path: Path, limits: Limits | None = None, token=None, names=(), headers_s=10.0, log=None
+):
     """Ends with the check that nothing stays behind."""
     engine = Brightener()
     shared = SharedDeblurrer(engine)
@@ -137,16 +140,15 @@ async def serving(tmp_path: Path, limits: Limits | None = None, token=None, name
     app = server.application()
     app[FAULTS] = []
     app.middlewares.insert(0, faulty)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1, lingering_time=1)
-    await runner.setup()
     try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-        async with aiohttp.ClientSession() as http:
-            yield Running(url, http, engine, folder, app[FAULTS])
+        async with (
+            listening(app, "127.0.0.1", 0, headers_s=headers_s, log=log) as port,
+            aiohttp.ClientSession() as http,
+        ):
+            yield Running(f"http://127.0.0.1:{port}", http, engine, folder, app[FAULTS])
+            engine.go.set()
     finally:
         engine.go.set()
-        await runner.cleanup()
         shared.close()
     assert not list(folder.iterdir())
     left = [thread.name for thread in threading.enumerate()]

@@ -13,7 +13,6 @@ import threading
 from urllib.parse import urlsplit
 
 import pytest
-from aiohttp import web
 from aiortc import RTCCertificate
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from in_process import Brightener, Caller, bounded, serving
@@ -21,9 +20,13 @@ from in_process import Brightener, Caller, bounded, serving
 from stream.cli import main
 from stream.errors import SinkError
 from stream.inference.device import Compute
+from stream.serve import server
 from stream.serve.limits import Limits
+from stream.serve.listener import listening
 from stream.serve.server import Address, serve
 from stream.serve.statistics import prometheus
+
+LOOPBACK = "127.0.0.1"
 
 
 def test_the_figures_of_a_stream_are_in_both_formats(tmp_path):
@@ -82,23 +85,60 @@ def test_an_address_that_is_taken_is_one_clear_line():
 
 def test_off_loopback_the_address_has_a_token_and_a_name_that_others_reach(monkeypatch):
     """Listens on loopback all the same: what is told is decided by the address that is given."""
-    start = web.TCPSite.start
-
-    async def start_on_loopback(site):
-        site._host = "127.0.0.1"
-        await start(site)
-
-    monkeypatch.setattr(web.TCPSite, "start", start_on_loopback)
+    monkeypatch.setattr(
+        server,
+        "listening",
+        lambda app, host, *rest, **more: listening(app, LOOPBACK, *rest, **more),
+    )
     told = []
 
     def ready(url):
         told.append(url)
         os.kill(os.getpid(), signal.SIGTERM)
 
-    serve(Named(), Address("0.0.0.0", 0), Limits(), ready)
-    address = urlsplit(told[0])
-    assert not ipaddress.ip_address(address.hostname).is_unspecified
-    assert len(address.query) > len("token=") + 30
+    for token in (None, "chosen-by-the-user"):
+        serve(Named(), Address("0.0.0.0", 0, token=token), Limits(), ready)
+    made, chosen = map(urlsplit, told)
+    assert not ipaddress.ip_address(made.hostname).is_unspecified
+    assert len(made.query) > len("token=") + 30
+    assert chosen.query == "token=chosen-by-the-user"
+
+
+def test_a_token_of_the_users_own_is_demanded_on_loopback_too():
+    told = []
+
+    def ready(url):
+        told.append(url)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    serve(Named(), Address(port=0, token="chosen-by-the-user"), Limits(), ready)
+    assert told[0].endswith("/?token=chosen-by-the-user")
+
+
+@pytest.mark.parametrize("way", ["option", "file", "environment"])
+def test_a_token_is_taken_from_an_option_a_file_or_the_environment(way, tmp_path, monkeypatch):
+    text = "chosen-by-the-user"
+    (tmp_path / "token").write_text(f"{text}\n")
+    argv = {
+        "option": ["--token", text],
+        "file": ["--token-file", str(tmp_path / "token")],
+        "environment": [],
+    }[way]
+    if way == "environment":
+        monkeypatch.setenv("DEBLUR_TOKEN", text)
+    monkeypatch.setattr(server, "serve", lambda engine, address, *rest: taken.append(address.token))
+    taken = []
+    assert main(["serve", *argv]) == 0
+    assert taken == [text]
+
+
+def test_a_token_that_can_be_guessed_is_refused(tmp_path, monkeypatch, capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["serve", "--token", "short"])
+    assert end.value.code == 2
+    monkeypatch.setenv("DEBLUR_TOKEN", "short")
+    assert main(["serve"]) == 1
+    assert "DEBLUR_TOKEN: a token has 16 characters or more" in capsys.readouterr().err
 
 
 def test_a_file_that_is_no_certificate_is_one_clear_line(tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from aiortc.sdp import SessionDescription
 from in_process import BRIGHT, DARK, Caller, DarkCamera, bounded, serving
 
 from stream.serve.limits import Limits
@@ -30,6 +31,20 @@ def test_a_frame_comes_back_above_its_deblurred_self(tmp_path):
             live = stats["live"]
             assert stats["sessions"] == {"open": 0, "opened": 1, "refused": 0, "limit": 4}
             assert live["frames_in"] == live["deblurred"] + live["passed"] + live["dropped"] > 0
+            await caller.close()
+
+    bounded(scenario())
+
+
+def test_the_answer_asks_browsers_to_begin_with_a_good_picture(tmp_path):
+    async def scenario():
+        async with serving(tmp_path) as running:
+            caller = Caller(running)
+            body = {"sdp": await caller.offer()}
+            async with running.http.post(running.url + "/sessions", json=body) as response:
+                answer = SessionDescription.parse((await response.json())["sdp"])
+            (vp8,) = [codec for codec in answer.media[0].rtp.codecs if codec.name == "VP8"]
+            assert 3000 <= int(vp8.parameters["x-google-start-bitrate"]) <= 5000
             await caller.close()
 
     bounded(scenario())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import socket
 
 import aiohttp
@@ -43,6 +44,81 @@ async def streaming(running: Running):
         while (await running.get("/stats"))["live"]["deblurred"] < before + 5:
             await caller.until_deblurred()
     await caller.close()
+
+
+def test_health_is_told_without_the_token_and_nothing_else(tmp_path):
+    async def scenario():
+        async with serving(tmp_path, token=TOKEN) as running:
+            assert await running.get("/healthz") == {"status": "ok"}
+            assert await running.status("POST", "/healthz") == 405
+            assert await running.status("GET", "/healthz/") == 401
+            host = {"Host": "evil.example"}
+            assert await running.status("GET", "/healthz", headers=host) == 421
+
+    bounded(scenario())
+
+
+def test_a_connection_that_asks_for_nothing_is_closed(tmp_path):
+    """A hundred half heads, and one behind an answer; a long upload is not cut by that."""
+
+    async def scenario():
+        async with serving(tmp_path, headers_s=0.5) as running, streaming(running):
+            host, port = running.url.removeprefix("http://").split(":")
+            half = [await asyncio.open_connection(host, int(port)) for _ in range(100)]
+            for _, writer in half:
+                writer.write(b"GET / HTTP/1.1\r\nHost: loc")
+            async with asyncio.timeout(20):
+                for reader, writer in half:
+                    assert await reader.read() == b""
+                    writer.close()
+            parts = _slowly([b"x"] * 30)
+            assert await running.status("POST", "/videos", data=parts) == 415
+
+    async def _slowly(parts):
+        for part in parts:
+            yield part
+            await asyncio.sleep(0.05)
+
+    bounded(scenario())
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET / HTTP/1.1\r\n",
+        b"GET / HTTP/9.9\r\nHost: localhost\r\n",
+        b"GET / HTTP/1.1\r\nHost localhost\r\n",
+    ],
+)
+def test_what_is_no_proper_request_is_one_line_of_the_log(tmp_path, caplog, head):
+    async def scenario():
+        async with serving(tmp_path) as running:
+            assert (await raw(running, head)).split(b" ")[1] == b"400"
+
+    caplog.set_level("INFO", "stream.serve.faults")
+    bounded(scenario())
+    (record,) = [entry for entry in caplog.records if entry.name == "stream.serve.faults"]
+    assert record.exc_info is None
+    assert record.getMessage().startswith("a client sent no proper request (")
+    assert "\n" not in record.getMessage()
+
+
+def test_the_log_of_requests_holds_no_token_and_no_name_of_an_upload(tmp_path, caplog):
+    async def scenario():
+        async with serving(tmp_path, token=TOKEN, log=logging.getLogger("requests")) as running:
+            await running.status("GET", "/about", params={"token": TOKEN})
+            await running.status("GET", f"/videos/{'v' * 22}/result", params={"token": TOKEN})
+            await running.status("GET", "/stats")
+
+    caplog.set_level("INFO", "requests")
+    bounded(scenario())
+    lines = [entry.getMessage() for entry in caplog.records if entry.name == "requests"]
+    assert [line.rsplit(" ", 5)[0] for line in lines] == [
+        "127.0.0.1 GET /about",
+        "127.0.0.1 GET /videos/vvvv…/result",
+        "127.0.0.1 GET /stats",
+    ]
+    assert [line.split(" ")[3] for line in lines] == ["200", "404", "401"]
 
 
 def test_nothing_is_given_without_the_token(tmp_path):

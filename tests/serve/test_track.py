@@ -12,12 +12,18 @@ import pytest
 from aiortc.mediastreams import MediaStreamError
 from in_process import bounded
 
-from stream.errors import SourceError
 from stream.frame import Frame, Planes
 from stream.pixel_format import read_planes
 from stream.serve.limits import Limits
 from stream.serve.statistics import LiveStats
-from stream.serve.track import LATE_S, RECOVERED_S, DeblurredTrack, stacked
+from stream.serve.track import (
+    LATE_S,
+    NEW_SIZES,
+    RECOVERED_S,
+    SIZES_S,
+    DeblurredTrack,
+    stacked,
+)
 
 
 class Scene:
@@ -203,13 +209,26 @@ def test_frames_under_way_when_the_camera_ends_count_as_dropped():
     bounded(scenario())
 
 
-def test_a_picture_whose_size_keeps_changing_ends_the_session():
+def test_frames_of_one_size_too_many_pass_until_a_minute_is_over():
+    """A phone may be turned for hours; whoever asks for all sizes at once stops nobody."""
+
     async def scenario():
         scene = Scene()
-        for width in range(16, 34, 2):
+        for width in range(16, 16 + 2 * NEW_SIZES, 2):
             await scene.arrive(width)
-        with pytest.raises(SourceError, match="changed too often"):
-            await scene.task
+            await scene.shown()
+        assert len(scene.requests) == NEW_SIZES
+        for width in (40, 42, 40):
+            await scene.arrive(width)
+            assert await scene.shown() == "passed"
+        assert len(scene.requests) == NEW_SIZES
+        await scene.arrive(18)  # a size that the engine is ready for
+        assert scene.requests[-1][0].width == 18
+        assert scene.requests[-1][0].gap == 3
+        scene.now += SIZES_S
+        await scene.arrive(40)
+        assert scene.requests[-1][0].width == 40
+        await scene.end()
 
     bounded(scenario())
 
