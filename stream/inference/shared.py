@@ -7,15 +7,19 @@ a recorded one never does. Knows no network and no file.
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import threading
 import time
 from collections.abc import Callable, Hashable, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
 from dataclasses import dataclass
 from typing import Protocol
 
 from stream.errors import ModelError
 from stream.frame import Frame, StreamInfo
+
+_log = logging.getLogger(__name__)
 
 
 class BatchProcessor(Protocol):
@@ -40,6 +44,11 @@ class _Request:
         """Tell those who wait, too."""
         self.result.cancel()
         self.result.set_running_or_notify_cancel()
+
+    def fail(self, error: Exception) -> None:
+        """Tell those who wait why there will be no result, unless they know better already."""
+        with contextlib.suppress(InvalidStateError):
+            self.result.set_exception(error)
 
 
 class SharedDeblurrer:
@@ -116,17 +125,39 @@ class SharedDeblurrer:
     def _run(self) -> None:
         try:
             while not self._closed:
-                requests, gone = self._take()
-                for stream_id in gone:
-                    self._deblurrer.forget(stream_id)
-                for batch in _batches(requests, self._max_batch):
-                    self._compute(batch)
+                self._take_turn()
         finally:
+            self._fail_waiting(ModelError("the engine has been closed"))
             self._deblurrer.close()
-            for request in self._waiting.values():
-                if request.result.set_running_or_notify_cancel():
-                    request.result.set_exception(ModelError("the engine has been closed"))
-            self._waiting.clear()
+
+    def _take_turn(self) -> None:
+        """Do what is to be done next.
+
+        An error outside the guarded call of a batch belongs to no stream: all that wait are told,
+        and the next turn is as good as any, because a thread that ended here would leave every
+        later request waiting for ever.
+        """
+        requests, gone = self._take()
+        try:
+            while gone:
+                self._deblurrer.forget(gone.pop())
+            for batch in _batches(requests, self._max_batch):
+                self._compute(batch)
+        except BaseException as error:
+            _log.exception("the shared engine failed")
+            with self._changed:
+                self._gone += gone
+            words = " ".join(f"{type(error).__name__}: {error}".split())
+            failed = ModelError(f"the engine failed ({words})")
+            for request in requests:
+                request.fail(failed)
+            self._fail_waiting(failed)
+
+    def _fail_waiting(self, error: Exception) -> None:
+        with self._changed:
+            waiting, self._waiting = self._waiting, {}
+        for request in waiting.values():
+            request.fail(error)
 
     def _take(self) -> tuple[list[_Request], list[int]]:
         """What is to be done next; waits until there is something."""
@@ -147,16 +178,22 @@ class SharedDeblurrer:
             return
         began = self._clock()
         try:
-            frames = self._deblurrer.process_batch([request.frame for request in batch])
+            frames = self._processed(batch)
         except Exception as error:  # the batch's streams learn of it; the others go on
             for request in batch:
-                request.result.set_exception(error)
+                request.fail(error)
             return
         self.busy_s += self._clock() - began
         self.batches += 1
         self.frames += len(batch)
         for request, frame in zip(batch, frames, strict=True):
             request.result.set_result(frame)
+
+    def _processed(self, batch: list[_Request]) -> list[Frame]:
+        frames = list(self._deblurrer.process_batch([request.frame for request in batch]))
+        if len(frames) != len(batch):
+            raise ModelError(f"the engine gave {len(frames)} frames for {len(batch)}")
+        return frames
 
 
 class SharedStream:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import CancelledError, wait
+from contextlib import closing
 from fractions import Fraction
 
 import numpy as np
@@ -13,7 +14,7 @@ from stream.errors import ModelError
 from stream.frame import Frame, Planes, StreamInfo
 from stream.inference.shared import SharedDeblurrer, SharedProcessor
 
-TIMEOUT_S = 10
+TIMEOUT_S = 60
 
 
 def frame(index: int, size: int = 2) -> Frame:
@@ -164,16 +165,103 @@ def test_closing_finishes_the_batch_in_hand_and_fails_what_waits(recorder):
     busy = first.submit(frame(0))
     recorder.wait_begun()
     waiting = second.submit(frame(0))
-    closing = threading.Thread(target=shared.close)
-    closing.start()
+    ending = threading.Thread(target=shared.close)
+    ending.start()
     recorder.go.release()
-    closing.join(TIMEOUT_S)
+    ending.join(TIMEOUT_S)
     assert busy.result(0).duration == 1
     with pytest.raises(ModelError, match="closed"):
         waiting.result(0)
     with pytest.raises(ModelError, match="closed"):
         first.submit(frame(1))
     shared.close()
+
+
+class Faulty(Recorder):
+    """Does what the engine promises not to do, once."""
+
+    def __init__(self, fault):
+        super().__init__()
+        self._fault = fault
+
+    def process_batch(self, frames):
+        results = super().process_batch(frames)
+        fault, self._fault = self._fault, None
+        if isinstance(fault, BaseException):
+            raise fault
+        return results[1:] if fault == "too few" else results * 2 if fault else results
+
+
+@pytest.mark.parametrize(
+    ("fault", "says"),
+    [
+        ("too few", "the engine gave 0 frames for 1"),
+        ("too many", "the engine gave 2 frames for 1"),
+        (SystemExit("gone\nfor good"), r"the engine failed \(SystemExit: gone for good\)"),
+    ],
+)
+def test_a_broken_promise_fails_who_waits_for_it_and_the_thread_goes_on(fault, says):
+    recorder = Faulty(fault)
+    recorder.go.release(2)
+    with closing(SharedDeblurrer(recorder)) as shared:
+        stream = shared.open(live=True)
+        with pytest.raises(ModelError, match=says):
+            stream.submit(frame(0)).result(TIMEOUT_S)
+        assert stream.submit(frame(1)).result(TIMEOUT_S).index == 1
+    assert recorder.closed
+
+
+def test_an_error_outside_a_batch_fails_all_that_wait_at_once_and_the_thread_goes_on(
+    shared, recorder, monkeypatch
+):
+    def forget(stream_id):
+        recorder.forgotten.append(stream_id)
+        forgotten.release()
+        raise RuntimeError("the accelerator is gone")
+
+    forgotten = threading.Semaphore(0)
+    monkeypatch.setattr(recorder, "forget", forget)
+    first, leaving, also_leaving, *others = [shared.open(live=True) for _ in range(5)]
+    busy = first.submit(frame(0))
+    recorder.wait_begun()
+    waiting = [other.submit(frame(1)) for other in (*others, shared.open(live=False))]
+    leaving.close()
+    also_leaving.close()
+    recorder.go.release()
+    assert busy.result(TIMEOUT_S).index == 0
+    for request in waiting:
+        with pytest.raises(ModelError, match=r"the engine failed .*the accelerator is gone"):
+            request.result(TIMEOUT_S)
+    for _ in (leaving, also_leaving):
+        assert forgotten.acquire(timeout=TIMEOUT_S)
+    assert sorted(recorder.forgotten) == [leaving.stream_id, also_leaving.stream_id]
+    recorder.go.release()
+    while True:  # a request that comes before the second failure is over is part of it
+        try:
+            assert first.submit(frame(2)).result(TIMEOUT_S).index == 2
+            break
+        except ModelError:
+            continue
+
+
+def test_an_engine_that_cannot_be_closed_leaves_nobody_waiting(recorder, monkeypatch):
+    def close():
+        raise RuntimeError("it does not let go")
+
+    monkeypatch.setattr(recorder, "close", close)
+    monkeypatch.setattr(threading, "excepthook", lambda failed: None)
+    shared = SharedDeblurrer(recorder)
+    first, second = shared.open(live=True), shared.open(live=True)
+    busy = first.submit(frame(0))
+    recorder.wait_begun()
+    waiting = second.submit(frame(0))
+    with shared._changed:  # as `close` does, without waiting for the thread
+        shared._closed = True
+    recorder.go.release()
+    shared.close()
+    assert busy.result(0).index == 0
+    with pytest.raises(ModelError, match="closed"):
+        waiting.result(0)
 
 
 def test_a_recorded_video_is_a_new_stream_each_time_it_starts(shared, recorder):
