@@ -11,7 +11,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,7 @@ from stream.capture.screen import screens
 from stream.cli.arguments import add_compute, add_strength, positive_float, rate, size
 from stream.cli.report import ProgressLine, require_writable, write_json
 from stream.frame import Discontinuity
+from stream.inference.device import Compute
 from stream.inference.overload import Level, OverloadControl, Step, levels_of
 from stream.output.live_video import LiveVideo
 from stream.output.target import target_of
@@ -143,7 +144,7 @@ def run(options: argparse.Namespace) -> int:
             report = pipeline.stats.report() | {
                 "source": source.info.name,
                 "reconnects": getattr(source, "reconnects", 0),
-                **models.report(),
+                **models.report(control.model),
                 "overload": control.report(),
                 "outputs": tee.report(),
             }
@@ -188,13 +189,13 @@ class _Models:
 
     def __init__(self, options: argparse.Namespace) -> None:
         self._options = options
-        self._opened: list[Deblurrer] = []
+        self._opened: dict[str, Deblurrer] = {}
 
     def levels(self) -> Iterable[Level]:
         """The whole family, or the one model that was asked for."""
         options = self._options
         if options.model != "auto":
-            return [Level(options.model, self._open(options.model))]
+            return [Level(options.model, self._open(options.model), options.model)]
         from models.registry import shipped
 
         return levels_of(shipped(), self._open)
@@ -211,15 +212,21 @@ class _Models:
             quick_start=True,
             strength=options.strength,
         )
-        self._opened.append(deblurrer)
+        self._opened[name] = deblurrer
         return deblurrer
 
-    def report(self) -> dict[str, Any]:
-        """JSON-ready."""
-        resets = sum((deblurrer.resets for deblurrer in self._opened), Counter[Discontinuity]())
+    def report(self, used: str | None) -> dict[str, Any]:
+        """JSON-ready, of the model that computed the frames; with nulls where none did."""
+        every = self._opened.values()
+        resets = sum((deblurrer.resets for deblurrer in every), Counter[Discontinuity]())
+        computed: dict[str, Any] = dict.fromkeys(
+            ["model", *(each.name for each in fields(Compute))]
+        )
+        if used is not None:
+            deblurrer = self._opened[used]
+            computed = {"model": deblurrer.name, **asdict(deblurrer.compute)}
         return {
-            "model": self._options.model,
-            **asdict(self._opened[-1].compute),
+            **computed,
             "resets": {reason.value: count for reason, count in resets.items()},
         }
 

@@ -27,10 +27,17 @@ USUAL_RATE = Fraction(30)
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """One way to treat frames; ``processor`` None passes them through."""
+    """One way to treat frames.
+
+    Attributes:
+        name: Told to people.
+        processor: None passes frames through.
+        model: What computes; None where nothing does.
+    """
 
     name: str
     processor: Processor | None = None
+    model: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +86,8 @@ def levels_of(models: Iterable[str], open_model: Callable[[str], Processor]) -> 
     for index, name in enumerate(models):
         processor = open_model(name)
         if index == 0:
-            yield Level(f"{name} at half size", Reduced(processor))
-        yield Level(name, processor)
+            yield Level(f"{name} at half size", Reduced(processor), name)
+        yield Level(name, processor, name)
 
 
 class OverloadControl:
@@ -105,22 +112,26 @@ class OverloadControl:
         clock: Callable[[], float] = time.perf_counter,
         on_step: Callable[[Step], None] = lambda step: None,
     ) -> None:
-        self.steps: deque[Step] = deque(maxlen=1000)
-        self.step_counts: Counter[str] = Counter()
-        self.counts: Counter[str] = Counter()
         self._ladder = iter(levels)
+        self._loaded: list[Level] = []  # taken from the ladder so far
         self._pace = pace or Pace()
         self._clock = clock
         self._on_step = on_step
+        self._inside: deque[Frame] = deque()
+        self._begin(_Interval())
+
+    def _begin(self, interval: _Interval) -> None:
+        """A run of which nothing is known yet."""
+        self.steps: deque[Step] = deque(maxlen=1000)
+        self.step_counts: Counter[str] = Counter()
+        self.counts: Counter[str] = Counter()
         self._levels: list[Level] = []
         self._measured_s: list[float] = []  # what a frame took on each level at the start
         self._current = 0
         self._stepped = False
-        self._inside: deque[Frame] = deque()
-        self._interval = _Interval()
+        self._interval = interval
         self._debt = 0.0
-        self._began_s = 0.0
-        self._calm_since_s = 0.0
+        self._began_s = self._calm_since_s = self._clock()
         self._wait_s = self._pace.try_after_s
         self._on_trial = False
 
@@ -129,10 +140,19 @@ class OverloadControl:
         """In use now."""
         return self._levels[self._current]
 
+    @property
+    def model(self) -> str | None:
+        """The one that treated the most frames of the run; None where all of them passed."""
+        counts: Counter[str] = Counter()
+        for level in self._levels:
+            if level.model and self.counts[level.name]:
+                counts[level.model] += self.counts[level.name]
+        return max(counts, key=counts.__getitem__, default=None)
+
     def start(self, info: StreamInfo) -> None:
         """Warm every level up and begin with the best that is fast enough."""
-        self._interval = _Interval(info.frame_rate)
-        for level in self._ladder:
+        self._begin(_Interval(info.frame_rate))
+        for level in self._ladder_from_below():
             self._levels.append(level)
             self._measured_s.append(self._measured(level, info))
             if self._measured_s[-1] > self._pace.hopeless * self._interval.seconds:
@@ -162,7 +182,7 @@ class OverloadControl:
     def close(self) -> None:
         """Forget the stream."""
         self._inside.clear()
-        for level in self._levels:
+        for level in self._loaded:
             if level.processor:
                 level.processor.close()
 
@@ -179,6 +199,13 @@ class OverloadControl:
                 for s in self.steps
             ],
         }
+
+    def _ladder_from_below(self) -> Iterator[Level]:
+        """Every level, those that an earlier run has loaded first."""
+        yield from self._loaded
+        for level in self._ladder:
+            self._loaded.append(level)
+            yield level
 
     def _run(self, level: Level, frame: Frame) -> Iterable[Frame]:
         if level.processor is None:

@@ -35,6 +35,7 @@ def test_the_synthetic_camera_for_two_seconds(live):
     assert report["frames_out"] > 5
     assert report["latency_ms"]["p95"] > report["latency_ms"]["p50"] > 0
     assert report["source"] == "test"
+    assert report["model"] == "random"
     assert "captured" in said.out
 
 
@@ -42,6 +43,17 @@ def test_the_ladder_leads_from_nothing_to_the_best_model(live):
     code, facts, _ = live("test:64x64@2", "--null", "--duration", "1", model="auto")
     assert code == 0
     assert facts["overload"]["levels"] == ["off", "tiny at half size", *shipped()]
+    assert facts["model"] in {None, *shipped()}
+
+
+@pytest.mark.parametrize("used", ["tiny", None])
+def test_the_report_names_the_model_that_computed_and_its_device(used, live, monkeypatch):
+    """Not the choice, and not the model that was loaded last."""
+    monkeypatch.setattr("stream.cli.live.OverloadControl.model", used)
+    _, facts, _ = live("test:64x64@20", "--null", "--duration", "0.1", model="auto")
+    assert facts["model"] == used
+    there = {"device": "cpu", "precision": "float32", "runtime": "mnn"}
+    assert {name: facts[name] for name in there} == (there if used else dict.fromkeys(there))
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -1,5 +1,6 @@
 """Overload control: by a clock that only work moves, and with a really slow engine."""
 
+import dataclasses
 import itertools
 import time
 from fractions import Fraction
@@ -220,6 +221,61 @@ def test_a_single_level_is_used_whatever_it_costs():
     assert set(machine.seen) == {"full"}
 
 
+def test_a_second_run_warms_every_level_for_its_own_stream():
+    started = []
+
+    class Starting(Working):
+        def start(self, info):
+            started.append((self._name, info.width))
+            super().start(info)
+
+    machine = Machine(half=0.2, full=0.9, best=3.5)
+    levels = (Level(name, Starting(machine, name)) for name in machine.cost)
+    control = OverloadControl(levels, clock=machine.clock)
+    info = FakeSource().info
+    control.start(info)
+    assert control.level.name == "half"
+    control.close()
+    started.clear()
+    machine.slowness = 0.5
+    control.start(dataclasses.replace(info, width=4))
+    assert started == [("half", 4), ("full", 4), ("best", 4)]
+    assert control.level.name == "full"
+
+
+def test_a_second_run_owes_nothing_of_the_first():
+    machine = Machine()
+
+    def run(control):
+        machine.control = control
+        machine.now, machine.index, machine.slowness = 10.0, 0, 1
+        control.start(FakeSource().info)
+        machine.play(1)
+        machine.slowness = 3
+        machine.play(10)
+        return control.report()
+
+    used = machine.start()
+    machine.slowness = 20
+    machine.play(20)
+    used.close()
+    alone = run(OverloadControl(machine.levels(), clock=machine.clock))
+    assert run(used) == alone
+    assert alone["steps_down"]
+
+
+def test_the_model_is_the_one_that_treated_the_most_frames():
+    machine = Machine(tiny=0.2, small=0.5)
+    half = Level("tiny at half size", Working(machine, "half"), "tiny")
+    tiny = Level("tiny", Working(machine, "tiny"), "tiny")
+    small = Level("small", Working(machine, "small"), "small")
+    control = OverloadControl([Level("off"), half, tiny, small], clock=machine.clock)
+    control.start(FakeSource().info)
+    assert control.model is None
+    control.counts.update({"off": 9, "tiny at half size": 3, "tiny": 3, "small": 5})
+    assert control.model == "tiny"
+
+
 def test_the_ladder_leads_from_nothing_over_size_to_models():
     opened = []
 
@@ -228,9 +284,11 @@ def test_the_ladder_leads_from_nothing_over_size_to_models():
         return FakeProcessor()
 
     ladder = levels_of(["tiny", "small"], open_model)
-    assert [next(ladder).name for _ in range(3)] == ["off", "tiny at half size", "tiny"]
+    first = [next(ladder) for _ in range(3)]
+    assert [level.name for level in first] == ["off", "tiny at half size", "tiny"]
+    assert [level.model for level in first] == [None, "tiny", "tiny"]
     assert opened == ["tiny"]
-    assert [level.name for level in ladder] == ["small"]
+    assert [(level.name, level.model) for level in ladder] == [("small", "small")]
 
 
 def test_with_a_really_slow_engine_latency_stays_low_and_the_picture_goes_on():
