@@ -39,17 +39,22 @@ class Lock:
     def __init__(self, path: Path) -> None:
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         try:
+            self._take(path)
+        except BaseException:
+            self.release()
+            raise
+
+    def _take(self, path: Path) -> None:
+        try:
             _lock(self._descriptor)
         except (BlockingIOError, PermissionError) as error:
-            self.release()
             raise Locked from error
         except OSError:
             return
         with contextlib.suppress(FileNotFoundError):
             if os.path.samestat(path.stat(), os.fstat(self._descriptor)):
                 return
-        self.release()  # its holder has removed it meanwhile
-        raise Locked
+        raise Locked  # its holder has removed it meanwhile
 
     def release(self) -> None:
         """Let go; may be called twice."""

@@ -41,9 +41,13 @@ class Workspace:
         require_promising(target, overwrite=overwrite)
         try:
             self._lock = self._locked()
-            self.journal = Journal(self.folder / _JOURNAL)
+            try:
+                self.journal = Journal(self.folder / _JOURNAL)
+            except BaseException:
+                self._lock.release()
+                raise
         except OSError as error:
-            raise JobError(f"{self.folder} cannot be written ({error.strerror})") from error
+            raise JobError(f"{self.folder} cannot be used ({error.strerror})") from error
 
     def __enter__(self) -> Workspace:
         return self
@@ -54,11 +58,13 @@ class Workspace:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if kind is None or not self.journal.segments:
-            self._remove()
-        else:
-            self.keep_only(self.journal.segments)
-        self.release()
+        try:
+            if kind is None or not self.journal.segments:
+                self._remove()
+            else:
+                self.keep_only(self.journal.segments)
+        finally:
+            self.release()
 
     def release(self) -> None:
         """Let others work on it, and leave it as it is."""
@@ -149,10 +155,12 @@ def tidy(target: Path) -> None:
         return
     with contextlib.suppress(JobError):  # another process is at work on it
         work = Workspace(target, overwrite=False)
-        if work.done or not work.journal.segments:
-            with work:
-                return
-        work.release()
+        try:
+            if work.done or not work.journal.segments:
+                with work:
+                    return
+        finally:
+            work.release()
 
 
 def frames_finished(target: Path, identity: Identity) -> int:

@@ -1,5 +1,6 @@
 """A job cut short at any moment goes on, and its outcome has the same bytes."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -16,7 +17,7 @@ from fakes import Averaging, FakeProcessor, InjectedError
 from stream.errors import DecodeError, JobError, SinkError
 from stream.jobs import CleanOptions, clean, clean_file, journal
 from stream.jobs.lock import Lock, Locked
-from stream.jobs.workspace import Workspace
+from stream.jobs.workspace import Workspace, tidy
 from stream.output.encoder import EncoderOptions
 
 pytestmark = pytest.mark.timeout(60)
@@ -285,6 +286,53 @@ def test_a_lock_on_a_removed_file_is_no_lock(tmp_path, monkeypatch):
     monkeypatch.setattr(lock, "_lock", removed_meanwhile)
     with pytest.raises(Locked):
         Lock(path)
+
+
+def test_a_lock_whose_file_cannot_be_looked_at_is_let_go(tmp_path, monkeypatch):
+    """`nothing_leaks` sees its descriptor, too."""
+    with monkeypatch.context() as patch:
+        patch.setattr("os.path.samestat", unreadable)
+        with pytest.raises(PermissionError):
+            Lock(tmp_path / "lock")
+    Lock(tmp_path / "lock").release()
+
+
+def unreadable(*args):
+    raise PermissionError(errno.EACCES, "Permission denied")
+
+
+def test_a_journal_that_cannot_be_read_leaves_the_target_to_others(tmp_path, monkeypatch):
+    target = tmp_path / "out.mkv"
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_bytes", unreadable)
+        (tmp_path / KEPT).mkdir()
+        (tmp_path / KEPT / "journal").touch()
+        with pytest.raises(JobError, match=r"cannot be used \(Permission denied\)"):
+            Workspace(target, overwrite=False)
+        with pytest.raises(JobError, match="cannot be used"):  # not: written by another
+            Workspace(target, overwrite=False)
+    Workspace(target, overwrite=False).release()
+
+
+def test_a_workspace_that_cannot_be_tidied_is_let_go(tmp_path, monkeypatch):
+    target = tmp_path / "out.mkv"
+    with (
+        monkeypatch.context() as patch,
+        pytest.raises(PermissionError),
+        Workspace(target, overwrite=False),
+    ):
+        patch.setattr(Path, "iterdir", unreadable)
+    Workspace(target, overwrite=False).release()
+
+
+def test_what_cannot_be_tidied_is_let_go(tmp_path, monkeypatch):
+    target = tmp_path / "out.mkv"
+    Workspace(target, overwrite=False).release()
+    with monkeypatch.context() as patch:
+        patch.setattr(Workspace, "done", property(unreadable))
+        with pytest.raises(PermissionError):
+            tidy(target)
+    Workspace(target, overwrite=False).release()
 
 
 @pytest.mark.parametrize("removed", [(), ("000000.mp4", "000002.mp4")])
