@@ -5,6 +5,10 @@ class ModelsError(Exception):
     """The base of this package's errors."""
 
 
+class MissingError(ModelsError):
+    """A library that is needed is not installed."""
+
+
 class WeightsError(ModelsError):
     """A model or a weights file that is missing, damaged, or of another architecture."""
 

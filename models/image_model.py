@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 
 from models.errors import WeightsError
+from models.packages import require
 from models.registry import CONFIGS
 from models.runtimes import onnx_session, tensorflow
 
@@ -144,6 +145,7 @@ def _open_saved_model(path: Path) -> tuple[_Port, _Port, Frames, str]:
 
 
 def _open_onnx(path: Path) -> tuple[_Port, _Port, Frames, str]:
+    require("onnxruntime")
     try:
         session = onnx_session(str(path))
     except Exception as error:  # its many kinds of errors have no base of their own

@@ -19,10 +19,12 @@ from typing import Any
 import numpy as np
 
 from models.errors import ExportError
+from models.packages import require
 
 
 def tensorflow() -> Any:
     """TensorFlow, which has looked for devices: that, too, it does with a dozen lines."""
+    require("tensorflow")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     return _silently("tensorflow", lambda package: package.config.list_physical_devices())
 
@@ -31,6 +33,7 @@ def load_keras() -> None:
     """Import what Keras computes with; TensorFlow unless KERAS_BACKEND names another."""
     if os.environ.get("KERAS_BACKEND", "tensorflow") == "tensorflow":
         tensorflow()
+    require("keras")
     with _interrupts_held():
         importlib.import_module("keras")
 
@@ -46,6 +49,7 @@ def onnx_session(model: str | bytes) -> Any:
     Left alone, ONNX Runtime starts a thread for each core there is and pins it there, past what
     `taskset` or a container allow.
     """
+    require("onnxruntime")
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read by 1.29 and later; not on Windows
     with _interrupts_held():
         onnxruntime = importlib.import_module("onnxruntime")
@@ -57,6 +61,7 @@ def onnx_session(model: str | bytes) -> Any:
 
 def openvino() -> Any:
     """The OpenVINO package."""
+    require("openvino")
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     with _interrupts_held():
         return importlib.import_module("openvino")
@@ -73,6 +78,7 @@ class MnnSession:
     """
 
     def __init__(self, model: bytes, threads: int) -> None:
+        require("MNN")
         self._mnn = _silently("MNN")
         try:
             with tempfile.TemporaryDirectory() as folder:

@@ -4,13 +4,13 @@ Imports no runtime before a file of its is asked for.
 """
 
 import importlib
-import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from models.errors import ExportError
 from models.export.step import Size, Step
+from models.packages import require
 from models.registry import Weights
 
 Precision = Literal["float32", "float16", "int8"]
@@ -46,7 +46,7 @@ FORMATS: dict[str, Format] = {
         precisions=("float32",),
         channels_first=False,
         default_size=None,
-        packages=(),
+        packages=("tensorflow", "keras"),
         distribution="tensorflow",
     ),
     "litert": Format(
@@ -55,7 +55,7 @@ FORMATS: dict[str, Format] = {
         precisions=("float32", "float16", "int8"),
         channels_first=False,
         default_size=(720, 1280),
-        packages=("ai_edge_litert",),
+        packages=("ai_edge_litert", "tensorflow", "keras"),
         distribution="ai-edge-litert",
     ),
     "onnx": Format(
@@ -64,7 +64,7 @@ FORMATS: dict[str, Format] = {
         precisions=("float32", "int8"),
         channels_first=True,
         default_size=None,
-        packages=(),
+        packages=("onnxruntime",),
         distribution="onnxruntime",
     ),
     "openvino": Format(
@@ -90,12 +90,8 @@ def require_form(kind: str, target: Path, precision: Precision) -> None:
 
 
 def require_packages(kind: str) -> None:
-    """Raise ExportError unless the packages of a format are installed."""
-    missing = [name for name in FORMATS[kind].packages if importlib.util.find_spec(name) is None]
-    if missing:
-        raise ExportError(
-            f'{kind} needs {" and ".join(missing)}: pip install "deblurstream[export]"'
-        )
+    """Raise MissingError unless the packages of a format are installed."""
+    require(*FORMATS[kind].packages)
 
 
 def write_step(

@@ -9,8 +9,8 @@ import tensorflow as tf
 from onnx import TensorProto, helper, numpy_helper
 
 from models.export.onnx_graph import IR_VERSION, OPSET
-from models.export.onnx_int8 import quantized
 from models.network import LEVELS, MULTIPLE, NetworkConfig
+from models.packages import is_installed
 from models.planes import PATCH, padded_length
 from models.runtimes import MnnSession, available_cores, onnx_session
 from stream.inference.device import Compute
@@ -39,11 +39,14 @@ def convolution_chains(
 ) -> dict[str, Load]:
     """A chain for each resolution of the trunk, with the network's width there.
 
-    On TensorFlow, for float32 and int8 on a CPU on ONNX Runtime too, and for float32 on MNN. Each
-    counts the products of a plain convolution, of which Winograd's computes fewer.
+    On TensorFlow, for float32 and int8 on a CPU on ONNX Runtime too, and for float32 on MNN, where
+    they are installed. Each counts the products of a plain convolution, of which Winograd's
+    computes fewer.
     """
     loads = {}
-    on_onnx = compute.device == "cpu" and compute.precision in ("float32", "int8")
+    on_cpu = compute.device == "cpu" and compute.precision in ("float32", "int8")
+    on_mnn = on_cpu and compute.precision == "float32" and is_installed("MNN")
+    on_onnx = on_cpu and is_installed("onnxruntime")
     for level, channels in zip(range(LEVELS), config.widths, strict=True):
         divisor = PATCH << level
         rows, columns = (padded_length(side, MULTIPLE) // divisor for side in (height, width))
@@ -52,11 +55,12 @@ def convolution_chains(
         gflop = 2e-9 * DEPTH * rows * columns * 9 * channels**2
         name = f"{DEPTH} x {channels} at 1/{divisor}"
         loads[f"TensorFlow {name}"] = Load(_compiled(_chain, compute, x, kernel), gflop, divisor)
-        if on_onnx:
+        if on_onnx or on_mnn:
             chain = _onnx_chain(x.numpy(), kernel.numpy(), compute.precision)
+        if on_onnx:
             loads[f"ONNX Runtime {name}"] = Load(_on_onnx(chain), gflop, divisor)
-            if compute.precision == "float32":
-                loads[f"MNN {name}"] = Load(_on_mnn(chain), gflop, divisor)
+        if on_mnn:
+            loads[f"MNN {name}"] = Load(_on_mnn(chain), gflop, divisor)
     return loads
 
 
@@ -93,6 +97,8 @@ def _onnx_chain(x: np.ndarray, kernel: np.ndarray, precision: str) -> bytes:
         ir_version=IR_VERSION,
     )
     if precision == "int8":
+        from models.export.onnx_int8 import quantized
+
         made = quantized(made, [{"x0": given}])
     content: bytes = made.SerializeToString()
     return content

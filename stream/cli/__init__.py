@@ -63,6 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(argv: Sequence[str]) -> int:
     import argparse
     import io
+    import logging
 
     from models.errors import ModelsError
     from stream.errors import DeblurError
@@ -70,6 +71,9 @@ def _run(argv: Sequence[str]) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # file names may be anything
     options = _parser(argv).parse_args(argv)
+    log, lines = logging.getLogger("stream"), logging.StreamHandler()
+    lines.setFormatter(logging.Formatter("deblur: %(message)s"))
+    log.addHandler(lines)
     try:
         run: Callable[[argparse.Namespace], int] = _module(options.command).run
         return run(options)
@@ -81,6 +85,8 @@ def _run(argv: Sequence[str]) -> int:
             raise
         print(f"deblur: {' '.join(str(error).split())}", file=sys.stderr)
         return FAILED
+    finally:
+        log.removeHandler(lines)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

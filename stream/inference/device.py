@@ -30,8 +30,13 @@ def choose(device: Device = "auto", precision: Precision = "auto") -> Compute:
     """Resolve "auto", and refuse what the machine can't do.
 
     Without a GPU, bfloat16 is chosen only where the CPU multiplies it in hardware (AMX); elsewhere
-    it is emulated and slower than float32.
+    it is emulated and slower than float32. MissingError where a GPU is asked for without
+    TensorFlow, which alone computes there.
     """
+    from models.packages import require
+
+    if device == "gpu":
+        require("tensorflow")
     gpu = device != "cpu" and has_gpu()
     if device == "gpu" and not gpu:
         raise ModelError("TensorFlow finds no GPU here: use --device cpu or auto")
@@ -45,12 +50,16 @@ def choose(device: Device = "auto", precision: Precision = "auto") -> Compute:
 
 
 def has_gpu() -> bool:
-    """Whether TensorFlow finds a GPU; it takes seconds to ask, so a driver must be there first."""
+    """Whether TensorFlow is there and finds a GPU.
+
+    It takes seconds to ask, so a driver must be there first.
+    """
     if sys.platform == "linux" and not any(driver.exists() for driver in GPU_DRIVERS):
         return False
+    from models.packages import is_installed
     from models.runtimes import tensorflow
 
-    return bool(tensorflow().config.list_physical_devices("GPU"))
+    return is_installed("tensorflow") and bool(tensorflow().config.list_physical_devices("GPU"))
 
 
 def prepare_tensorflow(compute: Compute) -> None:

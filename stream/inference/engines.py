@@ -1,10 +1,13 @@
 """Which engine runs a model here; each is imported when it is opened, with the runtime it needs."""
 
-import importlib.util
+import logging
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
+from models.errors import MissingError
 from models.image_model import is_image_model
+from models.packages import full_name, is_installed
 from models.runtimes import load_keras
 from stream.errors import ModelError
 from stream.inference.device import Compute, Device, Precision, choose, has_amx
@@ -12,6 +15,11 @@ from stream.inference.engine import Engine
 from stream.inference.tiles import TiledEngine
 
 Runtime = Literal["auto", "tensorflow", "mnn", "litert", "onnx", "openvino"]
+
+_log = logging.getLogger(__name__)
+
+_FLOAT32: dict[Runtime, str] = {"mnn": "MNN", "onnx": "onnxruntime", "tensorflow": "tensorflow"}
+"""What computes in float32 on a CPU, the quickest first, and the package that it needs."""
 
 
 def open_engine(
@@ -33,7 +41,8 @@ def open_engine(
             OpenVINO in bfloat16 too.
         runtime: what computes; "auto" is what is quickest on a CPU (docs/performance.md), MNN for
             float32, ONNX Runtime for int8 and OpenVINO, where it is installed, for bfloat16; and
-            TensorFlow for all else.
+            TensorFlow for all else. Where MNN is not installed, which is logged once, ONNX Runtime
+            or TensorFlow takes its place.
         single_thread: let MNN compute on the calling thread alone, for several engines at a time.
             Some samples differ by a code from those of several threads, whose number changes
             nothing.
@@ -43,6 +52,23 @@ def open_engine(
     Raises:
         ModelError: there is no such model, or it can't run here.
     """
+    try:
+        return TiledEngine(
+            _opened(model, device, precision, runtime, single_thread, quick_start=quick_start)
+        )
+    except MissingError as error:
+        raise ModelError(str(error)) from error
+
+
+def _opened(
+    model: str,
+    device: Device,
+    precision: Precision,
+    runtime: Runtime,
+    single_thread: bool,
+    *,
+    quick_start: bool,
+) -> Engine:
     if is_image_model(model):
         if runtime != "auto":
             raise ModelError(f"{model} runs on the runtime of its format: leave out --runtime")
@@ -52,18 +78,18 @@ def open_engine(
             raise ModelError(f"{model} runs on the CPU: leave out --device gpu")
         wanted = "float32" if precision == "auto" else precision
         there: Device = "cpu" if Path(model).is_file() else device
-        return TiledEngine(ImageEngine(model, choose(there, wanted)))
+        return ImageEngine(model, choose(there, wanted))
     if precision == "int8":
         if device == "gpu" or runtime == "tensorflow":
             raise ModelError("int8 is for the CPU, on --runtime onnx, openvino or litert")
         runtime = "onnx" if runtime == "auto" else runtime
     elif runtime == "auto":
-        runtime = _quickest(choose(device, precision))
+        runtime = _quickest(choose(device, precision), forced=precision != "auto")
     if runtime == "tensorflow":
         load_keras()
         from stream.inference.keras_engine import KerasEngine
 
-        return TiledEngine(KerasEngine(model, choose(device, precision), xla=not quick_start))
+        return KerasEngine(model, choose(device, precision), xla=not quick_start)
     wrong = precision == "bfloat16" and runtime != "openvino"
     if wrong or device == "gpu" or precision == "float16":
         raise ModelError(
@@ -74,23 +100,44 @@ def open_engine(
             raise ModelError("mnn computes in float32: use --runtime onnx for int8")
         from stream.inference.mnn_engine import MnnEngine
 
-        return TiledEngine(MnnEngine(model, single_thread=single_thread))
+        return MnnEngine(model, single_thread=single_thread)
     from stream.inference.runtime_engine import RuntimeEngine
 
     if precision == "auto":
         half = runtime == "openvino" and _has_openvino_for_amx()
         precision = "bfloat16" if half else "float32"
-    return TiledEngine(RuntimeEngine(model, runtime, precision))
+    return RuntimeEngine(model, runtime, precision)
 
 
-def _quickest(compute: Compute) -> Runtime:
-    if compute.device == "cpu" and compute.precision == "float32":
-        return "mnn"
-    return "openvino" if compute.device == "cpu" and _has_openvino_for_amx() else "tensorflow"
+def _quickest(compute: Compute, *, forced: bool) -> Runtime:
+    """The runtime for a choice of device and precision; ``forced`` if the latter is the user's."""
+    if compute.device == "cpu":
+        if compute.precision == "float32":
+            return _for_float32()
+        if _has_openvino_for_amx():
+            return "openvino"
+        if not forced and not is_installed("tensorflow"):
+            return _for_float32()
+    return "tensorflow"
+
+
+def _for_float32() -> Runtime:
+    """What is quickest in float32 on a CPU of what is installed."""
+    for runtime, package in _FLOAT32.items():
+        if is_installed(package):
+            if package != "MNN":
+                _tell_once(f"MNN is not installed here: {full_name(package)} computes, more slowly")
+            return runtime
+    return "mnn"  # which says how to get it
+
+
+@lru_cache
+def _tell_once(message: str) -> None:
+    _log.warning(message)
 
 
 def _has_openvino_for_amx() -> bool:
-    if not has_amx() or importlib.util.find_spec("openvino") is None:
+    if not has_amx() or not is_installed("openvino"):
         return False
     from models.export.openvino_ir import has_bfloat16
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from models.color import Matrix, change_of_planes, planes_to_rgb
-from models.errors import WeightsError
+from models.errors import ModelsError, WeightsError
 from models.image_model import load_image_model
 from models.planes import Levels
 from stream.errors import ModelError
@@ -39,7 +39,7 @@ class ImageEngine:
             prepare_tensorflow(compute)
         try:
             self._model = load_image_model(model)
-        except WeightsError as error:
+        except ModelsError as error:
             raise ModelError(str(error)) from error
         self.name = self._model.name
         self.compute = replace(compute, runtime="tensorflow" if saved_model else "onnx")

@@ -8,6 +8,7 @@ from importlib.metadata import version
 from models import registry
 from models.errors import ModelsError
 from models.mnn_network import MnnNetwork
+from models.packages import require
 from models.runtimes import available_cores
 from stream.errors import ModelError
 from stream.frame import Planes
@@ -29,6 +30,7 @@ class MnnEngine:
 
     def __init__(self, model: str, *, single_thread: bool = False) -> None:
         try:
+            require("MNN")
             self._weights = registry.load(model)
         except ModelsError as error:
             raise ModelError(str(error)) from error

@@ -41,20 +41,83 @@ assert not heavy, heavy
         ["models"],
     ],
 )
-def test_frames_are_deblurred_without_tensorflow(argv, clip, tmp_path):
-    """Which takes seconds to import, and nothing is left to it in float32 and int8 on a CPU."""
-    (tmp_path / "in.mp4").write_bytes(clip(Clip(frames=3)).read_bytes())
-    code = f"""
-import os, sys
-os.chdir({str(tmp_path)!r})
-sys.modules["tensorflow"] = sys.modules["keras"] = None  # an import fails
-from stream.inference import device
-device.GPU_DRIVERS, device.has_amx = (), lambda: False
-from stream.cli import main
-assert main({argv!r}) == 0
-"""
-    result = run_python(code)
+@pytest.mark.parametrize("amx", [False, True])
+def test_frames_are_deblurred_by_mnn_alone(argv, amx, clip, tmp_path):
+    """The others take seconds to import, and a new Python or system has none of them for long."""
+    others = ["tensorflow", "keras", "onnxruntime", "openvino"]
+    result = run_without(others, argv, clip, tmp_path, amx=amx)
     assert result.returncode == 0, result.stderr
+
+
+def run_without(packages, argv, clip, folder, *, amx=False):
+    """Run a command line in a process that has none of these packages, and perhaps a GPU's driver.
+
+    Needs "in.mp4" as an input.
+    """
+    (folder / "in.mp4").write_bytes(clip(Clip(frames=3)).read_bytes())
+    return run_python(f"""
+import os, sys
+from pathlib import Path
+os.chdir({str(folder)!r})
+sys.modules.update(dict.fromkeys({packages!r}))  # an import fails
+from stream.inference import device, engines
+device.has_amx = engines.has_amx = lambda: {amx}
+device.GPU_DRIVERS = (Path({str(folder)!r}),) if "tensorflow" in {packages!r} else ()
+from stream.cli import main
+sys.exit(main({argv!r}))
+""")
+
+
+CLEAN_IT = ["clean", "in.mp4", "out.mp4", "--model", "tiny"]
+
+
+@pytest.mark.parametrize(
+    ("missing", "runtime"),
+    [(["MNN"], "ONNX Runtime"), (["MNN", "onnxruntime"], "TensorFlow")],
+)
+def test_another_runtime_takes_the_place_of_mnn_and_it_is_said_once(
+    missing, runtime, clip, tmp_path
+):
+    """MNN has no packages for Windows on Arm, nor for systems with musl."""
+    result = run_without(missing, CLEAN_IT, clip, tmp_path)
+    said = f"deblur: MNN is not installed here: {runtime} computes, more slowly\n"
+    assert (result.returncode, result.stderr) == (0, said)
+    assert (tmp_path / "out.mp4").exists()
+
+
+TENSORFLOW = "TensorFlow, which is not installed here: pip install tensorflow"
+
+
+@pytest.mark.parametrize(
+    ("missing", "argv", "needed"),
+    [
+        (["MNN", "onnxruntime", "tensorflow"], CLEAN_IT, "MNN, which"),
+        (["MNN"], [*CLEAN_IT, "--runtime", "mnn"], "MNN, which is not installed here: pip"),
+        (["onnxruntime"], [*CLEAN_IT, "--precision", "int8"], "ONNX Runtime, which"),
+        (["openvino"], [*CLEAN_IT, "--runtime", "openvino"], "OpenVINO, which"),
+        (["ai_edge_litert"], [*CLEAN_IT, "--runtime", "litert"], "LiteRT, which"),
+        *(
+            (["tensorflow"], argv, TENSORFLOW)
+            for argv in (
+                [*CLEAN_IT, "--runtime", "tensorflow"],
+                [*CLEAN_IT, "--runtime", "litert"],
+                [*CLEAN_IT, "--device", "gpu"],
+                [*CLEAN_IT, "--precision", "bfloat16"],
+                ["bench", "--frames", "1"],
+                ["train", "--data", ".", "--out", "run", "--steps", "1"],
+                ["export", "--format", "onnx", "a.onnx"],
+                ["export", "--format", "saved_model", "a"],
+            )
+        ),
+        (["keras"], ["train", "--data", ".", "--out", "run"], "Keras, which"),
+    ],
+)
+def test_what_is_not_installed_is_one_line(missing, argv, needed, clip, tmp_path):
+    """TensorFlow comes months after a new Python."""
+    result = run_without(missing, argv, clip, tmp_path)
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr.startswith(f"deblur: this needs {needed}")
+    assert result.stderr.count("\n") == 1
 
 
 def test_help_lists_every_command(capsys):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import av
 import pytest
+from av.sidedata.sidedata import Type
 from clips import Clip, times
 from fakes import FakeProcessor
 
@@ -69,11 +70,8 @@ def test_static_hdr_metadata_is_kept(encoder, clip, tmp_path):
     def side_data(path):
         with av.open(str(path)) as container:
             picture = next(container.decode(video=0))
-            return {
-                data.type.name: bytes(data)
-                for data in picture.side_data.keys()  # noqa: SIM118 - iteration gives values
-                if data.type.name in ("MASTERING_DISPLAY_METADATA", "CONTENT_LIGHT_LEVEL")
-            }
+            kinds = (Type.MASTERING_DISPLAY_METADATA, Type.CONTENT_LIGHT_LEVEL)
+            return {kind: bytes(picture.side_data[kind]) for kind in kinds}
 
     flag = encoder.removeprefix("lib") + "-params"
     options = (("preset", "ultrafast"), (flag, HDR[encoder]))
@@ -82,7 +80,6 @@ def test_static_hdr_metadata_is_kept(encoder, clip, tmp_path):
     )
     result = clean_file(clip(spec), tmp_path / "out.mp4", FakeProcessor(), CleanOptions(FAST))
     assert result.warnings == ()
-    assert len(side_data(clip(spec))) == 2
     assert side_data(tmp_path / "out.mp4") == side_data(clip(spec))
 
 
