@@ -12,9 +12,10 @@ import time
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import cast
+from typing import NamedTuple, cast
 
 import av
+from av.codec.context import Flags
 from av.container import InputContainer
 from av.packet import Packet
 from av.stream import Discard, Stream
@@ -28,6 +29,7 @@ from stream.capture.container import (
     transparent_decoder,
 )
 from stream.capture.deinterlace import Deinterlacer
+from stream.capture.parts import Parts, is_counted, nominal_step
 from stream.capture.side_data import display_matrix, hdr_metadata, not_carried
 from stream.capture.timeline import Place, Timeline
 from stream.capture.truncation import is_truncated
@@ -36,6 +38,18 @@ from stream.errors import DecodeError, OpenError, SourceError
 from stream.frame import Discontinuity, Frame, StreamInfo
 from stream.pixel_format import as_flowing, color_tags, flowing_format, read_alpha, read_planes
 from stream.pyav import exact
+
+
+class _Origin(NamedTuple):
+    """Where a decoded picture comes from.
+
+    Attributes:
+        position: Of its packet in the file, in bytes; -1 where the container does not tell.
+        part: How many times the file's clock has begun anew before it.
+    """
+
+    position: int = -1
+    part: int = 0
 
 
 class FileSource:
@@ -47,6 +61,8 @@ class FileSource:
 
     Attributes:
         index: Of the next frame.
+        position: Of the packet in the file that the last frame came from, in bytes: no other frame
+            has it. -1 where the container does not tell.
         frames_missing: About how many the container promises that are not in it; known in the
             end.
         end: The pts at which the last picture ends; known in the end.
@@ -63,9 +79,19 @@ class FileSource:
         self._failures_in_a_row = 0
         self.index = 0
         self.end = 0
-        self._reached: int | None = None  # the pts at which what was read ends
-        self._damaged_at: int | None = None  # the same where something was unreadable, until shown
+        self.position = -1
+        self._part = 0
         self._ends_in_damage = False
+        self._open()
+        try:
+            self._first = self._first_picture()
+            self._info = self._describe(self._first)
+        except BaseException:
+            self.close()
+            raise
+
+    def _open(self) -> None:
+        """Begin at the start of the file."""
         self._container = open_container(self._path)
         try:
             self._stream = picture_stream(self._container, self._path)
@@ -77,17 +103,24 @@ class FileSource:
             # one, and at the end of the file takes good pictures with it. 1080p H.264 decodes at
             # 150 frames a second in one thread.
             self._stream.thread_type = "SLICE"
-            self._decoder = transparent_decoder(self._stream) or self._stream
+            self._decoder = transparent_decoder(self._stream) or self._stream.codec_context
+            self._decoder.flags |= Flags.copy_opaque  # pictures know their packets
             # AVI has no pts: FFmpeg makes them up, and shuffles those of reordered H.264
             self._shown_as_decoded = is_steady(self._container.format.name)
-            self._timeline = Timeline(self._nominal_step())
-            self._deinterlacer = Deinterlacer(self._stream)
-            self._pictures = self._decode()
-            self._first = self._first_picture()
-            self._info = self._describe(self._first)
         except BaseException:
-            self.close()
+            self._container.close()
             raise
+        self._begin()
+
+    def _begin(self, skip: int = 0) -> None:
+        """Forget what was read, and decode what comes after ``skip`` packets of the video."""
+        self._failures_in_a_row = 0
+        self._reached: int | None = None  # the pts at which what was read ends
+        self._damaged_at: int | None = None  # the same where something was unreadable, until shown
+        self._parts = Parts(self._container, self._stream)
+        self._timeline = Timeline(nominal_step(self._stream))
+        self._deinterlacer = Deinterlacer(self._stream)
+        self._pictures = self._decode(skip)
 
     @property
     def info(self) -> StreamInfo:
@@ -101,12 +134,12 @@ class FileSource:
             DecodeError: Too many failures in a row, or the size changes midway.
         """
         last = self._first
-        place = self._timeline.place(self._pts(last))
+        place = self._timeline.place(self._time(last))
         yield from self._repeat(last, place.lost)  # lost before anything came: show what follows
         yield self._frame(last, place.pts, place.backwards)
         for picture in self._pictures:
             self._require_same_format(picture)
-            before, place = place, self._timeline.place(self._pts(picture))
+            before, place = place, self._timeline.place(self._time(picture))
             self._count_hole(before.pts, place)
             yield from self._repeat(last, place.lost)
             yield self._frame(picture, place.pts, place.backwards)
@@ -117,19 +150,25 @@ class FileSource:
         if self._ends_in_damage or self._is_truncated():
             rest_of_it = 0
             if promised is not None and self._reached is not None:
-                rest_of_it = round((promised - self._reached) / self._nominal_step())
+                rest_of_it = round((promised - self._reached) / nominal_step(self._stream))
             self.frames_missing += max(1, rest_of_it)
             promised = None
         shown = rest[-1] if rest else place.pts
-        self.end = shown + (last.duration or self._nominal_step())
+        self.end = shown + (last.duration or nominal_step(self._stream))
         # of reordered pictures MP4 has no durations, but it has the length of the whole
         if promised and promised > shown and is_indexed(self._container.format.name):
             self.end = promised
 
-    def seek(self, pts: int) -> None:
+    @property
+    def searchable(self) -> bool:
+        """Whether a search by time cannot come to another place of the same time."""
+        return is_counted(self._container)
+
+    def search(self, pts: int) -> None:
         """Let `frames` begin at a keyframe about a second before ``pts``, if there is one.
 
-        What is delivered then is as good as the container's index: compare it with what is known.
+        What is delivered then is as good as the container's index, and on the clock of its first
+        part: compare it with what is known.
 
         Raises:
             SourceError: Nothing can be read there.
@@ -139,11 +178,34 @@ class FileSource:
             self._container.seek(pts - round(1 / time_base), stream=self._stream)
         except (av.FFmpegError, OSError, OverflowError) as error:
             raise SourceError(f"{self._path} cannot be searched ({reason(error)})") from error
-        self._failures_in_a_row = 0
-        self._reached, self._damaged_at = None, None
-        self._timeline = Timeline(self._nominal_step())
-        self._deinterlacer = Deinterlacer(self._stream)
-        self._pictures = self._decode()
+        self._begin()
+        self._take_first(pts)
+
+    def pass_to(self, pts: int) -> None:
+        """Let `frames` begin like `search`, where counting from the start of the file leads.
+
+        Everything up to there is read, but not decoded.
+
+        Raises:
+            SourceError: It cannot be read, or ends before that.
+        """
+        before = pts - round(1 / self._info.time_base)
+        keyframe = 0
+        self.close()
+        self._open()
+        for number, packet in enumerate(self._packets()):
+            self._parts.move(packet)
+            time = self._time(packet)
+            if packet.dts is not None and packet.dts > pts:
+                break
+            if packet.is_keyframe and time is not None and time <= before:
+                keyframe = number
+        self.close()
+        self._open()
+        self._begin(keyframe)
+        self._take_first(pts)
+
+    def _take_first(self, pts: int) -> None:
         first = next(self._pictures, None)
         if first is None:
             raise SourceError(f"{self._path} shows no picture after the one at {pts}")
@@ -162,13 +224,28 @@ class FileSource:
             raise OpenError(f"{self._path}: not one picture can be decoded; the file is damaged")
         return picture
 
-    def _decode(self) -> Iterator[av.VideoFrame]:
-        for packet in packets_of(self._container, [self._stream], self._count_damage):
+    def _packets(self) -> Iterator[Packet[Stream]]:
+        return packets_of(self._container, [self._stream], self._count_damage)
+
+    def _decode(self, skip: int) -> Iterator[av.VideoFrame]:
+        for number, packet in enumerate(self._packets()):
             self._ends_in_damage = False
+            begins = self._parts.move(packet)
+            if number < skip:
+                continue
+            if begins:
+                yield from self._drained()
+                self._decoder.flush_buffers()
             if not packet.is_discard:
                 self._expect(packet)
+            position = -1 if packet.pos is None else packet.pos
+            packet.opaque = _Origin(position, len(self._parts.begin_s))
             for picture in self._decode_one(packet):
                 yield from self._deinterlacer.push(picture)
+        yield from self._drained()
+
+    def _drained(self) -> Iterator[av.VideoFrame]:
+        """What the decoder and the deinterlacer still hold."""
         for picture in self._decode_one(None):
             yield from self._deinterlacer.push(picture)
         yield from self._deinterlacer.flush()
@@ -185,12 +262,11 @@ class FileSource:
         return pictures
 
     def _expect(self, packet: Packet[Stream]) -> None:
-        unknown = packet.pts is None or self._shown_as_decoded
-        pts = packet.dts if unknown else packet.pts
+        pts = self._time(packet)
         self._timeline.expect(pts)
         if pts is None:
             return
-        end = pts + (packet.duration or self._nominal_step())
+        end = pts + (packet.duration or nominal_step(self._stream))
         self._reached = end if self._reached is None else max(self._reached, end)
 
     def _count_hole(self, before: int, place: Place) -> None:
@@ -201,7 +277,7 @@ class FileSource:
         if self._damaged_at is None:
             return
         if not is_indexed(self._container.format.name):
-            room = round((place.pts - before) / self._nominal_step()) - 1
+            room = round((place.pts - before) / nominal_step(self._stream)) - 1
             self.frames_missing += max(0, room - len(place.lost))
         if place.pts >= self._damaged_at:
             self._damaged_at = None
@@ -235,6 +311,9 @@ class FileSource:
             ) from error
 
     def _frame(self, picture: av.VideoFrame, pts: int, backwards: bool = False) -> Frame:
+        origin = picture.opaque if isinstance(picture.opaque, _Origin) else _Origin()
+        backwards = backwards or origin.part != self._part
+        self.position, self._part = origin
         discontinuity = Discontinuity.PTS_BACKWARDS if backwards else None
         flowing = as_flowing(picture)
         frame = Frame(
@@ -266,13 +345,9 @@ class FileSource:
                 "supported; split it there"
             )
 
-    def _pts(self, picture: av.VideoFrame) -> int | None:
-        unknown = picture.pts is None or self._shown_as_decoded
-        return picture.dts if unknown else picture.pts
-
-    def _nominal_step(self) -> int:
-        step = exact(self._stream.guessed_rate) * self._time_base
-        return round(1 / step) if step else 1
+    def _time(self, one: Packet[Stream] | av.VideoFrame) -> int | None:
+        """The pts of a packet or picture, as far as it is to be believed."""
+        return one.dts if one.pts is None or self._shown_as_decoded else one.pts
 
     def _describe(self, picture: av.VideoFrame) -> StreamInfo:
         stream, time_base = self._stream, self._time_base
@@ -288,7 +363,7 @@ class FileSource:
             pixel_format=flowing_format(picture.format.name),
             source_pixel_format=picture.format.name,
             time_base=time_base,
-            start_pts=self._pts(picture) or 0,
+            start_pts=self._time(picture) or 0,
             frame_rate=rate,
             frames_estimate=estimate,
             duration_s=None if duration_s is None else float(duration_s),

@@ -8,7 +8,7 @@ segment, and the outcome has the same bytes as that of a run in one go.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -23,7 +23,7 @@ from stream.jobs.crew import Crew, Shift
 from stream.jobs.excerpt import Excerpt, TimeRange
 from stream.jobs.identity import identity_of
 from stream.jobs.join import join
-from stream.jobs.journal import Identity, Joined, file_id
+from stream.jobs.journal import Identity, Joined, Segment, file_id
 from stream.jobs.plan import BURN_IN, Plan, described, make_plan
 from stream.jobs.reader import Reader
 from stream.jobs.remaining import unfinished
@@ -265,6 +265,7 @@ def _join(
     path = work.folder / (f"joined{target.suffix}" if stills is None else "joined.mov")
     file = PartialFile(target, overwrite=overwrite, path=path)
     segments = work.journal.segments
+    _require_all(segments, info.name)
     try:
         warnings = join(
             [work.folder / segment.name for segment in segments],
@@ -284,6 +285,21 @@ def _join(
             write_stills(path, stills, numbered.first() if numbered else 1)
     finally:
         file.discard()
+
+
+def _require_all(segments: Sequence[Segment], name: str) -> None:
+    """Raise JobError where frames of the source are in no segment."""
+    expected = segments[0].position
+    for segment in segments:
+        if segment.position != expected:
+            break
+        expected += segment.frames
+    else:
+        if segments[-1].next_pts is None:
+            return
+    raise JobError(
+        f"{name} gave {expected} frames, and others another time; use --no-resume to start afresh"
+    )
 
 
 def _of_the_whole(

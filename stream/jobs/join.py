@@ -24,9 +24,10 @@ from av.video.stream import VideoStream
 
 from stream.capture.container import open_container, packets_of, picture_stream
 from stream.capture.file import FileSource
+from stream.capture.parts import Parts, is_counted
 from stream.containers import GIF, Container, container_of
 from stream.frame import ColorTags, StreamInfo
-from stream.jobs.excerpt import WHOLE, TimeRange
+from stream.jobs.excerpt import WHOLE, TimeRange, clock_text
 from stream.jobs.plan import shift_in_segments
 from stream.jobs.reel import Reel
 from stream.jobs.retime import Clock
@@ -118,7 +119,7 @@ def _write(
     reel: Reel,
     original: InputContainer,
     source: Path,
-    pictures: Stream,
+    pictures: VideoStream,
     target: OutputContainer,
     container: Container,
     info: StreamInfo,
@@ -153,7 +154,7 @@ def _write(
     damaged: list[str] = []
     both = (
         _video(reel, container, video or pictures, _video_shift(container, info, shift)),
-        _others(original, copies, window, shift, damaged),
+        _others(original, pictures, copies, window, shift, damaged),
     )
     for packet in heapq.merge(*both, key=_decode_time):
         target.mux(packet)
@@ -220,22 +221,31 @@ def _video(
 
 def _others(
     original: InputContainer,
+    pictures: VideoStream,
     copies: dict[int, Stream],
     window: TimeRange,
     shift: Fraction,
     damaged: list[str],
 ) -> Iterator[Packet[Stream]]:
-    if not copies:
+    if not copies and is_counted(original):
         return
     clocks = {index: Clock(copy, shift) for index, copy in copies.items()}
     name = original.name.removeprefix("file:")
     warning = f"{name} is damaged; sound or subtitles may be missing there"
     streams = [original.streams[index] for index in copies]
-    packets = packets_of(original, streams, lambda: damaged.append(warning))
-    for packet in window.packets(packets, streams):
+    parts = Parts(original, pictures)
+    packets = packets_of(original, [pictures, *streams], lambda: damaged.append(warning))
+    moved = (one for one in parts.all(packets, pictures) if one.stream.index in copies)
+    for packet in window.packets(moved, streams):
         if _codec(packet.stream) == "mov_text" and bytes(packet) == _PAUSE:
             continue  # the muxer writes its own between texts
         yield clocks[packet.stream.index].retime(packet)
+    zero = Fraction(original.start_time or 0, av.time_base)
+    damaged += [
+        f"{name}: its clock begins anew at {clock_text(begin - zero)}; all that follows was moved "
+        "behind what came before"
+        for begin in parts.begin_s
+    ]
 
 
 def _decode_time(packet: Packet[Stream]) -> float:

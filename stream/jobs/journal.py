@@ -36,6 +36,7 @@ class Segment:
         marks: Of the last pictures of the source up to its end.
         next_pts: Of the picture behind it, or None where the source ends.
         end: The pts at which its last picture ends.
+        position: How many pictures of the source come before it.
         frames: How many pictures it holds.
     """
 
@@ -45,6 +46,7 @@ class Segment:
     marks: tuple[Mark, ...]
     next_pts: int | None
     end: int
+    position: int
     frames: int
 
 
@@ -125,7 +127,7 @@ class Journal:
             self.identity = value
         elif kind == "segment":
             saved = value.pop("stats")
-            marks = tuple((pts, checksum) for pts, checksum in value.pop("marks"))
+            marks = tuple(Mark(*mark) for mark in value.pop("marks"))
             segment = Segment(marks=marks, **value)
             if self._whole(segment):
                 self._count(segment, saved)

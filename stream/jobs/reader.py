@@ -1,9 +1,11 @@
 """The pictures of a file from first to last, taken in pieces, and found again after a crash.
 
 A search in a container is never trusted. What an earlier run saw last is known, picture by
-picture: only where the very same pictures come again does the reading go on behind them.
-Otherwise, as with no index, a wrong one, or times that depend on what went before, everything is
-decoded again from the start and passed over, which is slower and always right.
+picture, with its place in the file: time and pixels may both come twice, a place may not. Only
+where the very same pictures come again does the reading go on behind them. Otherwise, as with no
+index, a wrong one, or a clock that begins anew, the file is read from its start without decoding;
+and where that does not lead there either, everything is decoded again and passed over, which is
+slower and always right.
 """
 
 from __future__ import annotations
@@ -13,17 +15,34 @@ import math
 import time
 import zlib
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TypeAlias
+from typing import NamedTuple
 
 from stream.capture.file import FileSource
 from stream.errors import SourceError
 from stream.frame import Discontinuity, Frame, StreamInfo
 from stream.jobs.excerpt import WHOLE, TimeRange
 
-Mark: TypeAlias = tuple[int, int]
-"""A picture's pts and the CRC-32 of its pixels."""
+
+class Mark(NamedTuple):
+    """By what a picture is known again.
+
+    Attributes:
+        pts: Its own.
+        checksum: The CRC-32 of its pixels.
+        position: Of its packet in the file, in bytes; -1 where that is unknown.
+    """
+
+    pts: int
+    checksum: int
+    position: int
+
+
+class _Read(NamedTuple):
+    frame: Frame
+    position: int
+
 
 _DISTANCES_S = (1, 16, 128)
 """How far before the pictures that are looked for a search begins, in turn."""
@@ -47,8 +66,8 @@ class Reader:
         start, end = window.pts(self.info.time_base)
         self._end = math.inf if end is None else end
         self._frames: Iterator[Frame] = self._source.frames()
-        self._last: deque[Frame] = deque(maxlen=keep)
-        self._next: Frame | None = None
+        self._last: deque[_Read] = deque(maxlen=keep)
+        self._next: _Read | None = None
         self._following: int | None = None  # pts of what comes next, wanted or not
         with contextlib.ExitStack() as stack:
             stack.callback(self.close)
@@ -76,7 +95,7 @@ class Reader:
     @property
     def next_pts(self) -> int | None:
         """Of the picture that comes next, or None at the end."""
-        return None if self._next is None else self._next.pts
+        return None if self._next is None else self._next.frame.pts
 
     @property
     def end(self) -> int:
@@ -87,19 +106,19 @@ class Reader:
     @property
     def position(self) -> int:
         """How many pictures came before the next one; 0 at the end."""
-        return 0 if self._next is None else self._next.index
+        return 0 if self._next is None else self._next.frame.index
 
     def last(self) -> list[Frame]:
         """The pictures before the next one, as the beginning of a stream."""
         now = time.perf_counter()
-        frames = [frame.replace(captured_at=now) for frame in self._last]
+        frames = [read.frame.replace(captured_at=now) for read in self._last]
         return [frame.replace(discontinuity=Discontinuity.START) for frame in frames[:1]] + (
             frames[1:]
         )
 
     def marks(self) -> list[Mark]:
         """By which `go_behind` knows `last` again."""
-        return [_mark(frame) for frame in self._last]
+        return [_mark(read) for read in self._last]
 
     def until(self, end: int) -> Iterator[Frame]:
         """The pictures that come next, up to the pts ``end``.
@@ -107,9 +126,9 @@ class Reader:
         Raises:
             DecodeError: See `FileSource.frames`.
         """
-        while self._next is not None and self._next.pts < end:
+        while self._next is not None and self._next.frame.pts < end:
             self._last.append(self._next)
-            yield self._next
+            yield self._next.frame
             self._advance()
 
     def go_behind(self, marks: Sequence[Mark], count: int) -> bool:
@@ -121,10 +140,12 @@ class Reader:
         Raises:
             SourceError: The file cannot be read from its start either.
         """
-        with contextlib.suppress(SourceError):
-            self._source.seek(marks[0][0])
-            if self._found(marks, count):
-                return True
+        known = any(mark.position >= 0 for mark in marks)
+        for go in (self._source.search, self._source.pass_to) if known else (self._source.pass_to,):
+            with contextlib.suppress(SourceError):
+                go(marks[0].pts)
+                if self._found(marks, count):
+                    return True
         self.close()
         self._source = FileSource(self._path)
         return self._found(marks, count)
@@ -137,9 +158,9 @@ class Reader:
         self._frames = self._source.frames()
         self._last.clear()
         for frame in self._frames:
-            if frame.pts < marks[0][0]:
+            if frame.pts < marks[0].pts:
                 continue
-            self._last.append(frame)
+            self._last.append(_Read(frame, self._source.position))
             if len(self._last) == len(marks):
                 break
         if self.marks() != list(marks):
@@ -154,13 +175,15 @@ class Reader:
         A search is right where one that begins further back, with another picture, ends with the
         very same pictures.
         """
+        source = self._source
+        go: Callable[[int], None] = source.search if source.searchable else source.pass_to
         found: tuple[float, list[Mark]] | None = None
         for distance_s in _DISTANCES_S:
             pts = start - round(distance_s / self.info.time_base)
             if pts <= self.info.start_pts:
                 break
             with contextlib.suppress(SourceError):
-                self._source.seek(pts)
+                go(pts)
                 before, found = found, (self._pass_to(start), self.marks())
                 if (
                     before
@@ -178,8 +201,8 @@ class Reader:
         self._frames = self._source.frames()
         self._last.clear()
         self._advance()
-        first = math.inf if self._next is None else self._next.pts
-        while self._next is not None and self._next.pts < start:
+        first = math.inf if self._next is None else self._next.frame.pts
+        while self._next is not None and self._next.frame.pts < start:
             self._last.append(self._next)
             self._advance()
         return first
@@ -187,12 +210,13 @@ class Reader:
     def _advance(self) -> None:
         frame = next(self._frames, None)
         self._following = None if frame is None else frame.pts
-        self._next = frame if frame is not None and frame.pts < self._end else None
+        wanted = frame is not None and frame.pts < self._end
+        self._next = _Read(frame, self._source.position) if frame and wanted else None
 
 
-def _mark(frame: Frame) -> Mark:
+def _mark(read: _Read) -> Mark:
     checksum = 0
-    for array in (*frame.planes.arrays, frame.alpha):
+    for array in (*read.frame.planes.arrays, read.frame.alpha):
         if array is not None:
             checksum = zlib.crc32(array.data, checksum)
-    return frame.pts, checksum
+    return Mark(read.frame.pts, checksum, read.position)

@@ -56,6 +56,7 @@ def clean_segment(
     index = plan.index_of(start)
     path = folder / plan.file_name(index)
     burn_in, missing_before = reader.last(), reader.frames_missing
+    position = reader.position
 
     def counted(stats: RunStats) -> None:
         if on_progress and stats.frames_out > len(burn_in):
@@ -88,6 +89,7 @@ def clean_segment(
         marks=tuple(reader.marks()),
         next_pts=reader.next_pts,
         end=reader.end,
+        position=position,
         frames=stats.frames_out,
     )
     return segment, stats

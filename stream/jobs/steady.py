@@ -7,6 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from stream.capture.container import open_container, packets_of, picture_stream
+from stream.capture.parts import Parts
 from stream.containers import is_steady
 from stream.errors import SinkError
 from stream.pyav import exact
@@ -27,7 +28,9 @@ def steady_rate(path: Path) -> Fraction:
         unit = exact(video.time_base) or Fraction(1)
         made_up = is_steady(container.format.name)  # see FileSource
         times = []
+        parts = Parts(container, video)
         for packet in packets_of(container, [video], lambda: None):
+            parts.move(packet)
             time = packet.dts if made_up or packet.pts is None else packet.pts
             if time is not None:
                 times.append(time * unit)

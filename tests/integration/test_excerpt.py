@@ -154,8 +154,9 @@ def test_a_part_goes_on_with_the_same_bytes_and_only_itself(clip, tmp_path):
 def test_a_search_ends_with_the_very_pictures_of_a_reading_from_the_start(name, clip, monkeypatch):
     source, looked = clip(CLIPS[name]), []
     plain = Reader(source, keep=4)
-    seek = FileSource.seek
-    monkeypatch.setattr(FileSource, "seek", lambda s, pts: (looked.append(pts), seek(s, pts))[1])
+    go = "pass_to" if source.suffix == ".mkv" else "search"
+    honest = getattr(FileSource, go)
+    monkeypatch.setattr(FileSource, go, lambda s, pts: (looked.append(pts), honest(s, pts))[1])
     monkeypatch.setattr("stream.jobs.reader._DISTANCES_S", (0.2, 0.8, 1.5))
     for _ in plain.until(frame_at(source, 80)):
         pass

@@ -13,7 +13,7 @@ from stream.capture.file import FileSource
 from stream.errors import JobError
 from stream.jobs import CleanOptions, Excerpt, clean, clean_file
 from stream.jobs.plan import BURN_IN, Plan, make_plan
-from stream.jobs.reader import Reader
+from stream.jobs.reader import Mark, Reader
 from stream.jobs.reel import in_order, reorder_depth
 from stream.output.encoder import EncoderOptions, Encoding
 
@@ -173,13 +173,13 @@ def test_a_file_that_cannot_be_searched_is_read_from_its_start(clip, monkeypatch
     for _ in first.until(40 * 512):
         pass
     looked = []
-    seek = FileSource.seek
+    search = FileSource.search
 
     def astray(self, pts):
         looked.append(pts)
-        seek(self, pts + 100_000)
+        search(self, pts + 100_000)
 
-    monkeypatch.setattr(FileSource, "seek", astray)
+    monkeypatch.setattr(FileSource, "search", astray)
     assert second.go_behind(first.marks(), 40)
     assert looked == [36 * 512]
     assert [frame.index for frame in second.until(2**62)] == list(range(40, 60))
@@ -189,7 +189,7 @@ def test_a_file_that_cannot_be_searched_is_read_from_its_start(clip, monkeypatch
 
 def test_pictures_that_are_not_there_are_not_found(clip):
     reader = Reader(clip(small()), keep=4)
-    assert not reader.go_behind([(512, 1), (1024, 2)], 3)
+    assert not reader.go_behind([Mark(512, 1, 48), Mark(1024, 2, 90)], 3)
     reader.close()
 
 

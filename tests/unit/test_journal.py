@@ -1,6 +1,7 @@
 import pytest
 
 from stream.jobs.journal import Joined, Journal, Segment, file_id
+from stream.jobs.reader import Mark
 from stream.stats import RunStats
 
 IDENTITY = {"input": "a", "model": "b"}
@@ -12,9 +13,10 @@ def segment(number):
         name=f"{number}.mp4",
         size=10 + number,
         reorder=2,
-        marks=((number, 7), (number + 1, 8)),
+        marks=(Mark(number, 7, 100), Mark(number + 1, 8, -1)),
         next_pts=None if number == 2 else number + 2,
         end=number + 2,
+        position=number * (number - 1) // 2,
         frames=number,
     )
 

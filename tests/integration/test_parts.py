@@ -1,0 +1,206 @@
+"""Files whose clock begins anew and whose frames repeat: nothing is lost or taken for another."""
+
+import itertools
+from contextlib import closing
+from dataclasses import replace
+from fractions import Fraction
+
+import av
+import pytest
+from clips import Clip, opened, packets, times
+from fakes import Averaging, FakeProcessor, InjectedError
+
+from stream.capture.file import FileSource
+from stream.capture.parts import Parts
+from stream.errors import JobError
+from stream.frame import Discontinuity
+from stream.jobs import CleanOptions, Crew, clean, clean_file
+from stream.jobs.excerpt import Excerpt, TimeRange
+from stream.jobs.reader import Reader
+from stream.output.encoder import EncoderOptions
+
+UNIT = Fraction(1, 90000)
+QUICK = CleanOptions(EncoderOptions(preset="ultrafast"), segment_s=Fraction(1, 2))
+SPEC = Clip(
+    *(".ts", "libx264", 64, 48),
+    frames=50,
+    time_base=UNIT,
+    gaps=(3600,),
+    audio="aac",
+    options=(("preset", "ultrafast"), ("g", "10"), ("bf", "2")),
+)
+LONG = replace(SPEC, frames=120, audio="")
+
+
+@pytest.fixture
+def joined(clip, tmp_path):
+    """Recordings of two seconds one behind the other, as `cat` leaves them: all alike."""
+
+    def make(count, spec=SPEC):
+        source = tmp_path / f"joined{spec.suffix}"
+        source.write_bytes(clip(spec).read_bytes() * count)
+        return source
+
+    return make
+
+
+def gaps(path):
+    return [float(later - now) for now, later in itertools.pairwise(times(path))]
+
+
+@pytest.mark.parametrize("suffix", [".ts", ".mp4", ".mkv"])
+def test_joined_recordings_follow_on_each_other(joined, tmp_path, suffix):
+    source, target = joined(3), tmp_path / f"out{suffix}"
+    result = clean_file(source, target, FakeProcessor(), QUICK)
+    assert len(times(target)) == 150
+    assert gaps(target) == pytest.approx([0.04] * 149, abs=1e-6)
+    told = [warning for warning in result.warnings if "clock begins anew" in warning]
+    assert len(told) == 2
+    assert "0:02" in told[0]
+    assert "0:04" in told[1]
+
+
+def test_sound_of_joined_recordings_moves_with_the_frames(joined, clip, tmp_path):
+    single, target = packets(clip(SPEC), "audio"), tmp_path / "out.ts"
+    clean_file(joined(2), target, FakeProcessor(), QUICK)
+    sound = packets(target, "audio")
+    assert [raw for _, raw in sound] == 2 * [raw for _, raw in single]
+    pairs = zip(sound[len(single) :], single, strict=True)
+    later = [time - before for (time, _), (before, _) in pairs]
+    assert later[1:] == [pytest.approx(2, abs=1e-4)] * (len(single) - 1)
+
+
+def test_avi_takes_joined_recordings_for_one_steady_video(joined, tmp_path):
+    target = tmp_path / "out.avi"
+    clean_file(joined(2), target, FakeProcessor(), QUICK)
+    assert len(times(target)) == 100
+
+
+def test_a_new_part_is_a_discontinuity(joined):
+    with closing(FileSource(joined(2))) as source:
+        told = [frame.discontinuity for frame in source.frames()]
+    assert told[50] is Discontinuity.PTS_BACKWARDS
+    assert [one for one in told[1:50] + told[51:] if one] == []
+
+
+@pytest.mark.parametrize("suffix", [".ts", ".mkv", ".mp4"])
+def test_every_frame_has_a_place_of_its_own(clip, joined, suffix):
+    spec = Clip(*(suffix, "libx264", 64, 48), frames=30, options=SPEC.options)
+    with closing(FileSource(joined(3) if suffix == ".ts" else clip(spec))) as source:
+        places = [source.position for _ in source.frames()]
+    assert len(set(places)) == len(places)
+    assert min(places) > 0
+
+
+@pytest.mark.parametrize("fatal", [80, 210, 340])
+def test_a_job_goes_on_where_clock_and_frames_repeat(joined, tmp_path, fatal):
+    source, once, twice = joined(3, LONG), tmp_path / "once.mkv", tmp_path / "twice.mkv"
+    clean_file(source, once, Averaging(), QUICK)
+    with pytest.raises(InjectedError):
+        clean_file(source, twice, Averaging(point="process", position=fatal), QUICK)
+    result = clean_file(source, twice, Averaging(), QUICK)
+    assert result.stats.frames_out == 360
+    assert twice.read_bytes() == once.read_bytes()
+
+
+def test_workers_meet_no_frame_twice_where_clock_and_frames_repeat(joined, tmp_path):
+    source, one, many = joined(3), tmp_path / "one.mkv", tmp_path / "many.mkv"
+    clean_file(source, one, Averaging(), QUICK)
+    clean_file(source, many, Crew([Averaging(), Averaging()]), QUICK)
+    assert many.read_bytes() == one.read_bytes()
+
+
+@pytest.mark.parametrize("index", [1, 60, 119, 120, 200, 359])
+def test_a_frame_is_found_again_where_clock_and_frames_repeat(joined, index):
+    """As a run that is resumed finds it, and a worker of a cluster."""
+    path = joined(3, LONG)
+    with closing(Reader(path, 8)) as reader:
+        pts = [frame.pts for frame in reader.until(1 << 60)]
+    with closing(Reader(path, 8)) as first:
+        list(first.until(pts[index]))
+        marks = first.marks()
+    with closing(Reader(path, 8)) as again:
+        assert again.go_behind(marks, index)
+        assert again.next_pts == pts[index]
+        assert again.marks() == marks
+
+
+@pytest.mark.parametrize("start", [1, 3, 5])
+def test_a_part_begins_where_it_is_asked_for(joined, start):
+    path = joined(3)
+    with closing(Reader(path, 8)) as whole:
+        pts = whole.info.start_pts + start * 90000
+        list(whole.until(pts))
+        with closing(Reader(path, 8, TimeRange(pts * UNIT))) as part:
+            assert part.next_pts == whole.next_pts == pts
+            assert part.marks() == whole.marks()
+
+
+def test_sound_of_a_part_is_that_of_its_frames(joined, clip, tmp_path):
+    single, target = packets(clip(SPEC), "audio"), tmp_path / "out.ts"
+    excerpt = Excerpt(Fraction(3), Fraction(7, 2))
+    clean_file(joined(3), target, FakeProcessor(), CleanOptions(QUICK.encoder, excerpt=excerpt))
+    assert len(times(target)) in (12, 13)
+    inside = [raw for _, raw in packets(target, "audio")]
+    first = [raw for _, raw in single].index(inside[0])
+    assert float(single[first][0] - single[0][0]) == pytest.approx(1, abs=0.05)
+
+
+def test_a_job_that_lacks_frames_is_no_success(joined, tmp_path, monkeypatch):
+    """Whatever it was that lost them."""
+    source, target = joined(2), tmp_path / "out.mkv"
+    honest = clean.clean_segment
+
+    def forgetful(plan, reader, *rest, **options):
+        made = honest(plan, reader, *rest, **options)
+        if plan.index_of(made[0].marks[-1].pts) == 1:
+            for _ in reader.until(plan.end_of(2)):
+                pass
+        return made
+
+    monkeypatch.setattr(clean, "clean_segment", forgetful)
+    with pytest.raises(JobError, match="frames"):
+        clean_file(source, target, FakeProcessor(), QUICK)
+    assert not target.exists()
+
+
+def moved(path, *stamps):
+    """What becomes of time stamps of seconds: (stream, pts) pairs, 0 the video, 1 the sound."""
+    with opened(path) as container:
+        video, other = container.streams
+        made = []
+        for stream, time in stamps:
+            made.append(av.Packet(b"x"))
+            made[-1].stream = other if stream else video
+            made[-1].time_base = UNIT
+            made[-1].pts = made[-1].dts = round(time / UNIT)
+            made[-1].duration = round(Fraction(1, 25) / UNIT)
+        parts = Parts(container, video)
+        placed = {id(one): float(one.pts * UNIT) for one in parts.all(made, video)}
+        return [placed[id(one)] for one in made]
+
+
+def test_sound_may_enter_a_part_before_the_frames_and_leave_it_after_them(clip):
+    path = clip(SPEC)
+    ahead = moved(path, (0, 9), (1, 9), (1, 1), (1, 1.1), (0, 1), (0, 1.04), (1, 1.2))
+    assert ahead == pytest.approx([9, 9, 9.04, 9.14, 9.04, 9.08, 9.24])
+    behind = moved(path, (0, 9), (1, 8.9), (0, 1), (1, 9), (1, 1), (0, 1.04), (1, 1.1))
+    assert behind == pytest.approx([9, 8.9, 9.04, 9, 9.04, 9.08, 9.14])
+
+
+def test_jitter_and_gaps_are_no_new_part(clip):
+    times = [1, 1.04, 1.03, 1.08, 4000, 4000.04]
+    assert moved(clip(SPEC), *[(0, time) for time in times]) == pytest.approx(times)
+
+
+def test_a_clock_that_ffmpeg_takes_for_run_over_began_anew(clip):
+    """Its demuxer adds 2**33 where a time lies over a minute before the first."""
+    period = float((1 << 33) * UNIT)
+    assert moved(clip(SPEC), (0, 900), (0, 900.04), (0, period + 1)) == pytest.approx(
+        [900, 900.04, 900.08]
+    )
+
+
+def test_sound_that_jumps_alone_is_not_held_for_ever(clip):
+    stamps = [(0, 9), (1, 9), (1, 1), *[(0, 9 + second) for second in range(1, 8)], (1, 2)]
+    assert moved(clip(SPEC), *stamps)[2] == pytest.approx(1)
