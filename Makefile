@@ -1,4 +1,4 @@
-# Everything from a fresh clone, with nothing but Python 3.11 or later, pip and make.
+# Everything from a fresh clone, with nothing but Python 3.11, 3.12 or 3.13, pip and make.
 PYTHON ?= python3
 BIN := .venv/bin
 

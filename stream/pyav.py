@@ -54,7 +54,7 @@ def open_input(
     """
     container: InputContainer = av.open(
         place,
-        "r",
+        mode="r",
         format=format_name,
         options=dict(options or {}),
         timeout=timeout_s,
@@ -80,7 +80,7 @@ def open_output(
     """
     container: OutputContainer = av.open(
         place,
-        "w",
+        mode="w",
         format=format_name,
         options=dict(options or {}),
         io_open=io_open,
