@@ -5,6 +5,7 @@ Arm or to systems with musl.
 """
 
 import importlib.util
+from typing import Any
 
 from models.errors import MissingError
 
@@ -36,3 +37,23 @@ def require(*packages: str) -> None:
         if not is_installed(package):
             name, remedy = _NAMES[package]
             raise MissingError(f"this needs {name}, which is not installed here: {remedy}")
+
+
+def undocumented(owner: Any, name: str, written_for: str) -> Any:
+    """Return a part of a package that its makers may change without a word.
+
+    Args:
+        owner: the module or class that has it.
+        name: of the part.
+        written_for: package and version, such as "Keras 3.15".
+
+    Raises:
+        MissingError: this version has no such part.
+    """
+    try:
+        return getattr(owner, name)
+    except AttributeError as error:
+        raise MissingError(
+            f"this needs {owner.__name__}.{name} of {written_for}, which is not in the version "
+            "installed here: install that one"
+        ) from error

@@ -60,7 +60,10 @@ def onnx_session(model: str | bytes) -> Any:
 
 
 def openvino() -> Any:
-    """The OpenVINO package."""
+    """The OpenVINO package, kept from its telemetry by the name of that package.
+
+    There is no setting for it; written for 2026.4, which goes on where the import fails.
+    """
     require("openvino")
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     with _interrupts_held():
@@ -130,7 +133,7 @@ class MnnTensor:
 
 
 def _convert_to_mnn(source: Path, target: Path) -> None:
-    """Write an ONNX file as one of MNN's.
+    """Write an ONNX file as one of MNN's; ``_tools`` is not documented, written for MNN 3.6.
 
     The converter shares symbols with TensorFlow that end the process, so it has one of its own. It
     is called past its wrapper, which would keep a log of who converts what, and takes no module

@@ -11,14 +11,12 @@ from onnxruntime.quantization import (
     CalibrationMethod,
     QuantType,
     calibrate,
+    quant_utils,
     quantize_static,
 )
-from onnxruntime.quantization.quant_utils import add_pre_process_metadata
 
 from models.export.step import Tensors
-
-# it would tell of its progress, perhaps in the middle of somebody's line
-calibrate.print = lambda *words: None
+from models.packages import undocumented
 
 IN_FLOAT = ("bank", "head")
 """Convolutions that read the frame itself and that write the residual: most loss was theirs."""
@@ -40,7 +38,7 @@ def quantized(graph: onnx.ModelProto, calibration: Iterable[Tensors]) -> onnx.Mo
     for value in (*free.graph.input, *free.graph.output):
         for axis, side in enumerate(value.type.tensor_type.shape.dim):
             side.dim_param = f"{value.name}_{axis}"
-    add_pre_process_metadata(free)  # there is nothing to fuse: says so, or a warning is printed
+    _hush(free)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "step.onnx"
         quantize_static(
@@ -65,6 +63,16 @@ def quantized(graph: onnx.ModelProto, calibration: Iterable[Tensors]) -> onnx.Mo
         given.CopyFrom(kept)
     onnx.checker.check_model(made, full_check=True)
     return made
+
+
+def _hush(graph: onnx.ModelProto) -> None:
+    """Keep ONNX Runtime's quantiser from writing lines of its own; written for 1.32.
+
+    It prints its progress, perhaps in the middle of somebody's line, and warns of a graph that
+    wasn't fused before; in ours there is nothing to fuse.
+    """
+    calibrate.print = lambda *words: None
+    undocumented(quant_utils, "add_pre_process_metadata", "ONNX Runtime 1.32")(graph)
 
 
 class _Reader(CalibrationDataReader):  # type: ignore[misc]

@@ -6,6 +6,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from models.packages import undocumented
+
 
 def make_optimizer(name: str, learning_rate: float, momentum: float) -> Any:
     """One of `OPTIMIZERS`; `momentum` is that of the moving average of the weights."""
@@ -16,8 +18,14 @@ def make_optimizer(name: str, learning_rate: float, momentum: float) -> Any:
 class ConvolutionMuon(keras.optimizers.Muon):  # type: ignore[misc]
     """Muon (Jordan et al. 2024) that takes a kernel for the matrix of (height x width x in, out).
 
-    Keras applies Muon to matrices only, and AdamW to the rest: here that is biases.
+    Keras applies Muon to matrices only, and AdamW to the rest: here that is biases. The methods
+    overridden here are what Keras 3.15's own update asks, which its documentation does not promise.
     """
+
+    def __init__(self, *settings: Any, **named_settings: Any) -> None:
+        for name in ("_should_use_adamw", "zeropower_via_newtonschulz5", "lr_adjust"):
+            undocumented(keras.optimizers.Muon, name, "Keras 3.15")
+        super().__init__(*settings, **named_settings)
 
     def _should_use_adamw(self, variable: Any) -> bool:
         return len(variable.shape) != 4

@@ -4,7 +4,7 @@ import argparse
 import re
 from collections.abc import Callable
 from fractions import Fraction
-from typing import TypeAlias, TypeVar
+from typing import Any, Protocol, TypeVar
 
 _TIME = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d+)?)")
 _SIZE = re.compile(r"([1-9]\d*)[xX]([1-9]\d*)")
@@ -35,8 +35,11 @@ positive_float = number(float, lambda value: 0 < value < float("inf"), "a number
 share = number(float, lambda value: 0 < value <= 1, "a number above 0 and up to 1")
 
 
-Options: TypeAlias = argparse._ActionsContainer
-"""What options are added to: a parser, or a group of one."""
+class Options(Protocol):
+    """What options are added to: a parser of argparse, or a group of one."""
+
+    def add_argument(self, *names: str, **settings: Any) -> argparse.Action:
+        """Add an option or an argument."""
 
 
 def add_model(options: Options, default: str) -> None:

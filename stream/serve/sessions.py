@@ -32,11 +32,19 @@ from stream.serve.track import DeblurredTrack
 _CLOSE_S = 5.0  # what closing a connection may take
 _MAX_CANDIDATES = 64  # addresses a client may have us try
 
-# aiortc 1.16 starts every video at 0.5 Mbit/s and stops at 1.5, whatever its size, and has no
-# option for it: what was deblurred would be blurred again. What the browser's receiver asks for
-# still counts, up to the new limit.
-vpx.DEFAULT_BITRATE = 4_000_000
-vpx.MAX_BITRATE = 12_000_000
+
+def _allow_sharp_pictures() -> None:
+    """Let aiortc send 4 to 12 Mbit/s; its constants are not documented, written for 1.16.
+
+    That starts every video at 0.5 Mbit/s and stops at 1.5, whatever its size, and has no option for
+    it: what was deblurred would be blurred again. What the browser's receiver asks for still
+    counts, up to the new limit.
+    """
+    vpx.DEFAULT_BITRATE = 4_000_000
+    vpx.MAX_BITRATE = 12_000_000
+
+
+_allow_sharp_pictures()
 
 _START_KBPS = 4000
 """At which a browser begins to send. Chromium begins with 300 otherwise, and takes ten seconds to
