@@ -1,14 +1,19 @@
 # Everything from a fresh clone, with nothing but Python 3.11, 3.12 or 3.13, pip and make.
 PYTHON ?= python3
-BIN := .venv/bin
+VENV ?= .venv
+BIN := $(VENV)/bin
 
-.PHONY: demo test slow check install
+.PHONY: demo test quick slow check install test-latest
 
 demo: install  ## deblur a clip that is made here, and print the gain
 	$(BIN)/deblur demo demo
 
 test: check  ## lint, types and the default tests
 	$(BIN)/pytest
+
+quick: install  ## the tests that notice first when Python or a package is another one
+	$(BIN)/pytest tests/cli tests/integration tests/unit/test_pyav.py \
+	    tests/unit/test_undocumented.py tests/unit/test_dependencies.py
 
 slow: install  ## the soak tests too: minutes
 	$(BIN)/pytest -m "slow or not slow"
@@ -18,10 +23,18 @@ check: install
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-install: .venv/installed
+test-latest:  ## the default tests with the newest of all packages, also those that are not let in yet
+	$(PYTHON) -m venv .venv-latest
+	.venv-latest/bin/python tests/unbounded.py > .venv-latest/requirements.txt
+	.venv-latest/bin/pip install --quiet --disable-pip-version-check --upgrade --pre \
+	    --requirement .venv-latest/requirements.txt
+	.venv-latest/bin/pip install --quiet --disable-pip-version-check --no-deps --editable .
+	.venv-latest/bin/pytest --deselect tests/unit/test_dependencies.py
 
-.venv/installed: pyproject.toml
-	$(PYTHON) -m venv .venv
+install: $(VENV)/installed
+
+$(VENV)/installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[dev]"
 	@$(BIN)/python -c "import cv2" || { echo "OpenCV needs system libraries: apt-get install libgl1 libglib2.0-0, or your system's likes of them" >&2; exit 1; }
 	touch $@
