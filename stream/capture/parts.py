@@ -50,6 +50,7 @@ class Parts:
         limit = round(_JUMP_S / unit)
         guessed = _GUESSED in container.format.name
         self._limit = max(limit, _REORDERED * self._step) if guessed else limit
+        self._steady = is_counted(container)
         self._wraps = container.format.name in ("mpegts", "mpeg")
         self._last: int | None = None
         self._end = 0
@@ -103,7 +104,8 @@ class Parts:
     def _jumps(self, before: int, after: int) -> bool:
         # FFmpeg takes a clock that begins anew for one that has run over, and adds a period
         taken_for_wrapped = self._wraps and after >= _PERIOD and after - before > _PERIOD // 2
-        return before - after >= self._limit or taken_for_wrapped
+        goes_back = before - after >= self._limit and not self._steady
+        return goes_back or taken_for_wrapped
 
     def jumps_s(self, before: Fraction, after: Fraction) -> bool:
         """Whether time stamps in seconds, of any stream, go back like that."""

@@ -27,6 +27,7 @@ from stream.capture.file import FileSource
 from stream.capture.parts import Parts, is_counted
 from stream.containers import GIF, Container, container_of
 from stream.frame import ColorTags, StreamInfo
+from stream.jobs.edits import played
 from stream.jobs.excerpt import WHOLE, TimeRange, clock_text
 from stream.jobs.plan import shift_in_segments
 from stream.jobs.reel import Reel
@@ -154,7 +155,7 @@ def _write(
     damaged: list[str] = []
     both = (
         _video(reel, container, video or pictures, _video_shift(container, info, shift)),
-        _others(original, pictures, copies, window, shift, damaged),
+        _others(original, pictures, copies, window, shift, damaged, hiding=container.is_mp4),
     )
     for packet in heapq.merge(*both, key=_decode_time):
         target.mux(packet)
@@ -226,6 +227,8 @@ def _others(
     window: TimeRange,
     shift: Fraction,
     damaged: list[str],
+    *,
+    hiding: bool,
 ) -> Iterator[Packet[Stream]]:
     if not copies and is_counted(original):
         return
@@ -236,7 +239,7 @@ def _others(
     parts = Parts(original, pictures)
     packets = packets_of(original, [pictures, *streams], lambda: damaged.append(warning))
     moved = (one for one in parts.all(packets, pictures) if one.stream.index in copies)
-    for packet in window.packets(moved, streams):
+    for packet in window.packets(played(moved, hiding=hiding), streams):
         if _codec(packet.stream) == "mov_text" and bytes(packet) == _PAUSE:
             continue  # the muxer writes its own between texts
         yield clocks[packet.stream.index].retime(packet)
