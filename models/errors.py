@@ -23,3 +23,7 @@ class TrainingError(ModelsError):
 
 class ExportError(ModelsError):
     """A model that can't be exported, or whose exported file does not compute the same."""
+
+
+class MismatchError(ModelsError):
+    """A library that computes something else than the network on this machine."""

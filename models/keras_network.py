@@ -16,6 +16,7 @@ from models.blocks import ResidualBlock, convolution
 from models.errors import WeightsError
 from models.network import NEGATIVE_SLOPE, NetworkConfig, connect
 from models.registry import Weights
+from models.runtimes import tensorflow
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,8 @@ def build(
     Inputs: features (N, h, w, 24), previous (N, h, w, 24), hidden (N, h/2, w/2, hidden), with h
     and w multiples of 4. Outputs: residual features (N, h, w, 24), the next hidden state.
     """
+    if keras.backend.backend() == "tensorflow":
+        tensorflow()  # whoever has imported it, it must leave the graph as it is
     size4 = (height and height // 4, width and width // 4)
     size8 = (height and height // 8, width and width // 8)
     features = keras.Input((*size4, yuv.CHANNELS), name="features")

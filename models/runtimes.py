@@ -23,10 +23,16 @@ from models.packages import require
 
 
 def tensorflow() -> Any:
-    """TensorFlow, which has looked for devices: that, too, it does with a dozen lines."""
+    """TensorFlow, which has looked for devices: that, too, it does with a dozen lines.
+
+    Its graphs are left as they are written: the pass that fuses convolutions with what follows them
+    forgets the slope of a leaky ReLU where oneDNN computes (docs/upstream.md).
+    """
     require("tensorflow")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    return _silently("tensorflow", lambda package: package.config.list_physical_devices())
+    package = _silently("tensorflow", lambda package: package.config.list_physical_devices())
+    package.config.optimizer.set_experimental_options({"remapping": False})
+    return package
 
 
 def load_keras() -> None:

@@ -10,6 +10,9 @@ import numpy as np
 import tensorflow as tf
 from video import deblur
 
+# Where oneDNN computes, TensorFlow 2.21 fuses some activations into ones of another slope.
+tf.config.optimizer.set_experimental_options({"remapping": False})
+
 model, source, target = sys.argv[1:]
 signature = tf.saved_model.load(model).signatures["serving_default"]
 specs = signature.structured_input_signature[1]

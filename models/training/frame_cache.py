@@ -19,6 +19,8 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from models.cache import cache_folder
+
 if sys.platform != "win32":
     import fcntl
 
@@ -33,9 +35,8 @@ ABANDONED_S = 24 * 3600.0
 
 
 def default_folder() -> Path:
-    """Where the user's programs keep what can be made again: XDG_CACHE_HOME, or ~/.cache."""
-    named = Path(os.environ.get("XDG_CACHE_HOME", ""))  # one that is not absolute does not count
-    return (named if named.is_absolute() else Path.home() / ".cache") / "deblur" / "footage"
+    """Where footage is kept unless a program says otherwise."""
+    return cache_folder("footage")
 
 
 def file_key(video: Path) -> str:

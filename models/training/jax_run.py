@@ -155,6 +155,18 @@ class JaxRun(Run):
     def restore(self) -> None:
         """See `Run.restore`."""
         super().restore()
+        self._begin_again()
+
+    def _alike(self, clip: np.ndarray) -> PlacedBatch:
+        """See `Run._alike`; it lies in the first slot, until a clip of the pool takes it."""
+        (frames, side, _, _), count = clip.shape, self.options.batch.clips
+        record = np.zeros(self._memory.shape[1:], np.uint8)
+        record[:, :frames, :side, :side] = clip
+        nowhere = (np.zeros((count, n), kind) for n, kind in ((3, np.int64), (5, bool)))
+        return PlacedBatch({0: record}, np.zeros(count, np.int64), *nowhere)
+
+    def _begin_again(self) -> None:
+        """See `Run._begin_again`."""
         self._state = self._unsettled = None
 
     def _hand_over(self) -> None:

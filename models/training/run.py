@@ -21,6 +21,7 @@ from models import registry
 from models.errors import TrainingError
 from models.keras_network import assign, build, computing_in, save_weights
 from models.network import NetworkConfig
+from models.reference import Reference, require_agreement
 from models.training.batches import ClipBatches
 from models.training.grow import grow
 from models.training.losses import LOSSES
@@ -84,6 +85,45 @@ def _precision(asked: str) -> str:
     return "float32" if jax.default_backend() == "cpu" else "bfloat16"
 
 
+def _tolerated(network: keras.Model) -> str:
+    """What the network computes in, as `models.reference.TOLERANCES` calls it."""
+    if network.outputs[1].dtype == "bfloat16":
+        return "bfloat16"
+    on_cpu = keras.distribution.list_devices()[0].startswith("cpu")
+    return "float32" if on_cpu else "tensorfloat32"
+
+
+def _drawn_clip(options: TrainOptions) -> np.ndarray:
+    """Noise as one clip of a batch, (T, h, w, 24) uint8."""
+    shape = options.batch
+    side = shape.crop // yuv.PATCH
+    noise = np.random.default_rng(0).integers(64, 192, (shape.frames, side, side, yuv.CHANNELS))
+    return noise.astype(np.uint8)
+
+
+def _drawn_weights(network: keras.Model) -> dict[str, np.ndarray]:
+    """Weights by their names that carry signals to every layer, which fresh ones don't."""
+    rng = np.random.default_rng(0)
+    return {
+        v.path: (rng.normal(size=v.shape) / math.sqrt(max(1, math.prod(v.shape[:-1])))).astype("f4")
+        for v in network.weights
+    }
+
+
+def _restored(network: Reference, clip: np.ndarray) -> np.ndarray:
+    """What `Unrolled` gives of one clip, (1, T, h, w, 24) float64."""
+    offset, scale = yuv.channel_levels(yuv.Levels())
+    features = ((clip - offset.astype(np.float64)) / scale)[:, None]
+    previous = np.zeros_like(features[0])
+    hidden = np.zeros((1, clip.shape[1] // 2, clip.shape[2] // 2, network.config.hidden))
+    restored = []
+    for current in features:
+        residual, hidden = network(current, previous, hidden)
+        restored.append(current + residual)
+        previous = current
+    return np.stack(restored, axis=1)
+
+
 def _beginning(options: TrainOptions) -> tuple[NetworkConfig, keras.Model]:
     """Fresh weights, those of `options.start`, or a larger network grown from these."""
     if options.start is None:
@@ -145,6 +185,42 @@ class Run:
         if not math.isfinite(loss):
             raise TrainingError(f"the loss is not finite at step {step}: lower the learning rate")
         self.progress.losses.append(loss)
+
+    def check(self) -> None:
+        """Raise MismatchError unless the compiled step computes what the network is.
+
+        It makes a step on a drawn clip with drawn weights; all is as before when it returns.
+        """
+        clip = _drawn_clip(self.options)
+        kept = {key: ops.convert_to_numpy(v.value).copy() for key, v in self._variables().items()}
+        drawn = _drawn_weights(self.network)
+        try:
+            for variable in self.network.weights:
+                variable.assign(drawn[variable.path])
+            self._train(self._alike(clip), 0.0)
+            self.settle()
+        finally:
+            self._begin_again()
+            for key, variable in self._variables().items():
+                variable.assign(kept[key])
+        found = self.progress.losses.pop()
+        restored = ops.convert_to_tensor(_restored(Reference(self.config, drawn), clip))
+        expected = clip_loss(self.options.loss)(clip[None], ops.cast(restored, "float32"))
+        require_agreement(
+            np.array(found),
+            ops.convert_to_numpy(expected),
+            _tolerated(self.network),
+            f"training on {keras.backend.backend()}",
+            remedy="use another KERAS_BACKEND, and report it",
+        )
+
+    def _alike(self, clip: np.ndarray) -> Any:
+        """An item of `batches` that is nothing but this clip, (T, h, w, 24), which is sharp."""
+        clips = np.repeat(clip[None], self.options.batch.clips, axis=0)
+        return clips, clips
+
+    def _begin_again(self) -> None:
+        """Forget the steps that are not in the variables."""
 
     @contextmanager
     def averaged(self) -> Iterator[keras.Model]:

@@ -60,6 +60,7 @@ def _train(options: TrainOptions, resume: bool, log: Callable[[str], None]) -> P
         _stop_signal() as stopped,
     ):
         log(f"data: {pool.material.describe()}")
+        run.check()
         _steps(run, run.batches(pool), reader, stopped, _Reporter(run, record, log))
         interrupted = share_done(run.progress, options) < 1
     if interrupted:

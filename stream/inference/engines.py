@@ -12,6 +12,7 @@ from models.runtimes import load_keras
 from stream.errors import ModelError
 from stream.inference.device import Compute, Device, Precision, choose, has_amx
 from stream.inference.engine import Engine
+from stream.inference.self_check import checked
 from stream.inference.tiles import TiledEngine
 
 Runtime = Literal["auto", "tensorflow", "mnn", "litert", "onnx", "openvino"]
@@ -50,7 +51,7 @@ def open_engine(
             rather than those after it faster, which leaves out XLA on a GPU.
 
     Raises:
-        ModelError: there is no such model, or it can't run here.
+        ModelError: there is no such model, it can't run here, or what computes gets it wrong.
     """
     try:
         return TiledEngine(
@@ -89,7 +90,8 @@ def _opened(
         load_keras()
         from stream.inference.keras_engine import KerasEngine
 
-        return KerasEngine(model, choose(device, precision), xla=not quick_start)
+        keras = KerasEngine(model, choose(device, precision), xla=not quick_start)
+        return checked(keras, model, variant="" if quick_start else "XLA")
     wrong = precision == "bfloat16" and runtime != "openvino"
     if wrong or device == "gpu" or precision == "float16":
         raise ModelError(
@@ -100,13 +102,13 @@ def _opened(
             raise ModelError("mnn computes in float32: use --runtime onnx for int8")
         from stream.inference.mnn_engine import MnnEngine
 
-        return MnnEngine(model, single_thread=single_thread)
+        return checked(MnnEngine(model, single_thread=single_thread), model)
     from stream.inference.runtime_engine import RuntimeEngine
 
     if precision == "auto":
         half = runtime == "openvino" and _has_openvino_for_amx()
         precision = "bfloat16" if half else "float32"
-    return RuntimeEngine(model, runtime, precision)
+    return checked(RuntimeEngine(model, runtime, precision), model)
 
 
 def _quickest(compute: Compute, *, forced: bool) -> Runtime:

@@ -184,12 +184,13 @@ def test_every_layout_keeps_its_own_planes(deblurrer, name, subsampling, depth, 
         name="x", width=width, height=height, pixel_format=name, source_pixel_format=name,
         time_base=TIME_BASE,
     )  # fmt: skip
-    deblurrer.start(info)
     made = deblurrer.engine.engine._ready.cache_info
-    assert made().misses == 1
+    before = made().misses  # it may have been checked as it was opened
+    deblurrer.start(info)
+    assert made().misses == before + 1
     picture = planes(0, width, height, subsampling, depth, count)
     out = deblurrer.process(Frame(planes=picture, pts=7, time_base=TIME_BASE))[0]
-    assert made().misses == 1, "the step was compiled anew after the warm-up"
+    assert made().misses == before + 1, "the step was compiled anew after the warm-up"
     assert [a.shape for a in arrays_of(out)] == [a.shape for a in picture.arrays]
     assert arrays_of(out)[0].dtype == picture.dtype
     assert out.planes.bit_depth == depth
@@ -329,7 +330,7 @@ def test_xla_compiles_what_may_begin_late_on_a_gpu(weights, quick, monkeypatch):
     monkeypatch.setattr("stream.inference.engines.choose", lambda *_: Compute("gpu", "float32"))
     monkeypatch.setattr(keras_engine.tf, "function", recorded)
     Deblurrer(weights, runtime="tensorflow", quick_start=quick).process(frames(1)[0])
-    assert compiled == [not quick]
+    assert set(compiled) == {not quick}  # also of the step that was checked as it was opened
 
 
 @pytest.mark.parametrize(("flags", "expected"), [("avx2 amx_bf16 amx_tile", True), ("avx2", False)])

@@ -1,0 +1,135 @@
+"""Whether an engine computes what its network is, before anybody's pictures go through it.
+
+Libraries rewrite networks as they compile them, each for the processor at hand, and have made
+mistakes (docs/upstream.md). So two drawn frames go through the engine and through the network in
+NumPy. What has passed is noted on disk: until a library, the weights or the processor changes,
+opening the engine again costs nothing.
+"""
+
+import contextlib
+import hashlib
+import os
+import platform
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from models import registry
+from models.cache import cache_folder
+from models.errors import ModelsError
+from models.network import frame_features, initial_state, residual_planes
+from models.planes import Levels, chroma_shape
+from models.reference import Reference, require_agreement
+from models.registry import Weights
+from stream.errors import ModelError
+from stream.frame import ColorTags, Planes
+from stream.inference.engine import Engine, Geometry
+
+_SIZE = (34, 44)  # height and width: both are padded
+_FRAMES = 2  # the second shows the state
+_LEVELS = Levels(bit_depth=16)  # so that rounding hides nothing
+_ROUNDING = 0.5  # code values: root mean square of what two roundings make is 0.41
+
+_SETTINGS = ("TF_", "XLA_", "ONEDNN_", "DNNL_", "OV_", "CUDA_", "NVIDIA_")
+_PROCESSOR = ("model name", "flags", "CPU implementer", "CPU part", "Features")
+
+
+def checked(engine: Engine, model: str, *, variant: str = "") -> Engine:
+    """The engine of a model; ModelError if it computes something else than the network.
+
+    Args:
+        engine: of one of this project's networks, whole frames.
+        model: a name of `models.registry`, or a weights file.
+        variant: what its identity does not say of how it computes.
+    """
+    record = _record(engine, variant)
+    if record is None or not record.exists():
+        _check(engine, model)
+        if record:
+            with contextlib.suppress(OSError):  # then it is checked again
+                record.parent.mkdir(parents=True, exist_ok=True)
+                record.touch()
+    return engine
+
+
+def _check(engine: Engine, model: str) -> None:
+    compute = engine.compute
+    pictures = _drawn()
+    geometry = Geometry.of(pictures[0], ColorTags())
+    state, found, finite = None, [], True
+    for picture in pictures:
+        (result,) = engine.run([picture], [state], geometry)
+        state = result.state if result.finite else None
+        finite = finite and result.finite
+        found.append(_change(picture, result.planes.arrays))
+    try:
+        expected = _expected(registry.load(model), pictures)
+        if not np.isfinite(expected).all() and not finite:
+            return  # weights that are none: the frames pass as they are
+        on_tensor_cores = (compute.device, compute.precision) == ("gpu", "float32")
+        require_agreement(
+            np.stack(found),
+            expected,
+            "tensorfloat32" if on_tensor_cores else compute.precision,
+            f"{compute.runtime} on this {compute.device.upper()}",
+            remedy="use another --runtime, and report it",
+            rounding=_ROUNDING,
+        )
+    except ModelsError as error:
+        raise ModelError(str(error)) from error
+
+
+def _drawn() -> list[Planes]:
+    """Frames of noise whose codes leave room for any correction."""
+    rng = np.random.default_rng(0)
+    shapes = (_SIZE, chroma_shape(*_SIZE), chroma_shape(*_SIZE))
+    low, high = _LEVELS.peak // 4, 3 * _LEVELS.peak // 4
+    return [
+        Planes(tuple(rng.integers(low, high, s).astype(np.uint16) for s in shapes), (1, 1), 16)
+        for _ in range(_FRAMES)
+    ]
+
+
+def _expected(weights: Weights, pictures: list[Planes]) -> np.ndarray:
+    """What the network changes in each frame, in code values."""
+    network = Reference(weights.config, weights.arrays)
+    previous, hidden = initial_state(weights.config, 1, *_SIZE)
+    changes = []
+    for picture in pictures:
+        y, u, v = (plane[None] for plane in picture.arrays)
+        features = frame_features(y, u, v, _LEVELS)
+        residual, hidden = network(features, previous, hidden)
+        previous = features
+        residuals = (plane[0] for plane in residual_planes(residual, *_SIZE, _LEVELS))
+        pairs = zip(picture.arrays, residuals, strict=True)
+        changes.append(
+            _change(picture, [np.clip(np.rint(a + b), 0, _LEVELS.peak) for a, b in pairs])
+        )
+    return np.stack(changes)
+
+
+def _change(picture: Planes, arrays: Sequence[np.ndarray]) -> np.ndarray:
+    """Differences of all samples of all planes."""
+    pairs = zip(arrays, picture.arrays, strict=True)
+    return np.concatenate([(a.astype(np.float64) - b).ravel() for a, b in pairs])
+
+
+def _record(engine: Engine, variant: str) -> Path | None:
+    """The file that stands for this engine on this machine; None where there is no place for it."""
+    settings = (f"{key}={value}" for key, value in os.environ.items() if key.startswith(_SETTINGS))
+    parts = [engine.identity, repr(engine.compute), variant, _processor(), *sorted(settings)]
+    digest = hashlib.sha256("\n".join(parts).encode(errors="surrogateescape")).hexdigest()
+    try:
+        return cache_folder("checked") / digest[:32]
+    except RuntimeError:  # there is no home
+        return None
+
+
+def _processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
+    """What libraries may choose their code by."""
+    try:
+        first = cpuinfo.read_text(encoding="utf-8", errors="replace").split("\n\n")[0]
+    except OSError:
+        return f"{platform.machine()} {platform.processor()}"
+    return "\n".join(line for line in first.splitlines() if line.startswith(_PROCESSOR))
