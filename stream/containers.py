@@ -39,6 +39,9 @@ class Container:
         transparent: Encoders that keep transparency in it where the source's own doesn't.
         holds_ffv1: Whether players expect FFV1 in it.
         codecs: The only ones that players expect in it; empty where there is no such rule.
+        keeps: What it has room for beside streams: ``tags`` of any name, ``languages``, marks
+            (``dispositions``), ``chapters``.
+        no_dispositions: Marks that mean nothing in it.
     """
 
     name: str
@@ -58,6 +61,8 @@ class Container:
     transparent: tuple[str, ...] = ()
     holds_ffv1: bool = False
     codecs: frozenset[str] = frozenset()
+    keeps: frozenset[str] = frozenset()
+    no_dispositions: frozenset[str] = frozenset({"default"})
 
     @property
     def is_mp4(self) -> bool:
@@ -70,6 +75,7 @@ class Container:
         return self.muxer in ("matroska", "webm")
 
 
+_ALL = frozenset({"tags", "languages", "dispositions", "chapters"})
 _MP4_DEMUXERS = frozenset(["mov", "mp4", "m4a", "3gp", "3g2", "mj2"])
 _FRAGMENTS = {
     "movflags": "frag_keyframe+empty_moov+default_base_moof",
@@ -86,6 +92,8 @@ MP4 = Container(
     recording=_FRAGMENTS,
     indexed=True,
     whole_times=True,
+    keeps=_ALL,
+    no_dispositions=frozenset(),
 )
 MOV = Container(
     name="mov",
@@ -96,6 +104,8 @@ MOV = Container(
     recording=_FRAGMENTS,
     indexed=True,
     whole_times=True,
+    keeps=_ALL,
+    no_dispositions=frozenset(),
     transparent=("qtrle", "prores_ks"),
 )
 MKV = Container(
@@ -107,6 +117,8 @@ MKV = Container(
     recording={"cluster_time_limit": "1000", "flush_packets": "1"},
     unit=Fraction(1, 1000),
     whole_times=True,
+    keeps=_ALL,
+    no_dispositions=frozenset(),
     attachments=True,
     alpha_beside=True,
     transparent=("ffv1",),
@@ -121,6 +133,8 @@ WEBM = Container(
     unit=MKV.unit,
     alpha_beside=True,
     codecs=frozenset({"vp8", "vp9", "av1", "vorbis", "opus"}),
+    keeps=_ALL,
+    no_dispositions=frozenset(),
 )
 TS = Container(
     name="ts",
@@ -129,6 +143,7 @@ TS = Container(
     demuxers=frozenset({"mpegts", "mpeg"}),
     mime="video/mp2t",
     recording={"flush_packets": "1"},
+    keeps=frozenset({"languages"}),
     unit=Fraction(1, 90_000),
     names_codecs=False,
 )
@@ -234,7 +249,10 @@ def table() -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in rows) + "\n"
 
 
-_HEADINGS = ("", "file names", "times", "attachments", "transparency is looked for in", "recording")
+_HEADINGS = (
+    *("", "file names", "times", "attachments", "transparency is looked for in", "recording"),
+    "beside the streams",
+)
 
 
 def _row(one: Container) -> tuple[str, ...]:
@@ -246,6 +264,7 @@ def _row(one: Container) -> tuple[str, ...]:
         "yes" if one.attachments else "no",
         ", ".join(transparent) or "no codec",
         "no" if one.recording is None else "yes",
+        ", ".join(sorted(one.keeps)) or "title and the like",
     )
 
 

@@ -16,7 +16,9 @@ from typing import Any, cast
 
 import av
 from av.filter import Graph
+from av.packet import Packet
 from av.sidedata.sidedata import Type
+from av.stream import Stream
 
 from stream.hdr import HdrMetadata, read_hdr
 from stream.pyav import exact
@@ -33,6 +35,14 @@ _NOT_CARRIED = {
     25: "HDR Vivid metadata",
     29: "further views (spatial video)",
 }
+# How the same begins in a packet: user data registered by ITU-T T.35, or MPEG-2's and DVD's own.
+_SIGNATURES = {
+    b"\xb5\x00\x31GA94\x03": "closed captions",
+    b"\x00\x00\x01\xb2GA94\x03": "closed captions",
+    b"\x00\x00\x01\xb2CC\x01\xf8": "closed captions",
+    b"\xb5\x00\x3c\x00\x01\x04": "HDR10+ metadata",
+}
+_SIGNED = frozenset({"h264", "hevc", "av1", "mpeg1video", "mpeg2video"})
 _KINDS = range(64)  # more than FFmpeg has
 
 
@@ -53,6 +63,14 @@ def hdr_metadata(picture: av.VideoFrame) -> HdrMetadata | None:
 def not_carried(picture: av.VideoFrame) -> tuple[str, ...]:
     """Return in words what of this picture will be missing from the output."""
     return tuple(words for kind, words in _NOT_CARRIED.items() if _selected(picture, kind))
+
+
+def not_carried_of(packet: Packet[Stream], codec: str) -> set[str]:
+    """Return the same of a packet that isn't decoded, as far as it can be told from its bytes."""
+    if codec not in _SIGNED:
+        return set()
+    data = bytes(packet)
+    return {words for signature, words in _SIGNATURES.items() if signature in data}
 
 
 def _bytes(picture: av.VideoFrame, kind: Type) -> bytes | None:

@@ -337,5 +337,6 @@ def _remarks(info: StreamInfo, stats: RunStats) -> list[str]:
             f"{info.name} is cut off or damaged, frames missing from it: about "
             f"{stats.frames_missing}; all that can be read was cleaned"
         )
-    remarks += [f"{info.name}: its {words} cannot be kept" for words in info.not_carried]
+    if "interlacing" in info.not_carried:  # of the rest the finished file tells
+        remarks.append(f"{info.name}: its interlacing cannot be kept")
     return remarks

@@ -22,19 +22,22 @@ from av.packet import Packet
 from av.stream import Discard, Disposition, Stream
 from av.video.stream import VideoStream
 
+from stream.capture.boxes import Value, add_to_film, camera_boxes, keys_of, read_moov
 from stream.capture.container import open_container, packets_of, picture_stream
-from stream.capture.file import FileSource
-from stream.capture.parts import Parts, is_counted
+from stream.capture.facts import FileFacts, chapter_facts, codec_of, facts_of, streams_of
+from stream.capture.parts import Parts
+from stream.capture.side_data import not_carried_of
 from stream.containers import GIF, Container, container_of
-from stream.frame import ColorTags, StreamInfo
+from stream.frame import StreamInfo
 from stream.jobs.edits import played
 from stream.jobs.excerpt import WHOLE, TimeRange, clock_text
+from stream.jobs.losses import Count, Expected, is_pause, losses, lost_tags, read_finished
 from stream.jobs.plan import shift_in_segments
 from stream.jobs.reel import Reel
 from stream.jobs.retime import Clock
 from stream.jobs.steady import steady_rate
 from stream.output.muxer import hides, open_muxer, write_error
-from stream.pyav import exact
+from stream.pyav import exact, open_input
 
 # Tags that the muxer writes itself, or that are true of the source's file only.
 _STALE_TAGS = (
@@ -43,7 +46,6 @@ _STALE_TAGS = (
 )
 _IMAGES = {"png": "png", "mjpeg": "jpeg", "gif": "gif", "bmp": "bmp", "webp": "webp"}
 _GIF_HEADER = 13  # bytes, without a palette for all pictures, which is not written
-_PAUSE = bytes(2)  # an empty text in MP4: nothing to show until the next
 
 
 def join(
@@ -86,34 +88,46 @@ def join(
             muxer = open_muxer(target, container, info)
             stack.enter_context(_completed(muxer))
             video = picture_stream(original, source)
-            warnings = _write(reel, original, source, video, muxer, container, info, window)
+            before = facts_of(original, source)
+            expected = Expected()
+            warnings = _write(
+                reel, original, source, video, muxer, container, before, info, window, expected
+            )
     except (av.FFmpegError, OSError) as error:
         raise write_error(shown_as or target, error) from error
-    return warnings + _forgotten(target, info)
+    return warnings + _read_back(target, source, before, info, expected, container)
 
 
-def _forgotten(target: Path, info: StreamInfo) -> list[str]:
-    """What a player will not learn of the pictures, as the finished file shows."""
-    with contextlib.closing(FileSource(target)) as written:
-        after = written.info
-    color = (info.color, after.color) if info.color.rgb == after.color.rgb else ()
-    tags = zip(*(_stated(one) for one in color), strict=True)
-    lost = {
-        "pixel shape": (info.sample_aspect_ratio or 1) != (after.sample_aspect_ratio or 1),
-        "rotation": info.display_matrix != after.display_matrix,
-        "colour tags": any(one and one != other for one, other in tags),
-    }
-    words = [name for name, missing in lost.items() if missing]
-    if not words:
-        return []
-    return [f"{info.name}: {after.codec} in {target.suffix} keeps no {' and no '.join(words)}"]
+def _read_back(
+    target: Path,
+    source: Path,
+    before: FileFacts,
+    info: StreamInfo,
+    expected: Expected,
+    container: Container,
+) -> list[str]:
+    """Read the finished file, write what its muxer left out where we can, and name the rest."""
+    finished = read_finished(target)
+    if container.is_mp4 and _complete_mp4(target, source, before, finished.facts):
+        finished = read_finished(target)
+    return losses(before, info, expected, finished, container)
 
 
-def _stated(color: ColorTags) -> tuple[int, ...]:
-    """The tags, with 0 for what is unspecified or means the same."""
-    matrix = 6 if color.matrix == 5 else color.matrix  # one formula, two origins
-    values = (color.primaries, color.transfer, matrix)
-    return (int(color.full_range), *(0 if value == 2 else value for value in values))
+def _complete_mp4(target: Path, source: Path, before: FileFacts, after: FileFacts) -> bool:
+    """Write the tags that FFmpeg's muxer has no place for; returns whether there were any.
+
+    Its own way, ``use_metadata_tags``, would hide the ordinary ones from other programs.
+    """
+    film = read_moov(source) if source.is_file() else None
+    given = {key.lower(): (key, value) for key, value in keys_of(film).items()} if film else {}
+    values = dict(
+        given.get(key, (key, Value.of(text))) for key, text in lost_tags(before, after).items()
+    )
+    written = read_moov(target)
+    there = [box.data for box in camera_boxes(written)] if written else []
+    boxes = [box for box in (camera_boxes(film) if film else []) if box.data not in there]
+    add_to_film(target, values, boxes)
+    return bool(values or boxes)
 
 
 def _write(
@@ -123,10 +137,14 @@ def _write(
     pictures: VideoStream,
     target: OutputContainer,
     container: Container,
+    before: FileFacts,
     info: StreamInfo,
     window: TimeRange,
+    expected: Expected,
 ) -> list[str]:
     video: Stream | None = None
+    named = {stream.index: str(stream) for stream in before.streams}
+    codecs = {stream.index: stream.codec for stream in before.streams}
     copies: dict[int, Stream] = {}
     warnings = []
     for stream in original.streams:
@@ -138,24 +156,32 @@ def _write(
             video = copy = _add_video(target, container, reel, source, info)
         elif (kind := _attachable(stream)) and container.attachments:
             copy = _attach(target, stream, kind)
-        elif _holds(container, stream, info):
+        elif _holds(container, stream, info, codecs[stream.index]):
             copies[stream.index] = copy = target.add_stream_from_template(stream, opaque=True)
             if isinstance(stream, VideoStream):
                 _keep_pixel_shape(copy, exact(stream.sample_aspect_ratio))
         else:
-            warnings.append(f"{_name(stream)} cannot be kept in {container.name}, left out")
+            warnings.append(f"{named[stream.index]} cannot be kept in {container.name}, left out")
             continue
         copy.metadata.update(_lasting(stream.metadata))
         copy.disposition = stream.disposition
-    target.metadata.update(_lasting(original.metadata))
+        expected.streams.append(stream.index)
+    target.metadata.update({**before.programs, **_lasting(original.metadata)})
     shift = window.shift(info)
-    target.set_chapters(window.chapters(original.chapters(), shift))
+    chapters = window.chapters(original.chapters(), shift)
+    expected.chapters = tuple(map(chapter_facts, chapters))
+    target.set_chapters(chapters)
     target.start_encoding()  # fixes the time bases of the streams
 
     damaged: list[str] = []
+    expected.counts = {index: Count() for index in (pictures.index, *copies)}
+    moved = _video_shift(container, info, shift)
     both = (
-        _video(reel, container, video or pictures, _video_shift(container, info, shift)),
-        _others(original, pictures, copies, window, shift, damaged, hiding=container.is_mp4),
+        _video(reel, container, video or pictures, moved, expected.counts[pictures.index]),
+        _others(
+            *(original, pictures, copies, window, shift, damaged, expected),
+            hiding=container.is_mp4,
+        ),
     )
     for packet in heapq.merge(*both, key=_decode_time):
         target.mux(packet)
@@ -181,7 +207,7 @@ def _add_video(
 
 def _annex_b(video: Stream, target: Stream | None = None) -> BitStreamFilterContext | None:
     """What brings H.264 from the form of MP4 into that of AVI, packets and parameter sets."""
-    if _codec(video) != "h264":
+    if codec_of(video) != "h264":
         return None
     return BitStreamFilterContext("h264_mp4toannexb", video, target)
 
@@ -208,7 +234,7 @@ def _one_gif(packets: Iterator[Packet[Stream]]) -> Iterator[Packet[Stream]]:
 
 
 def _video(
-    reel: Reel, container: Container, target: Stream, shift: Fraction
+    reel: Reel, container: Container, target: Stream, shift: Fraction, count: Count
 ) -> Iterator[Packet[Stream]]:
     clock = Clock(target, shift)
     packets = reel.packets()
@@ -217,6 +243,7 @@ def _video(
     if container is GIF:
         packets = _one_gif(packets)
     for packet in packets:
+        count.add(packet, shift)
         yield clock.retime(packet)
 
 
@@ -227,21 +254,24 @@ def _others(
     window: TimeRange,
     shift: Fraction,
     damaged: list[str],
+    expected: Expected,
     *,
     hiding: bool,
 ) -> Iterator[Packet[Stream]]:
-    if not copies and is_counted(original):
-        return
+    """Give the packets to copy, and look into those of the pictures for what is lost there."""
     clocks = {index: Clock(copy, shift) for index, copy in copies.items()}
     name = original.name.removeprefix("file:")
     warning = f"{name} is damaged; sound or subtitles may be missing there"
     streams = [original.streams[index] for index in copies]
     parts = Parts(original, pictures)
-    packets = packets_of(original, [pictures, *streams], lambda: damaged.append(warning))
-    moved = (one for one in parts.all(packets, pictures) if one.stream.index in copies)
+    packets = packets_of(
+        original, [pictures, *streams], lambda: damaged.extend([warning] * bool(copies))
+    )
+    moved = _looked_into(parts.all(packets, pictures), pictures, expected.late)
     for packet in window.packets(played(moved, hiding=hiding), streams):
-        if _codec(packet.stream) == "mov_text" and bytes(packet) == _PAUSE:
+        if is_pause(packet):
             continue  # the muxer writes its own between texts
+        expected.counts[packet.stream.index].add(packet, shift)
         yield clocks[packet.stream.index].retime(packet)
     zero = Fraction(original.start_time or 0, av.time_base)
     damaged += [
@@ -251,17 +281,31 @@ def _others(
     ]
 
 
+def _looked_into(
+    packets: Iterator[Packet[Stream]], pictures: Stream, late: set[str]
+) -> Iterator[Packet[Stream]]:
+    """Pass on all but the pictures, of which ``late`` learns what can't be kept."""
+    codec = codec_of(pictures)
+    for packet in packets:
+        if packet.stream.index == pictures.index:
+            late |= not_carried_of(packet, codec)
+        else:
+            yield packet
+
+
 def _decode_time(packet: Packet[Stream]) -> float:
     return float(packet.dts * exact(packet.time_base)) if packet.dts is not None else 0.0
 
 
-def _holds(container: Container, stream: Stream, info: StreamInfo) -> bool:
+def _holds(container: Container, stream: Stream, info: StreamInfo, tag: str) -> bool:
     """Whether the target's container takes this stream; it is asked, in memory."""
     file = io.BytesIO()
     trial = open_muxer(file, container, info)
     try:
         copy = trial.add_stream_from_template(stream, opaque=True)
         trial.start_encoding()
+        if stream.type == "data" and container.is_mp4:
+            return tag in _described_data(trial, copy, file)
         return not hides(trial, copy, file)
     except (av.FFmpegError, ValueError):
         return False
@@ -270,10 +314,21 @@ def _holds(container: Container, stream: Stream, info: StreamInfo) -> bool:
             trial.close()
 
 
+def _described_data(trial: OutputContainer, stream: Stream, file: io.BytesIO) -> list[str]:
+    """What a trial with a stream of data reads as: MOV takes what it can't describe, too."""
+    packet: Packet[Stream] = Packet(bytes(64))
+    packet.stream, packet.pts, packet.dts = stream, 0, 0
+    trial.mux(packet)
+    trial.close()
+    file.seek(0)
+    with open_input(file) as written:
+        return [described.codec for described in streams_of(written)]
+
+
 def _attachable(stream: Stream) -> str | None:
     """The type of image that cover art is, for Matroska, which keeps it as an attachment."""
     cover = bool(stream.disposition & Disposition.attached_pic)
-    return _IMAGES.get(_codec(stream) or "") if cover else None
+    return _IMAGES.get(codec_of(stream)) if cover else None
 
 
 def _attach(target: OutputContainer, stream: Stream, kind: str) -> Stream:
@@ -286,9 +341,9 @@ def _attach(target: OutputContainer, stream: Stream, kind: str) -> Stream:
 
 def _tag(video: Stream) -> str | None:
     """The four letters for MP4 and MOV where FFmpeg's choice is not what players look for."""
-    if _codec(video) == "prores" and video.codec_context:
+    if codec_of(video) == "prores" and video.codec_context:
         return video.codec_context.codec_tag  # there are six kinds; it would name the first
-    return "hvc1" if _codec(video) == "hevc" else None  # Apple's players show no hev1
+    return "hvc1" if codec_of(video) == "hevc" else None  # Apple's players show no hev1
 
 
 def _keep_pixel_shape(stream: Stream, ratio: Fraction | None) -> None:
@@ -311,14 +366,3 @@ def _completed(container: OutputContainer) -> Iterator[None]:
 
 def _lasting(tags: dict[str, str]) -> dict[str, str]:
     return {key: text for key, text in tags.items() if not key.upper().startswith(_STALE_TAGS)}
-
-
-def _name(stream: Stream) -> str:
-    details = ", ".join(filter(None, (_codec(stream), stream.language)))
-    return f"{stream.type} stream {stream.index}" + (f" ({details})" if details else "")
-
-
-def _codec(stream: Stream) -> str | None:
-    if stream.codec_context:
-        return stream.codec_context.codec.canonical_name
-    return getattr(stream, "name", None)  # where FFmpeg knows it but has no decoder
