@@ -95,7 +95,9 @@ def test_what_mpegts_would_hide_in_private_data_is_not_written_there(clip, tmp_p
     assert len(times(target)) == ORIGINALS["mkv, ffv1"].frames
     source, target = clip(ORIGINALS["mkv, h264, flac"]), tmp_path / "other.ts"
     left_out = [
-        line.split(" cannot")[0] for line in clean_file(source, target, FakeProcessor()).warnings
+        line.split(" cannot")[0]
+        for line in clean_file(source, target, FakeProcessor()).warnings
+        if " cannot" in line
     ]
     assert left_out == [
         "audio stream 1 (flac, fin)",

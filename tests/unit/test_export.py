@@ -9,7 +9,7 @@ import pytest
 
 from models import registry
 from models.color import add_residual, rgb_to_planes
-from models.errors import ExportError, WeightsError
+from models.errors import ExportError, MissingError, WeightsError
 from models.evaluation.evaluate import restore
 from models.export import files
 from models.export.check import check_step, keras_step
@@ -133,7 +133,7 @@ def test_what_cannot_be_written_is_said_in_one_line(weights, kind, name, precisi
 
 def test_a_missing_extra_is_named(weights, tmp_path, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(ExportError, match=r'needs openvino: pip install "deblurstream\['):
+    with pytest.raises(MissingError, match=r'needs OpenVINO, .*: pip install "deblurstream\['):
         export(weights, "openvino", tmp_path / "out.xml")
 
 
