@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cache
 
 _QSCALE = {"flags": "+qscale", "global_quality": "236"}  # 2, in units of 118: the best that lasts
 
@@ -163,6 +164,30 @@ def _squeezed(name: str) -> str:
     """A name as if everybody wrote it alike: H.264, mpeg-4, x265."""
     plain = "".join(filter(str.isalnum, name.lower()))
     return _OTHER_NAMES.get(plain, plain)
+
+
+def same_bytes(encoder: str) -> dict[str, str]:
+    """Return what an encoder needs on this machine to write the same bytes as on any other.
+
+    With AVX-512, x264 (core 165) shares out macroblocks beyond the right edge, whose costs it
+    has never written: what was in memory before decides how well the picture is kept, wherever
+    its width is no multiple of 128. Up to AVX2, its functions equal one another bit for bit. They
+    are asked for only where there is AVX-512, since x264 takes our word for what the processor
+    has. docs/upstream.md has the whole of it.
+    """
+    if encoder in ("libx264", "libx264rgb") and _has_avx512():
+        return {"x264-params": "asm=avx2"}
+    return {}
+
+
+@cache
+def _has_avx512() -> bool:
+    import cv2  # it can tell on every system
+
+    return bool(cv2.checkHardwareSupport(_AVX_512F))
+
+
+_AVX_512F = 13  # CV_CPU_AVX_512F, which OpenCV does not name in Python
 
 
 def is_hardware(encoder: str) -> bool:

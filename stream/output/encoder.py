@@ -37,6 +37,7 @@ from stream.output.codecs import (
     is_hardware,
     names,
     of_codec,
+    same_bytes,
 )
 from stream.output.layout import (
     Layout,
@@ -118,9 +119,8 @@ def add_video_stream(
 ) -> VideoStream:
     """Add an encoder that keeps the source's time base, tags and display matrix."""
     device = HWAccel(encoding.device) if encoding.device else None
-    stream = container.add_stream(
-        encoding.encoder, rate=_rate(info), options=dict(encoding.flags), hwaccel=device
-    )
+    flags = _joined(same_bytes(encoding.encoder), encoding.flags)
+    stream = container.add_stream(encoding.encoder, rate=_rate(info), options=flags, hwaccel=device)
     if not isinstance(stream, VideoStream):
         raise SinkError(f"{encoding.encoder} encodes no video; choose another --codec")
     context = stream.codec_context
@@ -246,9 +246,13 @@ def _flags(
             flags[flag] = str(default if chosen is None else chosen)
     if of_muxer(format_name).steady and known.encoder in ("libx264", "libx264rgb"):
         flags["bf"] = "0"  # it shows pictures as it decodes them
-    for flag, text in ((info.hdr and info.hdr.encoder_flags(known.encoder)) or {}).items():
-        flags[flag] = ":".join(filter(None, (flags.get(flag), text)))
-    return flags
+    return _joined(flags, (info.hdr and info.hdr.encoder_flags(known.encoder)) or {})
+
+
+def _joined(flags: dict[str, str], more: dict[str, str]) -> dict[str, str]:
+    """Both; of a flag that is a list of parameters, both lists."""
+    both = {flag: f"{flags[flag]}:{text}" for flag, text in more.items() if flags.get(flag)}
+    return flags | more | both
 
 
 def _require_known(known: Known, options: EncoderOptions) -> None:
