@@ -27,3 +27,23 @@ class ExportError(ModelsError):
 
 class MismatchError(ModelsError):
     """A library that computes something else than the network on this machine."""
+
+
+_OUT_OF_MEMORY = (
+    "out of memory",
+    "oom when",
+    "resource_exhausted",
+    "resourceexhausted",
+    "failed to allocate",
+    "bad_alloc",
+)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether a library failed for want of memory, a GPU's or the machine's.
+
+    TensorFlow, JAX, ONNX Runtime, OpenVINO and CUDA have no kind of error for it in common, so
+    their words are looked at.
+    """
+    words = f"{type(error).__name__} {error}".lower()
+    return isinstance(error, MemoryError) or any(each in words for each in _OUT_OF_MEMORY)

@@ -4,6 +4,7 @@ ONNX Runtime and OpenVINO send usage data as they are imported unless they are t
 deblurs a camera at home does not expect that. TensorFlow and MNN write lines that nobody asked for.
 """
 
+import ctypes
 import importlib
 import os
 import signal
@@ -206,7 +207,8 @@ def native_output_aside() -> Iterator[None]:
     """Keep what is written to file descriptors 1 and 2 in a file; show it only after an error.
 
     The lines about absent GPU drivers come before any log level is in force, so nothing but the
-    file descriptor itself keeps them off the screen.
+    file descriptor itself keeps them off the screen. What C has buffered is part of it: MNN's line
+    about its processor would come when the program ends.
     """
     streams = [stream for stream in (sys.stdout, sys.stderr) if stream]  # none under pythonw
     for stream in streams:
@@ -217,6 +219,7 @@ def native_output_aside() -> Iterator[None]:
         try:
             yield
         except Exception:
+            _flush_c()
             _point_to(kept)
             aside.seek(0)
             os.write(2, aside.read())
@@ -224,9 +227,15 @@ def native_output_aside() -> Iterator[None]:
         finally:
             for stream in streams:
                 stream.flush()
+            _flush_c()
             _point_to(kept)
             for number in kept:
                 os.close(number)
+
+
+def _flush_c() -> None:
+    """Write out the buffers of C's own standard streams, which Python's know nothing of."""
+    ctypes.CDLL("ucrtbase" if sys.platform == "win32" else None).fflush(None)
 
 
 def _point_to(descriptors: Sequence[int]) -> None:

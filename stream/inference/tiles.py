@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from itertools import product
 from typing import TypeAlias
 
+from models.errors import is_out_of_memory
 from models.network import MULTIPLE
+from stream.errors import ModelError
 from stream.frame import Plane, Planes
 from stream.inference.device import Compute
 from stream.inference.engine import Engine, Geometry, Result, State
@@ -119,8 +121,24 @@ class TiledEngine:
         while len(results) < len(pictures):
             left = min(most, len(pictures) - len(results))
             part = slice(len(results), len(results) + (1 << left.bit_length() - 1))
-            results += self.engine.run(pictures[part], states[part], geometry)
+            results += self._step(pictures[part], states[part], geometry)
         return results
+
+    def _step(
+        self, pictures: Sequence[Planes], states: Sequence[State | None], geometry: Geometry
+    ) -> list[Result]:
+        try:
+            return self.engine.run(pictures, states, geometry)
+        except Exception as error:  # the runtimes' kinds of errors have no base in common
+            if not is_out_of_memory(error):
+                raise
+            height, width = geometry.shapes[0]
+            device = self.compute.device
+            other = "a lighter --model or --device cpu" if device == "gpu" else "a lighter --model"
+            raise ModelError(
+                f"{self.name} has too little memory for {len(pictures)} x {width}x{height} on the "
+                f"{device.upper()}: close what else uses it, or choose {other}"
+            ) from error
 
 
 def spans(height: int, width: int, limit: int, margin: int) -> tuple[list[Span], list[Span]]:

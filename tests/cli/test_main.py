@@ -1,3 +1,4 @@
+import errno
 import os
 import signal
 import subprocess
@@ -331,6 +332,29 @@ except SystemExit as end:
 assert not {"tensorflow", "keras", "av", "cv2", "numpy"} & set(sys.modules)
 """)
     assert (result.returncode, result.stdout) == (0, f"deblur {version('deblurstream')}\n")
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (ValueError("strange\nthings"), "ValueError: strange (test_main.py, line "),
+        (ZeroDivisionError(), "ZeroDivisionError (test_main.py, line "),
+        (OSError(errno.EIO, "Input/output error", "a.bin"), "a.bin: Input/output error\n"),
+        (MemoryError(), "out of memory (MemoryError): "),
+        (RuntimeError("RESOURCE_EXHAUSTED: 9 GB"), "out of memory (RuntimeError: RESOURCE_EXHAUS"),
+    ],
+)
+def test_an_error_that_nobody_foresaw_is_one_line_too(error, says, capsys, monkeypatch):
+    def run(options):
+        raise error
+
+    monkeypatch.setattr("stream.cli.models.run", run)
+    assert main(["models"]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f"deblur: {says}")
+    assert said.count("\n") == 1
+    with pytest.raises(type(error)):
+        main(["models", "--debug"])
 
 
 def test_debug_shows_the_traceback(tmp_path):

@@ -97,6 +97,40 @@ def test_litert_says_nothing_of_its_own(tmp_path, random_model):
     assert (done.stdout, done.stderr) == ("5\n5\n", "")
 
 
+CHATTY = """
+import ctypes
+import sys
+from models.runtimes import native_output_aside
+libc = ctypes.CDLL(None)
+print("before")
+with native_output_aside():
+    libc.printf(b"the device supports nothing\\n")
+    print("python's own")
+print("after")
+"""
+
+
+def run_buffered(code):
+    """As users run it: PYTHONUNBUFFERED would take the buffers of C away, too."""
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="another C library")
+def test_what_c_has_buffered_is_kept_aside_too():
+    """It would come when the process ends, where standard output is a file or a pipe."""
+    done = run_buffered(CHATTY)
+    assert (done.stdout, done.stderr) == ("before\nafter\n", "")
+
+
+def test_mnn_has_no_line_of_its_own():
+    """On processors of some kinds it tells what they support."""
+    code = "from models.runtimes import _silently; _silently('MNN')"
+    for _ in range(3):
+        done = run_buffered(code)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
 KEPT = """
 import os
 import sys
