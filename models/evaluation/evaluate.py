@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import zip_longest
 from statistics import fmean
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
-import keras
 import numpy as np
 
 from models.color import add_residual, rgb_to_planes
@@ -20,6 +19,9 @@ from models.evaluation.clips import Clip
 from models.evaluation.metrics import flicker, psnr, ssim
 from models.network import NetworkConfig, State, frame_features, initial_state, residual_planes
 from models.planes import Levels
+
+if TYPE_CHECKING:
+    import keras
 
 Restore: TypeAlias = Callable[[Iterable[np.ndarray]], Iterator[np.ndarray]]
 """Consecutive (H, W, 3) uint8 RGB frames to as many deblurred ones."""
@@ -50,7 +52,7 @@ class Scores:
 
 
 def restore(
-    network: keras.Model, config: NetworkConfig, frames: Iterable[np.ndarray]
+    network: "keras.Model", config: NetworkConfig, frames: Iterable[np.ndarray]
 ) -> Iterator[np.ndarray]:
     """Deblur consecutive (H, W, 3) uint8 RGB frames one at a time; a new size begins a fresh state.
 
@@ -70,7 +72,7 @@ def restore(
         yield add_residual(rgb, (planes[0][0], planes[1][0], planes[2][0]), levels)
 
 
-def restorer(network: keras.Model, config: NetworkConfig) -> Restore:
+def restorer(network: "keras.Model", config: NetworkConfig) -> Restore:
     """What a network does to a clip, as `score_clip` wants it."""
     return partial(restore, network, config)
 
@@ -85,7 +87,8 @@ def score_clip(
 ) -> Scores:
     """Scores of one clip; with `harm`, also how far a sharp input is left alone.
 
-    `restored` gives a clip's frames deblurred, of `restorer` or another kind of model.
+    `restored` gives a clip's frames deblurred, of `restorer` or another kind of model. It may read
+    ahead, and is used for one clip at a time.
 
     `observe` is shown each output with its index. ClipError if the two differ in length or frame
     size.
@@ -94,14 +97,14 @@ def score_clip(
     flickers: list[tuple[float, float]] = []
     last: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
     inputs, outputs = blurry.frames(), restored(blurry.frames())
-    kept = restored(sharp.frames()) if harm else iter(())
-    for source, output, target, same in zip_longest(inputs, outputs, sharp.frames(), kept):
+    for source, output, target in zip_longest(inputs, outputs, sharp.frames()):
         if source is None or target is None or source.shape != target.shape:
             raise ClipError(f"{blurry.name}: blurry and sharp frames differ in number or size")
         if observe:
             observe(len(rows), output)
-        row = [score(target, frame) for score in (psnr, ssim) for frame in (source, output)]
-        rows.append((*row, psnr(target, same)) if harm else tuple(row))
+        rows.append(
+            tuple(score(target, frame) for score in (psnr, ssim) for frame in (source, output))
+        )
         if last:
             reference = (last[2], target)
             flickers.append(
@@ -110,12 +113,20 @@ def score_clip(
         last = source, output, target
     if not rows:
         raise ClipError(f"{blurry.name} has no frames")
-    psnr_in, psnr_out, ssim_in, ssim_out, *sharp_psnr = map(fmean, zip(*rows, strict=True))
+    psnr_in, psnr_out, ssim_in, ssim_out = map(fmean, zip(*rows, strict=True))
+    kept = (
+        [
+            psnr(target, same)
+            for target, same in zip(sharp.frames(), restored(sharp.frames()), strict=True)
+        ]
+        if harm
+        else []
+    )
     return Scores(
         blurry.name, len(rows), psnr_in, psnr_out, ssim_in, ssim_out,
         fmean(f[0] for f in flickers) if flickers else None,
         fmean(f[1] for f in flickers) if flickers else None,
-        sharp_psnr[0] if sharp_psnr else None,
+        fmean(kept) if kept else None,
     )  # fmt: skip
 
 

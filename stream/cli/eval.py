@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
+from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from models.runtimes import load_keras
+from stream.cli.arguments import add_compute
 from stream.cli.report import require_writable, write_json
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from models.evaluation.clips import Clip
-    from models.evaluation.evaluate import Restore, Scores
+    from models.evaluation.evaluate import Scores
     from models.evaluation.sheet import Crop
+    from stream.inference.deblurrer import Deblurrer
+
+_STREAM = 0  # one clip at a time
 
 HEADER = (
     f"{'clip':<24}{'frames':>7}{'PSNR in':>9}{'out':>8}{'gain':>8}{'SSIM in':>9}{'out':>8}"
@@ -38,23 +45,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="of `deblur models`, or a weights, SavedModel or ONNX file; give it again to compare",
     )
+    add_compute(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Print a table per model, a line per clip and their mean; write JSON and a sheet if asked."""
     require_writable(options.json, options.sheet)
-    load_keras()
     from models.evaluation.clips import find_clips, pair_clips
     from models.evaluation.sheet import draw_sheet, worst_crops
+    from stream.inference.deblurrer import Deblurrer
 
     pairs = pair_clips(
         find_clips(options.blur, stills=options.stills),
         find_clips(options.sharp, stills=options.stills),
     )
     crops = worst_crops(pairs) if options.sheet else []
+    choices = {name: getattr(options, name) for name in ("device", "precision", "runtime")}
     values = []
     for name, label in labels(options.model or ["tiny"]):
-        values.append(_score_model(name, label, pairs, crops))
+        values.append(_score_model(Deblurrer(name, **choices), label, pairs, crops))
     if options.json:
         write_json(options.json, values[0] if len(values) == 1 else {"models": values})
     if crops:
@@ -77,19 +86,21 @@ def labels(names: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def _score_model(
-    name: str, label: str, pairs: Sequence[tuple[Clip, Clip]], crops: Sequence[Crop]
+    deblurrer: Deblurrer, label: str, pairs: Sequence[tuple[Clip, Clip]], crops: Sequence[Crop]
 ) -> dict[str, Any]:
     """Print a model's table; returns what JSON says about it."""
     from models.evaluation.evaluate import mean_scores, score_clip
+    from stream.frame import Discontinuity
 
-    deblur = _restore(name)
+    compute = deblurrer.compute
     collectors = {crop.clip: crop.collector(label) for crop in crops}
-    print(f"model {label}\n{HEADER}")
+    where = f"{compute.runtime}, {compute.device}, {compute.precision}"
+    print(f"model {label} ({where})\n{HEADER}")
     scores = []
     for blurry, sharp in pairs:
         scores.append(
             score_clip(
-                deblur,
+                partial(_restored, deblurrer),
                 blurry,
                 sharp,
                 harm=True,
@@ -99,21 +110,36 @@ def _score_model(
         print(_line(scores[-1]), flush=True)
     mean = mean_scores("mean over frames", scores)
     print(_line(mean))
-    values = asdict(mean) | {"model": label, "clips": [asdict(score) for score in scores]}
+    lost = deblurrer.resets[Discontinuity.NON_FINITE]
+    if lost:
+        print(f"{lost} frames came back as they were: the network gave no numbers for them")
+    values = asdict(mean) | {
+        "model": label,
+        **asdict(compute),
+        "clips": [asdict(score) for score in scores],
+    }
     del values["name"]
     return values
 
 
-def _restore(name: str) -> Restore:
-    """What a model of ours, or another that maps RGB frames, does to a clip."""
-    from models.evaluation.evaluate import restorer
-    from models.image_model import is_image_model, load_image_model
-    from models.keras_network import load
+def _restored(deblurrer: Deblurrer, pictures: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+    """A clip of (H, W, 3) uint8 RGB through the engine as `clean` and `live` use it."""
+    from stream.frame import Frame
+    from stream.rgb import RGB, from_rgb, to_rgb
 
-    if is_image_model(name):
-        return load_image_model(name).restore_frames
-    model = load(name)
-    return restorer(model.network, model.config)
+    deblurrer.forget(_STREAM)
+    for index, picture in enumerate(pictures):
+        frame = Frame(
+            planes=from_rgb(picture),
+            pts=index,
+            time_base=Fraction(1),
+            color=RGB,
+            stream_id=_STREAM,
+            index=index,
+        )
+        yield from map(to_rgb, deblurrer.process(frame))
+    yield from map(to_rgb, deblurrer.flush())
+    deblurrer.forget(_STREAM)
 
 
 def _line(scores: Scores) -> str:

@@ -17,6 +17,7 @@ from models.evaluation.sheet import draw_sheet, worst_crop, worst_crops
 from models.keras_network import build, load, save_weights
 from models.network import NetworkConfig
 from stream.cli import main
+from stream.inference.deblurrer import Deblurrer
 
 TINY = NetworkConfig(widths=(8, 8, 8), encoder=(1, 1, 1), decoder=(0, 1), hidden=8, filters=8)
 
@@ -282,6 +283,49 @@ def test_eval_of_one_model_writes_flat_keys(material, weights, tmp_path, capsys)
     assert scores["psnr_in"] == scores["psnr_out"] < 100
     assert [clip["name"] for clip in scores["clips"]] == ["a", "b"]
     assert capsys.readouterr().out.splitlines()[-1].startswith("mean over frames")
+
+
+def test_eval_scores_what_the_engine_gives_and_says_which(material, weights, tmp_path, capsys):
+    """A runtime that is asked for computes, and is named."""
+    found = []
+    for runtime in ("mnn", "onnx"):
+        out = tmp_path / f"{runtime}.json"
+        argv = ["eval", *material, "--model", str(weights / "busy.npz"), "--json", str(out)]
+        assert main([*argv, "--device", "cpu", "--runtime", runtime]) == 0
+        assert capsys.readouterr().out.startswith(f"model busy ({runtime}, cpu, float32)\n")
+        found.append(json.loads(out.read_text()))
+        assert [found[-1][key] for key in ("runtime", "device", "precision")] == [
+            runtime,
+            "cpu",
+            "float32",
+        ]
+    assert found[0]["psnr_out"] == pytest.approx(found[1]["psnr_out"], abs=0.01)
+    assert found[0]["psnr_out"] != found[0]["psnr_in"]
+
+
+def test_eval_takes_frames_that_come_a_call_later(material, weights, tmp_path, monkeypatch):
+    scores = {}
+    process = Deblurrer.process
+    held = []
+
+    def late(self, frame):
+        held.append(process(self, frame)[0])
+        return [held.pop(0)] if len(held) > 1 else []
+
+    def flush(self):
+        rest = held.copy()
+        held.clear()
+        return rest
+
+    for kind in ("at once", "late"):
+        if kind == "late":
+            monkeypatch.setattr(Deblurrer, "process", late)
+            monkeypatch.setattr(Deblurrer, "flush", flush)
+        out = tmp_path / f"{kind}.json"
+        argv = ["eval", *material, "--model", str(weights / "busy.npz"), "--json", str(out)]
+        assert main([*argv, "--device", "cpu", "--precision", "float32"]) == 0
+        scores[kind] = json.loads(out.read_text())
+    assert scores["late"] == scores["at once"]
 
 
 def test_eval_of_several_models_lists_and_draws_them(material, weights, tmp_path, capsys):
