@@ -9,14 +9,14 @@ import json
 import zipfile
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from models.errors import WeightsError
-from models.network import NetworkConfig
+from models.network import CAUSAL, GATES, LOOK_AHEAD, NetworkConfig, causal_arrays
 
 WEIGHTS = Path(__file__).parent / "weights"
 
@@ -46,6 +46,15 @@ class Weights:
     path: Path
     config: NetworkConfig
     arrays: dict[str, np.ndarray]
+
+    @property
+    def neighbours(self) -> int:
+        """How many neighbours the network is given: `CAUSAL` or `LOOK_AHEAD`."""
+        return LOOK_AHEAD if f"{GATES[-1]}/kernel" in self.arrays else CAUSAL
+
+    def causal(self) -> "Weights":
+        """Those of the network without look-ahead, which is quicker and waits for no next frame."""
+        return replace(self, arrays=causal_arrays(self.arrays))
 
 
 def shipped() -> list[str]:

@@ -16,7 +16,6 @@ import keras
 import numpy as np
 from keras import ops
 
-from models import planes as yuv
 from models import registry
 from models.errors import TrainingError
 from models.keras_network import assign, build, computing_in, save_weights
@@ -27,11 +26,12 @@ from models.training.losses import LOSSES
 from models.training.optimizers import make_optimizer
 from models.training.options import FRESH_MODEL, Progress, TrainOptions, learning_rate
 from models.training.pool import ClipPool
+from models.training.recurrence import ClipInputs, nominal, one_frame
 from models.training.validation import validate
 
 
 class Unrolled(keras.Model):  # type: ignore[misc]
-    """A network over a whole clip: (N, T, h, w, 24) uint8 codes to nominal restored features."""
+    """A network over a whole clip: `ClipInputs` to nominal restored features, (N, T, h, w, 24)."""
 
     def __init__(self, network: keras.Model, config: NetworkConfig) -> None:
         super().__init__()
@@ -40,23 +40,18 @@ class Unrolled(keras.Model):  # type: ignore[misc]
 
     def call(self, clips: Any) -> Any:
         """Run the network frame by frame from a fresh state."""
-        features = nominal(clips)
-        shape = ops.shape(features)
-        previous = ops.zeros_like(features[:, 0])
-        hidden = ops.zeros((shape[0], shape[2] // 2, shape[3] // 2, self.hidden), features.dtype)
+        inputs = ClipInputs(*clips)
+        _, count, rows, columns, channels = inputs.frames.shape
+        size = ops.shape(inputs.frames)[0]
+        blend = ops.zeros((size, rows, columns, channels), "float32")
+        kind = self.network.outputs[1].dtype
+        hidden = ops.zeros((size, rows // 2, columns // 2, self.hidden), kind)
         restored = []
-        for index in range(clips.shape[1]):
-            current = features[:, index]
-            residual, hidden = self.network([current, previous, hidden])
-            restored.append(current + ops.cast(residual, features.dtype))
-            previous = current
+        for index in range(count):
+            frame = ClipInputs(*(part[:, index] for part in inputs))
+            made, blend, hidden = one_frame(self.network, frame, blend, hidden)
+            restored.append(made)
         return ops.stack(restored, axis=1)
-
-
-def nominal(codes: Any) -> Any:
-    """uint8 limited-range codes (..., 24) to centred nominal features."""
-    offset, scale = yuv.channel_levels(yuv.Levels())
-    return (ops.cast(codes, "float32") - offset) / scale
 
 
 def clip_loss(loss: str) -> Callable[[Any, Any], Any]:
@@ -137,7 +132,7 @@ class Run:
     def settle(self) -> None:
         """Wait for the loss of the last step."""
 
-    def _train(self, batch: tuple[np.ndarray, np.ndarray], rate: float) -> None:
+    def _train(self, batch: tuple[ClipInputs, np.ndarray], rate: float) -> None:
         self.optimizer.learning_rate = rate
         self._note(float(self.model.train_on_batch(*batch)), self.progress.step + 1)
 

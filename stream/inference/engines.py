@@ -30,6 +30,7 @@ def open_engine(
     runtime: Runtime = "auto",
     single_thread: bool = False,
     quick_start: bool = False,
+    look_ahead: bool = False,
 ) -> Engine:
     """The engine for a model, which takes very large frames in tiles.
 
@@ -48,13 +49,22 @@ def open_engine(
             nothing.
         quick_start: for what is watched while it happens: compute a frame of a new size sooner
             rather than those after it faster, which leaves out XLA on a GPU.
+        look_ahead: for what is recorded: make use of each frame's next one too.
 
     Raises:
         ModelError: there is no such model, or it can't run here.
     """
     try:
         return TiledEngine(
-            _opened(model, device, precision, runtime, single_thread, quick_start=quick_start)
+            _opened(
+                model,
+                device,
+                precision,
+                runtime,
+                single_thread,
+                quick_start=quick_start,
+                look_ahead=look_ahead,
+            )
         )
     except MissingError as error:
         raise ModelError(str(error)) from error
@@ -68,6 +78,7 @@ def _opened(
     single_thread: bool,
     *,
     quick_start: bool,
+    look_ahead: bool,
 ) -> Engine:
     if is_image_model(model):
         if runtime != "auto":
@@ -89,7 +100,8 @@ def _opened(
         load_keras()
         from stream.inference.keras_engine import KerasEngine
 
-        return KerasEngine(model, choose(device, precision), xla=not quick_start)
+        compute = choose(device, precision)
+        return KerasEngine(model, compute, xla=not quick_start, look_ahead=look_ahead)
     wrong = precision == "bfloat16" and runtime != "openvino"
     if wrong or device == "gpu" or precision == "float16":
         raise ModelError(
@@ -100,13 +112,13 @@ def _opened(
             raise ModelError("mnn computes in float32: use --runtime onnx for int8")
         from stream.inference.mnn_engine import MnnEngine
 
-        return MnnEngine(model, single_thread=single_thread)
+        return MnnEngine(model, single_thread=single_thread, look_ahead=look_ahead)
     from stream.inference.runtime_engine import RuntimeEngine
 
     if precision == "auto":
         half = runtime == "openvino" and _has_openvino_for_amx()
         precision = "bfloat16" if half else "float32"
-    return RuntimeEngine(model, runtime, precision)
+    return RuntimeEngine(model, runtime, precision, look_ahead=look_ahead)
 
 
 def _quickest(compute: Compute, *, forced: bool) -> Runtime:

@@ -13,7 +13,7 @@ from typing import TypeAlias
 from models.network import MULTIPLE
 from stream.frame import Plane, Planes
 from stream.inference.device import Compute
-from stream.inference.engine import Engine, Geometry, Result, State
+from stream.inference.engine import Engine, Geometry, Neighbours, Result, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +85,23 @@ class TiledEngine:
         """The device and precision in use."""
         return self.engine.compute
 
+    @property
+    def neighbours(self) -> int:
+        """How many it makes use of."""
+        return self.engine.neighbours
+
     def run(
-        self, pictures: Sequence[Planes], states: Sequence[TileStates | None], geometry: Geometry
+        self,
+        pictures: Sequence[Planes],
+        states: Sequence[TileStates | None],
+        geometry: Geometry,
+        neighbours: Sequence[Neighbours] = (),
     ) -> list[Result]:
         """See `Engine.run`; a tiled frame's state is that of each tile, in reading order."""
         height, width = geometry.shapes[0]
         rows, columns = spans(height, width, self._limits.frame, self._margin)
         if len(rows) == len(columns) == 1:
-            return self._in_parts(pictures, states, geometry)
+            return self._in_parts(pictures, states, geometry, neighbours)
         tiles = list(product(rows, columns))
         results = []
         for index, (row, column) in enumerate(tiles):
@@ -100,7 +109,10 @@ class TiledEngine:
             given = [state[index] if state else None for state in states]
             shapes = tuple(array.shape for array in parts[0].arrays)
             tile = dataclasses.replace(geometry, shapes=shapes)
-            results.append(self._in_parts(parts, given, tile))
+            beside = [
+                tuple(each and _cut(each, row, column) for each in those) for those in neighbours
+            ]
+            results.append(self._in_parts(parts, given, tile, beside))
         return [
             Result(
                 _joined(picture, tiles, [result.planes for result in done]),
@@ -111,7 +123,11 @@ class TiledEngine:
         ]
 
     def _in_parts(
-        self, pictures: Sequence[Planes], states: Sequence[State | None], geometry: Geometry
+        self,
+        pictures: Sequence[Planes],
+        states: Sequence[State | None],
+        geometry: Geometry,
+        neighbours: Sequence[Neighbours],
     ) -> list[Result]:
         height, width = geometry.shapes[0]
         most = max(1, self._limits.batch // (height * width))
@@ -119,7 +135,7 @@ class TiledEngine:
         while len(results) < len(pictures):
             left = min(most, len(pictures) - len(results))
             part = slice(len(results), len(results) + (1 << left.bit_length() - 1))
-            results += self.engine.run(pictures[part], states[part], geometry)
+            results += self.engine.run(pictures[part], states[part], geometry, neighbours[part])
         return results
 
 
