@@ -173,10 +173,11 @@ def test_a_reader_that_pauses_is_not_taken_for_a_silent_source():
     picture = av.VideoFrame(64, 48, "yuv420p")
     feed = Feed.__new__(Feed)
     feed._place = network_place("udp://@:9", 0.1)
-    feed._packets = lambda: iter(["picture", "nothing", "picture"])
+    feed._packets = lambda: iter([("picture", 7.0), ("nothing", 7.05), ("picture", 7.08)])
     feed._stream = SimpleNamespace(
         decode=lambda packet: [picture] if packet == "picture" else [],
     )
+    feed._deinterlacer = SimpleNamespace(push=lambda picture: [picture], flush=list)
     pictures = feed._decoded()
     next(pictures)
     time.sleep(0.2)
