@@ -39,6 +39,10 @@ from stream.frame import Discontinuity, Frame, StreamInfo
 from stream.pixel_format import as_flowing, color_tags, flowing_format, read_alpha, read_planes
 from stream.pyav import exact
 
+_BOGUS = (
+    4  # times the rate that most pictures have: FFmpeg's average of a frame a minute in MPEG-TS
+)
+
 
 class _Origin(NamedTuple):
     """Where a decoded picture comes from.
@@ -354,7 +358,7 @@ class FileSource:
         if not time_base:
             raise OpenError(f"{self._path}: its video has no time base; remux it with ffmpeg")
         duration_s = _duration_s(stream, self._container)
-        rate = exact(stream.average_rate) or exact(stream.guessed_rate) or None
+        rate = _rate(stream)
         estimate = stream.frames or (round(duration_s * rate) if duration_s and rate else None)
         return StreamInfo(
             name=str(self._path),
@@ -374,6 +378,14 @@ class FileSource:
             hdr=hdr_metadata(picture),
             not_carried=not_carried(picture) + ("interlacing",) * self._deinterlacer.active,
         )
+
+
+def _rate(stream: VideoStream) -> Fraction | None:
+    """Pictures per second; the average, unless it was made up of too few packets."""
+    average, guessed = exact(stream.average_rate), exact(stream.guessed_rate)
+    if average and guessed and average > _BOGUS * guessed:
+        return guessed
+    return average or guessed or None
 
 
 def _duration_s(stream: VideoStream, container: InputContainer) -> Fraction | None:
