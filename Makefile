@@ -12,8 +12,8 @@ test: check  ## lint, types and the default tests
 	$(BIN)/pytest
 
 quick: install  ## the tests that notice first when Python or a package is another one
-	$(BIN)/pytest tests/cli tests/integration tests/unit/test_pyav.py \
-	    tests/unit/test_undocumented.py tests/unit/test_dependencies.py
+	$(BIN)/pytest tests/integration/test_clean_file.py tests/integration/test_file_source.py \
+	    tests/unit/test_pyav.py tests/unit/test_undocumented.py tests/unit/test_dependencies.py
 
 slow: install  ## the soak tests too: minutes
 	$(BIN)/pytest -m "slow or not slow"

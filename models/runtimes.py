@@ -56,14 +56,20 @@ def onnx_session(model: str | bytes) -> Any:
     Left alone, ONNX Runtime starts a thread for each core there is and pins it there, past what
     `taskset` or a container allow.
     """
+    package = onnxruntime()
+    settings = package.SessionOptions()
+    settings.intra_op_num_threads = available_cores()
+    return package.InferenceSession(model, settings, providers=["CPUExecutionProvider"])
+
+
+def onnxruntime() -> Any:
+    """The ONNX Runtime package, which then sends no usage data."""
     require("onnxruntime")
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read by 1.29 and later; not on Windows
     with _interrupts_held():
-        onnxruntime = importlib.import_module("onnxruntime")
-    onnxruntime.disable_telemetry_events()  # on Windows
-    settings = onnxruntime.SessionOptions()
-    settings.intra_op_num_threads = available_cores()
-    return onnxruntime.InferenceSession(model, settings, providers=["CPUExecutionProvider"])
+        package = importlib.import_module("onnxruntime")
+    package.disable_telemetry_events()  # on Windows
+    return package
 
 
 def openvino() -> Any:

@@ -6,7 +6,14 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import onnx
-from onnxruntime.quantization import (
+
+from models.export.step import Tensors
+from models.packages import undocumented
+from models.runtimes import onnxruntime
+
+onnxruntime()  # reports to nobody only if nobody imports it before
+
+from onnxruntime.quantization import (  # noqa: E402
     CalibrationDataReader,
     CalibrationMethod,
     QuantType,
@@ -14,9 +21,6 @@ from onnxruntime.quantization import (
     quant_utils,
     quantize_static,
 )
-
-from models.export.step import Tensors
-from models.packages import undocumented
 
 IN_FLOAT = ("bank", "head")
 """Convolutions that read the frame itself and that write the residual: most loss was theirs."""
