@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from models.errors import ClipError
 from models.evaluation.clips import Clip, reason
 from models.training.frame_cache import RUN_FRAMES, file_key, open_frames
+from models.videos import open_video
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ def _decode(blurry: Path, sharp: Path, every: int, file: BinaryIO) -> dict[str, 
 def _runs_to_one(video: Path, limit_bytes: int) -> int:
     """Of how many runs of frames one is kept, so that about `limit_bytes` are kept in all."""
     try:
-        with av.open(str(video)) as container:
+        with open_video(video) as container:
             stream = container.streams.video[0]
             length_s = float((container.duration or 0) / av.time_base)
             total = stream.frames or int(length_s * float(stream.average_rate or 25))

@@ -154,6 +154,19 @@ def test_material_that_cannot_be_read_is_named(tmp_path):
         find_clips(tmp_path / "empty")
 
 
+def test_a_clip_with_tags_that_are_no_utf_8_is_read_all_the_same(tmp_path):
+    """PyAV 18 raises UnicodeDecodeError on opening it unless it is told not to."""
+    with av.open(str(tmp_path / "clip.mkv"), "w") as container:
+        container.metadata["title"] = "cafe au lait"
+        video = container.add_stream("ffv1", rate=25)
+        video.width, video.height, video.pix_fmt = 32, 32, "yuv420p"
+        container.mux([*video.encode(av.VideoFrame(32, 32, "yuv420p")), *video.encode(None)])
+    raw = (tmp_path / "clip.mkv").read_bytes()
+    (tmp_path / "clip.mkv").write_bytes(raw.replace(b"cafe au lait", b"caf\xe9 au lait"))
+    (clip,) = find_clips(tmp_path / "clip.mkv")
+    assert len(list(clip.frames())) == 1
+
+
 def test_two_clips_of_one_name_are_refused(tmp_path):
     write_frames(tmp_path / "scene", pictures(1))
     write_video(tmp_path / "scene.mkv", pictures(1))
