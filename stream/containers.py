@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
-from stream.errors import SinkError
+from stream.errors import UsageError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,18 +190,20 @@ def container_of(path: Path) -> Container:
     """Return the container that a file of this name is written as.
 
     Raises:
-        SinkError: We write no such container.
+        UsageError: We write no such container.
     """
     suffix = path.suffix.lower()
     if suffix in STILLS and "%" not in path.name:
-        raise SinkError(f"{path} would be one picture; number them, as in {path.stem}_%04d{suffix}")
+        raise UsageError(
+            f"{path} would be one picture; number them, as in {path.stem}_%04d{suffix}"
+        )
     if suffix in STILLS:
         return MOV  # which holds them on their way, each in a packet of its own
     try:
         return _BY_SUFFIX[suffix]
     except KeyError:
         known = ", ".join(sorted(_BY_SUFFIX))
-        raise SinkError(
+        raise UsageError(
             f"{path.name}: no container is known by '{path.suffix}'; use one of {known}"
         ) from None
 

@@ -8,7 +8,8 @@
     │   └── DecodeError     it opened, but its pictures cannot be decoded
     ├── SinkError           writing: encoder, disk, display
     ├── ModelError          weights, network, accelerator
-    └── JobError            a recorded video as a whole: plan, join, commit
+    ├── JobError            a recorded video as a whole: plan, join, commit
+    └── UsageError          what was asked for does not exist, whatever the files are
 
 Every message is one line: what happened, where, and what to do. A programming mistake raises
 ``ValueError`` or ``RuntimeError`` instead and keeps its traceback.
@@ -41,3 +42,7 @@ class ModelError(DeblurError):
 
 class JobError(DeblurError):
     """A recorded video cannot be taken from input to output."""
+
+
+class UsageError(DeblurError):
+    """An option or a name means nothing that exists, or options do not go together."""

@@ -61,12 +61,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(argv: Sequence[str]) -> int:
-    import argparse
     import io
     import logging
 
     from models.errors import ModelsError
-    from stream.errors import DeblurError
+    from stream.errors import DeblurError, UsageError
 
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # file names may be anything
@@ -77,7 +76,7 @@ def _run(argv: Sequence[str]) -> int:
     try:
         run: Callable[[argparse.Namespace], int] = _module(options.command).run
         return run(options)
-    except argparse.ArgumentError as error:  # options that do not go together
+    except UsageError as error:
         command: argparse.ArgumentParser = options.parser
         command.error(str(error))
     except (DeblurError, ModelsError) as error:

@@ -4,6 +4,7 @@ import argparse
 import re
 from collections.abc import Callable
 from fractions import Fraction
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 _TIME = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d+)?)")
@@ -42,10 +43,24 @@ class Options(Protocol):
         """Add an option or an argument."""
 
 
+def model_name(text: str) -> str:
+    """The name of a shipped model, or of a file or folder that exists."""
+    from models.errors import WeightsError
+    from models.registry import weights_path
+
+    if not Path(text).is_dir():  # a SavedModel
+        try:
+            weights_path(text)
+        except WeightsError as error:
+            raise argparse.ArgumentTypeError(str(error)) from error
+    return text
+
+
 def add_model(options: Options, default: str) -> None:
     """Which model; by default a light one for what is live, a better one for what is recorded."""
     options.add_argument(
         "--model",
+        type=model_name,
         default=default,
         metavar="NAME",
         help="one that `deblur models` lists, a weights file, or a SavedModel or ONNX file of RGB "

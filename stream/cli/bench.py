@@ -10,7 +10,7 @@ from models.runtimes import tensorflow
 from stream.cli.arguments import add_compute, add_model, positive_int, size
 from stream.cli.cleaner import make_deblurrer, workers
 from stream.cli.report import require_writable, write_json, write_text
-from stream.errors import OpenError
+from stream.errors import OpenError, UsageError
 from stream.jobs import Crew
 from stream.stages import Processor
 
@@ -58,9 +58,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Measure, print, write and compare the figures; 1 if something became slower."""
     if options.plot and not options.pairs:
-        raise argparse.ArgumentError(None, "--plot needs --pairs: quality is one of its axes")
+        raise UsageError("--plot needs --pairs: quality is one of its axes")
     if options.peer and not options.pairs:
-        raise argparse.ArgumentError(None, "--peer needs --pairs to score the other model on")
+        raise UsageError("--peer needs --pairs to score the other model on")
     require_writable(options.json, options.plot)
     if options.baseline and not options.baseline.is_file():
         raise OpenError(f"{options.baseline} does not exist")

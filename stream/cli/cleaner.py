@@ -16,7 +16,7 @@ from typing import Any
 from models import registry
 from models.runtimes import available_cores
 from stream.cli.report import ProgressLine
-from stream.errors import DeblurError
+from stream.errors import UsageError
 from stream.jobs import (
     CleanOptions,
     CleanResult,
@@ -32,7 +32,7 @@ from stream.jobs import (
     forecast,
     middle_of,
 )
-from stream.output.encoder import EncoderOptions
+from stream.output.encoder import EncoderOptions, require_known
 from stream.stages import Processor
 
 PREVIEW_S = Fraction(5)
@@ -46,21 +46,17 @@ class Cleaner:
     """Cleans videos with one model, which is loaded once.
 
     Raises:
-        ArgumentError: The options do not go together.
+        UsageError: The options do not go together, or mean nothing that exists.
     """
 
     def __init__(self, options: argparse.Namespace, tasks: Sequence[Task]) -> None:
         self._options = options
         self._tasks = tasks
-        try:
-            self._encoder = EncoderOptions(options.codec, options.crf, options.preset)
-            self._excerpt = Excerpt(options.start, options.end)
-        except DeblurError as error:
-            raise argparse.ArgumentError(None, str(error)) from error
+        self._encoder = EncoderOptions(options.codec, options.crf, options.preset)
+        require_known(self._encoder)
+        self._excerpt = Excerpt(options.start, options.end)
         if options.cluster and options.dry_run:
-            raise argparse.ArgumentError(
-                None, "--dry-run tells of this machine; leave out --cluster"
-            )
+            raise UsageError("--dry-run tells of this machine; leave out --cluster")
         self._resets: Counter[Any] = Counter()
         self._stack = ExitStack()
         file = Path(options.model)

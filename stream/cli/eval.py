@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stream.cli.arguments import add_compute
+from stream.cli.arguments import add_compute, model_name
 from stream.cli.report import require_writable, write_json
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--model",
+        type=model_name,
         action="append",
         metavar="NAME",
         help="of `deblur models`, or a weights, SavedModel or ONNX file; give it again to compare",

@@ -5,14 +5,19 @@ from pathlib import Path
 
 from models.errors import ExportError
 from models.runtimes import load_keras, native_output_aside
-from stream.cli.arguments import size
+from stream.cli.arguments import model_name, size
+from stream.errors import UsageError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
     parser.epilog = "docs/export.md says what such a file takes and gives."
     parser.add_argument(
-        "--model", default="tiny", metavar="NAME", help="of `deblur models`, or a weights file"
+        "--model",
+        type=model_name,
+        default="tiny",
+        metavar="NAME",
+        help="of `deblur models`, or a weights file",
     )
     parser.add_argument(
         "--format", required=True, choices=("saved_model", "litert", "onnx", "openvino")
@@ -37,7 +42,7 @@ def run(options: argparse.Namespace) -> int:
     try:
         require_form(kind, target, precision)
     except ExportError as error:
-        raise argparse.ArgumentError(None, str(error)) from error
+        raise UsageError(str(error)) from error
     load_keras()
     from models import registry
     from models.export.files import export, require_exportable

@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Any
 from stream.capture.address import KINDS, SourceOptions, source_of
 from stream.capture.camera import cameras
 from stream.capture.screen import screens
-from stream.cli.arguments import add_compute, add_strength, positive_float, rate, size
+from stream.cli.arguments import add_compute, add_strength, model_name, positive_float, rate, size
 from stream.cli.report import ProgressLine, require_writable, write_json
+from stream.errors import UsageError
 from stream.frame import Discontinuity
 from stream.inference.device import Compute
 from stream.inference.overload import Level, OverloadControl, Step, levels_of
@@ -80,6 +81,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--duration", type=positive_float, metavar="S", help="stop after S seconds")
     parser.add_argument(
         "--model",
+        type=lambda text: text if text == "auto" else model_name(text),
         default="auto",
         metavar="NAME",
         help="always this one; by default the best of `deblur models` that keeps up",
@@ -97,7 +99,7 @@ def run(options: argparse.Namespace) -> int:
         print(_listing())
         return DONE
     if options.source is None:
-        raise argparse.ArgumentError(None, f"SOURCE is missing: give {KINDS}")
+        raise UsageError(f"SOURCE is missing: give {KINDS}")
     require_writable(options.report)
     open_source = source_of(
         options.source,

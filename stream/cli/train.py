@@ -6,8 +6,9 @@ from pathlib import Path
 
 from models.errors import TrainingError
 from models.runtimes import load_keras
-from stream.cli.arguments import number, positive_float, positive_int, whole_number
+from stream.cli.arguments import model_name, number, positive_float, positive_int, whole_number
 from stream.cli.report import require_writable
+from stream.errors import UsageError
 
 PREVIEWED, DRAWN, PREVIEW_PX = 36, 12, 192
 """Clips that the preview's figures come from, those of them on its sheet, and their side."""
@@ -29,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--from",
+        type=model_name,
         dest="start",
         metavar="NAME_OR_FILE",
         help="begin with these weights; with a larger --model, grow it from them",
@@ -81,18 +83,18 @@ def run(options: argparse.Namespace) -> int:
     if options.preview:
         return _preview(options)
     if not options.out:
-        raise argparse.ArgumentError(None, "--out is missing: name a folder for the run")
-    load_keras()
+        raise UsageError("--out is missing: name a folder for the run")
     from models import registry
+
+    if options.model and options.model not in registry.CONFIGS:
+        known = ", ".join(registry.CONFIGS)
+        raise UsageError(f"there is no model {options.model!r}: give one of {known}")
+    load_keras()
     from models.training.batches import BatchShape
     from models.training.options import TrainOptions
     from models.training.pool import PoolSettings
     from models.training.trainer import train
 
-    if options.model and options.model not in registry.CONFIGS:
-        raise TrainingError(
-            f"there is no model {options.model!r}: give one of {', '.join(registry.CONFIGS)}"
-        )
     settings = TrainOptions(
         out=options.out,
         model=options.model,

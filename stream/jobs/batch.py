@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stream.containers import container_of
-from stream.errors import DeblurError, JobError, OpenError, SinkError
+from stream.errors import DeblurError, JobError, OpenError, SinkError, UsageError
 from stream.jobs.clean import CleanResult
 from stream.jobs.workspace import tidy
 from stream.stills import is_there
@@ -145,7 +145,7 @@ def _videos(path: Path, output: Path, pattern: str | None) -> Iterator[tuple[Pat
 def _writable(name: Path) -> Path:
     try:
         container_of(name)
-    except SinkError:
+    except UsageError:
         return name.with_name(f"{name.name}.mkv")
     return name
 

@@ -149,6 +149,7 @@ def prepare(source: Path, target: Path, options: CleanOptions, model: str) -> Re
     Raises:
         DeblurError: In one line why it cannot be done.
     """
+    container = container_of(target)
     _require_different(source, target)
     window = options.excerpt.window(source)
     with ExitStack() as stack:
@@ -156,12 +157,12 @@ def prepare(source: Path, target: Path, options: CleanOptions, model: str) -> Re
         if reader.next_pts is None:
             raise JobError(f"{source} shows nothing {options.excerpt}")
         window, info = window.narrowed(reader.info, reader.next_pts)
-        if container_of(target).steady:
+        if container.steady:
             steady_rate(source)  # before any work
         encoding, warnings = choose_encoding(
             described(info, options.view),
             for_stills(options.encoder, target, info),
-            container_of(target).muxer,
+            container.muxer,
         )
         plan = make_plan(info, encoding, options.segment_s, options.view)
         identity = identity_of(source, plan, window, model, target)

@@ -21,7 +21,7 @@ from av.packet import Packet
 from av.stream import Disposition, Stream
 
 from stream.capture.container import open_container
-from stream.errors import JobError
+from stream.errors import UsageError
 from stream.frame import StreamInfo
 from stream.pyav import exact
 
@@ -34,7 +34,7 @@ class Excerpt:
     """What a user asks for, in seconds from the beginning of the file; None leaves a side open.
 
     Raises:
-        JobError: There is nothing between the times.
+        UsageError: There is nothing between the times.
     """
 
     start: Fraction | None = None
@@ -42,7 +42,7 @@ class Excerpt:
 
     def __post_init__(self) -> None:
         if self.end is not None and self.end <= (self.start or 0):
-            raise JobError(f"there is nothing {self}; name an end behind the start")
+            raise UsageError(f"there is nothing {self}; name an end behind the start")
 
     def __str__(self) -> str:
         start = "the beginning" if self.start is None else clock_text(self.start)

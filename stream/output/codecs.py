@@ -22,8 +22,7 @@ class Known:
         flags: What else it is given.
         device: FFmpeg's name of the device that must be opened for it, or "".
         worst_crf: The greatest quality number that it tells from a smaller one, or None.
-        presets: What the trade is called, or counted from 0, where the encoder would print a line
-            of its own about anything else.
+        presets: What the trade may be; nothing where the encoder is asked.
     """
 
     encoder: str
@@ -38,9 +37,14 @@ class Known:
     presets: tuple[str, ...] = ()
 
 
+def _numbers(first: int, last: int) -> tuple[str, ...]:
+    return tuple(map(str, range(first, last + 1)))
+
+
 _X26X = (
     *("ultrafast", "superfast", "veryfast", "faster", "fast"),
     *("medium", "slow", "slower", "veryslow", "placebo"),
+    *_numbers(0, 9),
 )
 
 # Visually lossless: against its input, libx264 measures 42.9 dB on a detailed 480p clip at 45 ms
@@ -54,14 +58,20 @@ KNOWN = (
         worst_crf=51,
         presets=_X26X,
     ),
-    Known(*("libvpx-vp9", "vp9", 18, "4"), preset_flag="cpu-used", flags={"b": "0", "row-mt": "1"}),
+    Known(
+        *("libvpx-vp9", "vp9", 18, "4"),
+        preset_flag="cpu-used",
+        flags={"b": "0", "row-mt": "1"},
+        presets=_numbers(-8, 8),
+    ),
     # VP8 has no quality without a bit rate; this one is never reached
     Known(
         *("libvpx", "vp8", 10, "4"),
         preset_flag="cpu-used",
         flags={"b": "100000000", "auto-alt-ref": "0"},  # with them it refuses transparency
+        presets=_numbers(-16, 16),
     ),
-    Known("libsvtav1", "av1", 20, "8"),
+    Known("libsvtav1", "av1", 20, "8", presets=_numbers(0, 13)),
     Known("ffv1", "ffv1", flags={"level": "3", "slicecrc": "1"}),
     Known("prores_ks", "prores"),
     Known("dnxhd", "dnxhd", flags={"profile": "dnxhr_hqx"}),

@@ -11,7 +11,7 @@ import contextlib
 import io
 import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -25,7 +25,7 @@ from av.video.reformatter import ColorRange
 from av.video.stream import VideoStream
 
 from stream.containers import MKV, STILLS, of_muxer
-from stream.errors import SinkError
+from stream.errors import SinkError, UsageError
 from stream.frame import ColorTags, StreamInfo
 from stream.output.codecs import (
     FALLBACKS,
@@ -71,7 +71,7 @@ class EncoderOptions:
 
     def __post_init__(self) -> None:
         if self.crf is not None and not 0 <= self.crf <= 63:
-            raise SinkError(f"--crf is 0 (best) to 63 (smallest), not {self.crf}")
+            raise UsageError(f"--crf is 0 (best) to 63 (smallest), not {self.crf}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +90,12 @@ def choose_encoding(
     """The first encoder that takes this stream with the least loss, and warnings of surprises.
 
     Raises:
+        UsageError: The encoder has no such setting, or there is none of the name asked for.
         SinkError: None does, or not the one the user asked for.
     """
     refused: dict[str, str] = {}
     for known, layout in _attempts(info, options, format_name):
-        _require_known(known, options)
+        _require_known([known], options)
         encoding = Encoding(
             known.encoder, layout.name, _flags(known, options, info, format_name), known.device
         )
@@ -150,13 +151,14 @@ def for_stills(options: EncoderOptions, target: Path, info: StreamInfo) -> Encod
     """The options with the codec that a file of numbered pictures asks for, if it is one.
 
     Raises:
-        SinkError: Another codec was asked for, or these pictures would look wrong in it.
+        UsageError: Another codec was asked for.
+        SinkError: These pictures would look wrong in it.
     """
     codec = STILLS.get(target.suffix.lower())
     if codec is None:
         return options
     if options.codec and codec not in [known.codec for known in _wanted(options.codec, info.codec)]:
-        raise SinkError(f"{target.name} holds {codec}, not {options.codec}; leave --codec out")
+        raise UsageError(f"{target.name} holds {codec}, not {options.codec}; leave --codec out")
     if codec == "mjpeg" and not (info.color.full_range and not info.color.rgb):
         raise SinkError(f"{target.name}: JPEG is for full-range YUV, as from JPEG; name it .png")
     return replace(options, codec=codec)
@@ -175,7 +177,7 @@ def _wanted(name: str, source_codec: str) -> list[Known]:
     """What a user means by ``--codec``, any encoder of FFmpeg's included.
 
     Raises:
-        SinkError: There is no such encoder of video.
+        UsageError: There is no such encoder of video.
     """
     known = find(name, source_codec)
     if known:
@@ -184,7 +186,7 @@ def _wanted(name: str, source_codec: str) -> list[Known]:
         codec = Codec(name.lower(), "w")
         if codec.type == "video":
             return [Known(codec.name, codec.canonical_name)]
-    raise SinkError(f"there is no codec {name!r}; --codec is one of {', '.join(names())}")
+    raise UsageError(f"there is no codec {name!r}; --codec is one of {', '.join(names())}")
 
 
 def _attempts(
@@ -255,22 +257,38 @@ def _joined(flags: dict[str, str], more: dict[str, str]) -> dict[str, str]:
     return flags | more | both
 
 
-def _require_known(known: Known, options: EncoderOptions) -> None:
-    """Raise SinkError for settings of which an encoder would be silent, or talk itself."""
+def require_known(options: EncoderOptions) -> None:
+    """Check what can be checked without a source.
+
+    Raises:
+        UsageError: Whatever the source, no encoder has what the options ask for.
+    """
+    if options.codec is not None:
+        _require_known(_wanted(options.codec, ""), options)
+    else:
+        _require_known([known for known in KNOWN if known.presets], options)
+
+
+def _require_known(candidates: Sequence[Known], options: EncoderOptions) -> None:
+    """Raise UsageError for settings that none has, of which some would be silent, or talk."""
+    mistakes = [_mistake(known, options) for known in candidates]
+    if all(mistakes):
+        raise UsageError(mistakes[0])
+
+
+def _mistake(known: Known, options: EncoderOptions) -> str:
     worst, presets = known.worst_crf, known.presets
     if worst is not None and options.crf is not None and options.crf > worst:
-        raise SinkError(f"{known.encoder} has --crf 0 to {worst}, not {options.crf}")
-    numbers = map(str, range(len(presets)))
-    if presets and options.preset not in (None, *presets, *numbers):
-        raise SinkError(
-            f"{known.encoder} has no --preset {options.preset}; it has {', '.join(presets)}"
-        )
+        return f"{known.encoder} has --crf 0 to {worst}, not {options.crf}"
+    if presets and options.preset not in (None, *presets):
+        return f"{known.encoder} has no --preset {options.preset}; it has {', '.join(presets)}"
+    return ""
 
 
 def _require_settings(
     known: Known, refused: Encoding, options: EncoderOptions, info: StreamInfo, format_name: str
 ) -> None:
-    """Raise SinkError where the encoder would take the stream, but for the user's own settings."""
+    """Raise UsageError where the encoder would take the stream, but for the user's own settings."""
     for name, flag in (("preset", known.preset_flag), ("crf", known.crf_flag)):
         value = getattr(options, name)
         if value is None or flag not in refused.flags:
@@ -278,7 +296,7 @@ def _require_settings(
         flags = _flags(known, replace(options, **{name: None}), info, format_name)
         if refusal(info, replace(refused, flags=flags), format_name) is None:
             what = name if getattr(known, name) is None else f"{name} {value}"
-            raise SinkError(f"{known.encoder} has no --{what}")
+            raise UsageError(f"{known.encoder} has no --{what}")
 
 
 def refusal(info: StreamInfo, encoding: Encoding, format_name: str) -> str | None:

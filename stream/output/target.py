@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from stream.containers import recordings
-from stream.errors import SinkError
+from stream.errors import UsageError
 from stream.url import without_password
 
 PUSH_TIMEOUT_S = 5.0
@@ -44,7 +44,7 @@ def target_of(address: str) -> Target:
     """The target that a user's text means.
 
     Raises:
-        SinkError: It is none that we know.
+        UsageError: It is none that we know.
     """
     scheme, separator, rest = address.partition("://")
     scheme = scheme.lower()
@@ -63,7 +63,7 @@ def target_of(address: str) -> Target:
         return Target(without_password(address), url, "tee")
     if separator:
         known = ", ".join(sorted((*_PUSHED, "rtsp")))
-        raise SinkError(
+        raise UsageError(
             f"{without_password(address)}: nothing is sent by {scheme}; use one of {known}"
         )
     path = Path(address)
@@ -72,6 +72,6 @@ def target_of(address: str) -> Target:
     container = recordings().get(path.suffix.lower())
     if container is None:
         known = ", ".join((*recordings(), ".m3u8"))
-        raise SinkError(f"{address}: a live recording ends in one of {known}")
+        raise UsageError(f"{address}: a live recording ends in one of {known}")
     options = {**container.options, **(container.recording or {})}
     return Target(address, str(path.absolute()), container.muxer, options, path)

@@ -12,7 +12,7 @@ from clips import Clip, damage, packets, picture, times
 from fakes import FakeProcessor
 
 from stream.capture.file import FileSource
-from stream.errors import JobError, SinkError
+from stream.errors import JobError, SinkError, UsageError
 from stream.jobs import CleanOptions, clean_file
 from stream.output.encoder import EncoderOptions
 
@@ -270,41 +270,41 @@ def test_progress_comes_with_an_estimate_of_the_time_left(clip, tmp_path):
         ("in.mp4", CleanOptions(overwrite=True), JobError, "is the input itself"),
         ("taken.mp4", FAST, SinkError, "exists"),
         ("nowhere/out.mp4", FAST, SinkError, "does not exist"),
-        ("out.xyz", FAST, SinkError, "no container is known by '.xyz'"),
-        ("out", FAST, SinkError, "no container is known"),
+        ("out.xyz", FAST, UsageError, "no container is known by '.xyz'"),
+        ("out", FAST, UsageError, "no container is known"),
         ("folder.mp4", CleanOptions(overwrite=True), SinkError, "is a folder"),
         (
             "out.mp4",
             CleanOptions(EncoderOptions("nonsense")),
-            SinkError,
+            UsageError,
             "no codec 'nonsense'; --codec is one of h264, hevc, .*, nvenc, ",
         ),
-        ("out.mp4", CleanOptions(EncoderOptions("ffv1", crf=9)), SinkError, "ffv1 has no --crf$"),
-        ("out.mp4", CleanOptions(EncoderOptions("aac")), SinkError, "there is no codec 'aac'; "),
+        ("out.mp4", CleanOptions(EncoderOptions("ffv1", crf=9)), UsageError, "ffv1 has no --crf$"),
+        ("out.mp4", CleanOptions(EncoderOptions("aac")), UsageError, "there is no codec 'aac'; "),
         ("out.webm", CleanOptions(EncoderOptions("h264")), SinkError, r"refuses.*\(\.mkv\)"),
         ("out.mkv", CleanOptions(EncoderOptions("cfhd")), SinkError, r"refuses.*\(\.mov\)"),
         (
             "out.mp4",
             CleanOptions(EncoderOptions(preset="fasst")),
-            SinkError,
+            UsageError,
             "libx264 has no --preset fasst; it has ultrafast, ",
         ),
         (
             "out.mp4",
             CleanOptions(EncoderOptions(crf=52)),
-            SinkError,
+            UsageError,
             "^libx264 has --crf 0 to 51, not 52$",
         ),
         (
             "out.mp4",
             CleanOptions(EncoderOptions("x265", crf=60)),
-            SinkError,
+            UsageError,
             "^libx265 has --crf 0 to 51, not 60$",
         ),
         (
             "out.mp4",
             CleanOptions(EncoderOptions("av1", preset="medium")),
-            SinkError,
+            UsageError,
             "libsvtav1 has no --preset medium",
         ),
     ],

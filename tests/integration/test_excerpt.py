@@ -8,7 +8,7 @@ from clips import Clip, opened, packets, times
 from fakes import Averaging, FakeProcessor, InjectedError
 
 from stream.capture.file import FileSource
-from stream.errors import JobError
+from stream.errors import JobError, UsageError
 from stream.jobs import CleanOptions, Excerpt, clean_file
 from stream.jobs.excerpt import middle_of
 from stream.jobs.reader import Reader
@@ -180,7 +180,7 @@ def frame_at(path, index):
 def test_nothing_to_show_is_one_clear_line(clip, tmp_path):
     with pytest.raises(JobError, match=r"shows nothing between 0:10 and 1:02:03.5$"):
         cut(clip(FFV1), tmp_path / "out.mkv", 10, "3723.5")
-    with pytest.raises(JobError, match=r"nothing between 0:05 and 0:04; name an end"):
+    with pytest.raises(UsageError, match=r"nothing between 0:05 and 0:04; name an end"):
         Excerpt(Fraction(5), Fraction(4))
     assert not list(tmp_path.iterdir())
 

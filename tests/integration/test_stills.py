@@ -9,7 +9,7 @@ from clips import Clip, times
 from fakes import FakeProcessor
 
 from stream.capture.file import FileSource
-from stream.errors import JobError, OpenError, SinkError
+from stream.errors import JobError, OpenError, SinkError, UsageError
 from stream.jobs import CleanOptions, clean_file
 from stream.jobs.identity import fingerprint
 from stream.stills import Stills, is_there
@@ -126,7 +126,7 @@ def test_what_is_wrong_with_a_sequence_is_said(clip, tmp_path):
         (source, "out.mkv", OpenError, "in_03.png is missing"),
         (tmp_path / "in_%02d.png@0", "out.mkv", OpenError, "names a rate of 0"),
         (tmp_path / "no_%02d.png", "out.mkv", OpenError, "no_%02d.png does not exist"),
-        (clip(Clip()), "out.png", SinkError, "would be one picture; number them"),
+        (clip(Clip()), "out.png", UsageError, "would be one picture; number them"),
         (clip(Clip()), "out_%d.jpg", SinkError, "name it .png"),
         (clip(Clip()), "in_%02d.png", SinkError, "in_%02d.png exists"),
         (clip(Clip()), "none/in_%02d.png", SinkError, "none does not exist"),

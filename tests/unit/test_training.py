@@ -553,18 +553,10 @@ def test_the_preview_draws_clips_and_prints_their_figures(
     assert "spectrum slope" in out
 
 
-@pytest.mark.parametrize(
-    ("arguments", "reason"),
-    [
-        (["--data", "/nowhere", "--preview", "sheet.png"], "/nowhere does not exist"),
-        (["--data", ".", "--out", "run", "--model", "huge"], "no model 'huge'"),
-        (["--data", ".", "--out", "run", "--from", "missing.npz"], "no model 'missing.npz'"),
-    ],
-)
-def test_a_run_that_cannot_begin_says_why_in_one_line(arguments, reason, capsys):
-    assert main(["train", *arguments]) == 1
+def test_a_run_that_cannot_begin_says_why_in_one_line(capsys):
+    assert main(["train", "--data", "/nowhere", "--preview", "sheet.png"]) == 1
     (line,) = capsys.readouterr().err.splitlines()
-    assert reason in line
+    assert "/nowhere does not exist" in line
 
 
 def test_a_run_that_is_not_there_is_not_resumed(stills, start, tmp_path):
