@@ -29,6 +29,7 @@ from stream.capture.container import (
     transparent_decoder,
 )
 from stream.capture.deinterlace import Deinterlacer
+from stream.capture.pace import frame_rate
 from stream.capture.parts import Parts, is_counted, nominal_step
 from stream.capture.side_data import display_matrix, hdr_metadata, not_carried
 from stream.capture.timeline import Place, Timeline
@@ -354,7 +355,7 @@ class FileSource:
         if not time_base:
             raise OpenError(f"{self._path}: its video has no time base; remux it with ffmpeg")
         duration_s = _duration_s(stream, self._container)
-        rate = exact(stream.average_rate) or exact(stream.guessed_rate) or None
+        rate = frame_rate(self._path, stream)
         estimate = stream.frames or (round(duration_s * rate) if duration_s and rate else None)
         return StreamInfo(
             name=str(self._path),

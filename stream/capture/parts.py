@@ -7,6 +7,7 @@ nothing.
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -23,7 +24,7 @@ _JUMP_S = Fraction(1, 2)
 _REORDERED = 16
 """Frames by which decoding order may differ from that of time, in any codec."""
 
-_GUESSED = "matroska"  # holds no decode times: FFmpeg guesses them, and may be wrong
+_GUESSED = "matroska"  # holds no decode times: FFmpeg guesses them, wrongly where frames are rare
 _PERIOD = 1 << 33  # of the clock in MPEG's streams, in ticks
 _WAIT_S = Fraction(5)
 
@@ -47,9 +48,9 @@ class Parts:
         self._unit = unit
         self._offset = 0
         self._step = nominal_step(video)
-        limit = round(_JUMP_S / unit)
-        guessed = _GUESSED in container.format.name
-        self._limit = max(limit, _REORDERED * self._step) if guessed else limit
+        self._limit = round(_JUMP_S / unit)
+        self._guessed = _GUESSED in container.format.name
+        self._latest: list[int] = []  # a heap of the pts that the next one may be before
         self._steady = is_counted(container)
         self._wraps = container.format.name in ("mpegts", "mpeg")
         self._last: int | None = None
@@ -61,19 +62,29 @@ class Parts:
         Args:
             packet: Every one has to come once, in the order of the file.
         """
-        time = packet.pts if packet.dts is None else packet.dts
+        time = packet.pts if packet.dts is None or self._guessed else packet.dts
         if time is None:
             return False
         begins = self._last is not None and self._jumps(self._last, time)
         if begins:
+            self._latest.clear()
             self._offset = self._end - (time if packet.pts is None else packet.pts)
             self.offset_s = self._offset * self._unit
             self.begin_s.append(self._end * self._unit)
-        self._last = time
+        self._last = self._earliest_next(time) if self._guessed else time
         _shift(packet, self._offset)
         shown = packet.dts if packet.pts is None else packet.pts
         self._end = max(self._end, (shown or 0) + (packet.duration or self._step))
         return begins
+
+    def _earliest_next(self, pts: int) -> int | None:
+        """Return how far back reordering can bring the pts behind this one; None at a beginning."""
+        heapq.heappush(self._latest, pts)
+        if len(self._latest) <= _REORDERED:
+            return None
+        if len(self._latest) > _REORDERED + 1:
+            heapq.heappop(self._latest)
+        return self._latest[0]
 
     def all(self, packets: Iterable[Packet[Stream]], video: Stream) -> Iterator[Packet[Stream]]:
         """Move the packets of every stream.

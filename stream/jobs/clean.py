@@ -24,7 +24,15 @@ from stream.jobs.excerpt import Excerpt, TimeRange
 from stream.jobs.identity import identity_of
 from stream.jobs.join import join
 from stream.jobs.journal import Identity, Joined, Segment, file_id
-from stream.jobs.plan import BURN_IN, Plan, described, make_plan
+from stream.jobs.plan import (
+    BURN_IN,
+    Plan,
+    coarser_clock,
+    described,
+    make_plan,
+    on_clock,
+    require_distinct,
+)
 from stream.jobs.reader import Reader
 from stream.jobs.remaining import unfinished
 from stream.jobs.segment import clean_segment
@@ -113,7 +121,7 @@ def clean_file(
                 _share_rest(work, plan, source, window, processor, on_progress)
             else:
                 _clean_rest(work, plan, reader, processor, target, on_progress)
-            _join(work, source, target, info, window, overwrite=options.overwrite)
+            _join(work, source, target, plan, window, overwrite=options.overwrite)
         stats = work.journal.total
         joined = work.journal.joined
         warnings += joined.warnings if joined else ()
@@ -159,12 +167,14 @@ def prepare(source: Path, target: Path, options: CleanOptions, model: str) -> Re
         window, info = window.narrowed(reader.info, reader.next_pts)
         if container.steady:
             steady_rate(source)  # before any work
+        require_distinct(info, container.unit, container)
+        clock = coarser_clock(info, container)
         encoding, warnings = choose_encoding(
-            described(info, options.view),
+            on_clock(described(info, options.view), clock),
             for_stills(options.encoder, target, info),
             container.muxer,
         )
-        plan = make_plan(info, encoding, options.segment_s, options.view)
+        plan = make_plan(info, encoding, options.segment_s, options.view, clock)
         identity = identity_of(source, plan, window, model, target)
         stack.pop_all()
     return Ready(reader, window, plan, identity, tuple(warnings))
@@ -256,7 +266,7 @@ def _join(
     work: Workspace,
     source: Path,
     target: Path,
-    info: StreamInfo,
+    plan: Plan,
     window: TimeRange,
     *,
     overwrite: bool,
@@ -266,7 +276,8 @@ def _join(
     path = work.folder / (f"joined{target.suffix}" if stills is None else "joined.mov")
     file = PartialFile(target, overwrite=overwrite, path=path)
     segments = work.journal.segments
-    _require_all(segments, info.name)
+    _require_all(segments, plan.info.name)
+    info = on_clock(plan.info, plan.clock)
     try:
         warnings = join(
             [work.folder / segment.name for segment in segments],
@@ -275,7 +286,7 @@ def _join(
             info,
             window,
             reorder=max(segment.reorder for segment in segments),
-            end=segments[-1].end,
+            end=round(segments[-1].end * plan.info.time_base / info.time_base),
             shown_as=target,
         )
         work.journal.add_joined(Joined(file_id(path), tuple(warnings)))

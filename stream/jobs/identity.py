@@ -36,7 +36,7 @@ def identity_of(source: Path, plan: Plan, window: TimeRange, model: str, target:
         "encoder": plan.encoding.encoder,
         "pixel format": plan.encoding.pixel_format,
         "flags": plan.encoding.flags,
-        "segments": [plan.format_name, plan.span, plan.burn_in],
+        "segments": [plan.format_name, plan.span, plan.burn_in, str(plan.clock)],
         "container": target.suffix.lower(),
         "window": [str(window.start), str(window.end)],
         "view": plan.view and plan.view.value,

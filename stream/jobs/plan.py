@@ -8,10 +8,10 @@ nothing need be known of a file's end to begin. A span without pictures has no s
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from stream.containers import CONTAINERS
+from stream.containers import CONTAINERS, Container
 from stream.errors import JobError
 from stream.frame import StreamInfo
 from stream.jobs.comparison import View
@@ -22,6 +22,11 @@ SEGMENT_S = Fraction(15)
 
 _PARTS, _LEAST_S = 8, Fraction(5, 2)
 """Segments that a shorter video has, so that there is one for each core; how long they are."""
+
+_FINEST = Fraction(1, 1_000_000)
+
+_LEAST_FRAMES = 100
+"""What a segment of slow video holds, where a span of time would hold less."""
 
 BURN_IN = 8
 """Frames that a segment's state is warmed with.
@@ -49,6 +54,7 @@ class Plan:
         burn_in: Frames before a segment that are processed, from a fresh state, but not written;
             at least 1.
         view: How before and after are shown together; None shows what comes after alone.
+        clock: Time base of what is encoded, where that is coarser than the video's.
     """
 
     info: StreamInfo
@@ -57,6 +63,7 @@ class Plan:
     span: int
     burn_in: int = BURN_IN
     view: View | None = None
+    clock: Fraction | None = None
 
     def __post_init__(self) -> None:
         if self.span < 1 or self.burn_in < 1:
@@ -65,7 +72,7 @@ class Plan:
     @property
     def output(self) -> StreamInfo:
         """What is encoded."""
-        return described(self.info, self.view)
+        return on_clock(described(self.info, self.view), self.clock)
 
     @property
     def segments_estimate(self) -> int | None:
@@ -92,6 +99,43 @@ def described(info: StreamInfo, view: View | None) -> StreamInfo:
     return view.describe(info) if view else info
 
 
+def on_clock(info: StreamInfo, clock: Fraction | None) -> StreamInfo:
+    """What is known of a video when its time is counted in ``clock``; None leaves it as it is."""
+    if clock is None or clock == info.time_base:
+        return info
+    start = round(info.start_pts * info.time_base / clock)
+    return replace(info, time_base=clock, start_pts=start)
+
+
+def coarser_clock(info: StreamInfo, container: Container) -> Fraction | None:
+    """What to count time in where the video's own clock is finer than anything needs.
+
+    Encoders and muxers multiply time bases, and some refuse one of nanoseconds.
+    """
+    if info.time_base >= _FINEST:
+        return None
+    return container.unit or _FINEST
+
+
+def require_distinct(info: StreamInfo, unit: Fraction | None, container: Container) -> None:
+    """Check that frames keep times of their own where time is counted in ``unit``.
+
+    Args:
+        info: Of the video.
+        unit: Seconds; None counts in those of the video.
+        container: What counts so, for the error.
+
+    Raises:
+        JobError: They come faster than that.
+    """
+    rate = info.frame_rate
+    if unit and rate and rate * unit > 1:
+        raise JobError(
+            f"{info.name} shows {float(rate):.0f} frames a second, and {container.name} counts in "
+            f"{unit} s; choose a container and a --codec that do not, such as .mp4 and h264"
+        )
+
+
 def shift_in_segments(info: StreamInfo) -> int:
     """What is added to every pts while it is in a segment, in units of the video's time base.
 
@@ -109,6 +153,7 @@ def make_plan(
     encoding: Encoding,
     segment_s: Fraction | None = None,
     view: View | None = None,
+    clock: Fraction | None = None,
 ) -> Plan:
     """Divide a video.
 
@@ -117,25 +162,30 @@ def make_plan(
         encoding: Of its segments.
         segment_s: Seconds that a segment spans; None leaves it to the video's length.
         view: How before and after are shown together.
+        clock: See `Plan`. Where the only container for segments counts in a coarser one, as does
+            Matroska for VP8, that one is taken.
 
     Raises:
-        JobError: The encoder's packets cannot be kept in segments.
+        JobError: The encoder's packets cannot be kept in segments, or not with times of their own.
     """
+    span = max(1, round((segment_s or _usual_s(info)) / info.time_base))
     for container in _SEGMENTS:
-        format_name = container.muxer
-        if container.unit and (info.time_base / container.unit).denominator != 1:
-            continue
-        if refusal(described(info, view), encoding, format_name) is None:
-            span = max(1, round((segment_s or _usual_s(info.duration_s)) / info.time_base))
-            return Plan(info, encoding, format_name, span, view=view)
+        unit = clock or info.time_base
+        if container.unit and (unit / container.unit).denominator != 1:
+            unit = container.unit
+        plan = Plan(info, encoding, container.muxer, span, view=view, clock=unit)
+        if refusal(plan.output, encoding, container.muxer) is None:
+            require_distinct(info, unit, container)
+            return plan
     raise JobError(f"{encoding.encoder} cannot be written in segments; choose another --codec")
 
 
-def _usual_s(length_s: float | None) -> Fraction:
+def _usual_s(info: StreamInfo) -> Fraction:
     """Never of the machine, or it would change the outcome."""
-    if not length_s:
-        return SEGMENT_S
+    least_s = _LEAST_FRAMES / info.frame_rate if info.frame_rate else Fraction(0)
+    if not info.duration_s:
+        return max(SEGMENT_S, least_s)
     parts = _PARTS
-    while parts > 1 and length_s < parts * _LEAST_S:
+    while parts > 1 and info.duration_s < parts * _LEAST_S:
         parts //= 2
-    return min(SEGMENT_S, Fraction(length_s) / parts)
+    return max(least_s, min(SEGMENT_S, Fraction(info.duration_s) / parts))

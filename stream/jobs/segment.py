@@ -132,14 +132,28 @@ class _Rest:
         self._start = start
         self._output = output
         self._shift = shift_in_segments(output)
+        self._last: int | None = None
 
     def open(self, info: StreamInfo) -> None:
         self._writer.open(self._output)
 
     def write(self, frame: Frame) -> None:
-        if frame.pts >= self._start:
-            self._writer.write(frame)
-            self.times.append((frame.pts + self._shift) * frame.time_base)
+        if frame.pts < self._start:
+            return
+        frame = self._on_clock(frame)
+        self._last = frame.pts
+        self._writer.write(frame)
+        self.times.append((frame.pts + self._shift) * frame.time_base)
+
+    def _on_clock(self, frame: Frame) -> Frame:
+        clock = self._output.time_base
+        if frame.time_base == clock:
+            return frame
+        ratio = frame.time_base / clock
+        pts = round(frame.pts * ratio)
+        if self._last is not None:
+            pts = max(pts, self._last + 1)
+        return frame.replace(pts=pts, time_base=clock, duration=round(frame.duration * ratio))
 
     def finish(self) -> None:
         self._writer.finish()
