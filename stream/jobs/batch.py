@@ -62,6 +62,7 @@ def tasks_of(inputs: Sequence[Path], output: Path, pattern: str | None = None) -
 
     Raises:
         JobError: The outputs would take each other's place, or an input's.
+        UsageError: Several videos are to go into one file.
         OpenError: There is no video.
     """
     if not is_batch(inputs):
@@ -78,7 +79,7 @@ def tasks_of(inputs: Sequence[Path], output: Path, pattern: str | None = None) -
         hint = "check the names; numbered pictures are named like folder/frame_%04d.png"
         raise OpenError(f"there is no video{named} in {', '.join(map(str, inputs))}; {hint}")
     if output.suffix.lower() in _SUFFIXES and not output.exists():
-        raise JobError(
+        raise UsageError(
             f"{output} is the name of one video; name a folder for several, and numbered pictures "
             "like frame_%04d.png, in quotes"
         )

@@ -9,7 +9,7 @@ import pytest
 from fakes import FakeProcessor
 
 from stream.capture.file import FileSource
-from stream.errors import SinkError
+from stream.errors import UsageError
 from stream.frame import ColorTags, StreamInfo
 from stream.jobs import CleanOptions, clean_file
 from stream.output.encoder import EncoderOptions, choose_encoding
@@ -109,7 +109,7 @@ def test_encoders_have_no_line_of_their_own(capfd):
     """x264 and x265 wrote past FFmpeg's log and past Python."""
     odd = replace(described("yuv420p"), width=161, height=119)
     assert choose_encoding(odd, EncoderOptions("hevc"), "mov")[0].pixel_format == "yuv444p10le"
-    with pytest.raises(SinkError, match="libx264 has no --preset fasst"):
+    with pytest.raises(UsageError, match="libx264 has no --preset fasst"):
         choose_encoding(described("yuv420p"), EncoderOptions("h264", preset="fasst"), "mov")
     assert capfd.readouterr() == ("", "")
 

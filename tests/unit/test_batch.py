@@ -4,7 +4,7 @@ import pytest
 from clips import Clip
 from fakes import FakeProcessor
 
-from stream.errors import JobError, OpenError
+from stream.errors import JobError, OpenError, UsageError
 from stream.jobs.batch import Task, clean_all, is_batch, tasks_of
 from stream.jobs.clean import CleanResult, clean_file
 from stream.jobs.workspace import Workspace
@@ -87,7 +87,7 @@ def test_an_output_within_the_input_is_not_an_input(tree):
         (["in", "in/b.mp4"], "out", JobError, "would both become"),
         (["in"], "in", JobError, "is an input itself"),
         (["in"], "in/b.mp4", JobError, "is a file; name a folder"),
-        (["in"], "out.mp4", JobError, "is the name of one video; name a folder"),
+        (["in"], "out.mp4", UsageError, "is the name of one video; name a folder"),
         (["in/.git/.."], "out", None, ""),
         (["empty"], "out", OpenError, "there is no video in"),
     ],
