@@ -8,7 +8,6 @@ Knows no container and no codec.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, cast
 
 import av
@@ -64,17 +63,19 @@ def format_of(planes: Planes, *, rgb: bool = False, alpha: bool = False) -> str:
 
 
 def color_tags(picture: av.VideoFrame) -> ColorTags:
-    """How the planes of `read_planes` are to be read."""
-    rgb = _rgb(picture.format)
+    """How the planes of `read_planes` are to be read.
+
+    Grey has no matrix, and is of full range unless it says otherwise, as FFmpeg shows it.
+    """
+    rgb, grey = _rgb(picture.format), _grey(picture.format)
+    unsaid = ColorRange.JPEG if grey else ColorRange.UNSPECIFIED
     full = rgb or picture.format.name.startswith("yuvj")
-    tags = ColorTags(
-        range=int(ColorRange.JPEG if full else picture.color_range),
+    return ColorTags(
+        range=int(ColorRange.JPEG if full else picture.color_range or unsaid),
         primaries=int(picture.color_primaries),
         transfer=int(picture.color_trc),
-        matrix=0 if rgb else int(picture.colorspace),
+        matrix=0 if rgb else 2 if grey else int(picture.colorspace),
     )
-    # grey PNG is tagged as RGB, as which nobody must read its one plane
-    return replace(tags, matrix=2) if tags.rgb and not rgb else tags
 
 
 def tag(picture: av.VideoFrame, color: ColorTags) -> None:

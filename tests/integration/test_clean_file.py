@@ -34,7 +34,9 @@ CLIPS = {
     "4:4:4, odd": Clip(pixel_format="yuv444p", width=61, height=47),
     "full range": Clip(color=(2, 1, 1, 1)),
     "only the matrix tagged": Clip(".mkv", "ffv1", color=(1, 2, 2, 1), options=(), frames=3),
-    "grey 16": Clip(".mkv", "ffv1", pixel_format="gray16le", frames=3, options=()),
+    "grey 16": Clip(
+        ".mkv", "ffv1", pixel_format="gray16le", color=(2, 2, 2, 2), frames=3, options=()
+    ),
     "prores": Clip(".mov", "prores_ks", pixel_format="yuv422p10le", frames=3, options=()),
     "dnxhd": Clip(
         *(".mov", "dnxhd", 256, 144, "yuv422p"), frames=2, options=(("profile", "dnxhr_hq"),)
@@ -321,6 +323,20 @@ def test_what_cannot_be_done_is_refused_before_any_work(name, options, error, sa
     assert sorted(tmp_path.iterdir()) == before
     assert (tmp_path / "taken.mp4").read_text() == "mine"
     assert processor.calls == []
+
+
+def first_shown(path):
+    with av.open(str(path)) as container:
+        return next(container.decode(video=0)).to_ndarray(format="rgb24")
+
+
+@pytest.mark.parametrize("name", ["out.mp4", "out.webm", "out.ts"])
+def test_grey_keeps_its_brightness_in_yuv(name, clip, tmp_path):
+    source = clip(Clip(".mkv", "ffv1", pixel_format="gray", frames=3, options=()))
+    result = clean_file(source, tmp_path / name, FakeProcessor())
+    assert not any("colour" in warning for warning in result.warnings)
+    before, after = (first_shown(path).astype(float) for path in (source, tmp_path / name))
+    assert np.abs(after - before).mean() < 2  # 27 and 250 for 40 and 230 where the range is lost
 
 
 def test_overwrite_replaces_only_at_the_end(clip, tmp_path):

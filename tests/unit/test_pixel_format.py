@@ -182,6 +182,13 @@ def test_grey_png_is_not_taken_for_rgb():
     assert not color_tags(picture).rgb
 
 
+def test_grey_is_of_full_range_unless_tagged():
+    picture = av.VideoFrame(8, 8, "gray")
+    assert color_tags(picture).full_range
+    picture.color_range = 1
+    assert not color_tags(picture).full_range
+
+
 def test_full_range_names_are_tagged_as_such():
     assert color_tags(av.VideoFrame(8, 8, "yuvj420p")).full_range
     assert not color_tags(av.VideoFrame(8, 8, "yuv420p")).full_range
