@@ -20,6 +20,9 @@ from stream.stats import RunStats
 IDLE_S = 0.05
 """How long the output waits for a frame before it counts as idle."""
 
+PROCESSED_FRAMES = 4
+"""How many finished frames wait for the output at most; what comes behind them waits before."""
+
 
 class Pipeline:
     """One run of one source through one processor into one sink.
@@ -33,7 +36,7 @@ class Pipeline:
         sink: Opened, written, and finished or aborted on the thread that calls `run`.
         on_progress: Called after each frame written, on that same thread; may call `stop`.
         on_idle: Called on that thread too, every `IDLE_S` while no frame comes: for windows.
-        capacity: Frames that each channel holds.
+        capacity: Frames that wait for the processor at most.
         clock: Seconds, the same clock as ``Frame.captured_at``.
     """
 
@@ -56,7 +59,7 @@ class Pipeline:
         self._on_idle = on_idle
         self._clock = clock
         self._captured = Channel[Frame](capacity, latest=source.info.live)
-        self._processed = Channel[Frame](capacity)
+        self._processed = Channel[Frame](min(capacity, PROCESSED_FRAMES))
         self._breaks: deque[tuple[int, Discontinuity]] = deque(maxlen=16)
         self._warm = threading.Event()
         self._stopping = threading.Event()

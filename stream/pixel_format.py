@@ -132,12 +132,6 @@ def write_planes(planes: Planes, *, rgb: bool = False, alpha: Plane | None = Non
     return picture
 
 
-def converted(planes: Planes, width: int, height: int, pixel_format: str) -> Planes:
-    """The same picture in another size and planar format, its range and matrix kept."""
-    picture = write_planes(planes)
-    return read_planes(_reformat(picture, width=width, height=height, format=pixel_format))
-
-
 def without_rgb(picture: av.VideoFrame) -> av.VideoFrame:
     """The picture as YUV 4:4:4, BT.709, limited range and opaque; itself where it is no RGB."""
     if not _rgb(picture.format):

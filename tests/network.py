@@ -30,10 +30,10 @@ class Sender:
         self._url = self.address + extra
         self._process = None
 
-    def start(self, *size):
+    def start(self, *options):
         self.kill()  # on a busy machine a receiver may miss one that is still there
         script = Path(__file__).with_name("sender.py")
-        argv = [sys.executable, str(script), self._url, *map(str, size)]
+        argv = [sys.executable, str(script), self._url, *map(str, options)]
         self._process = subprocess.Popen(argv, stderr=subprocess.DEVNULL)
 
     def wait(self):

@@ -1,10 +1,11 @@
-"""A camera on the network, as a program of its own: `python sender.py URL [WIDTH] [HEIGHT]`.
+"""A camera on the network, as a program of its own: `python sender.py URL`.
 
 Sends a moving picture at 20 frames a second until it is killed.
 """
 
+import argparse
 import http.server
-import sys
+import itertools
 import time
 from fractions import Fraction
 
@@ -12,43 +13,84 @@ import av
 import numpy as np
 
 RATE = 20
+_TICKS = 90_000
 
 
-class Page(http.server.BaseHTTPRequestHandler):
-    """Whoever asks gets the stream, and no end of it."""
+def main():
+    options = parser().parse_args()
+    if options.url.startswith("http"):
+        host, port = options.url.removeprefix("http://").split(":")
 
-    def do_GET(self):
-        self.send_response(200)
-        self.end_headers()
-        send(self.wfile)
+        class Page(http.server.BaseHTTPRequestHandler):
+            """Whoever asks gets the stream, and no end of it."""
+
+            def do_GET(self):
+                self.send_response(200)
+                self.end_headers()
+                send(self.wfile, options)
+
+        http.server.HTTPServer((host, int(port)), Page).serve_forever()
+    send(options.url, options)
 
 
-def main(url, *size):
-    if url.startswith("http"):
-        address = url.removeprefix("http://").split(":")
-        http.server.HTTPServer((address[0], int(address[1])), Page).serve_forever()
-    send(url, *size)
+def parser():
+    made = argparse.ArgumentParser()
+    made.add_argument("url")
+    made.add_argument("--size", nargs=2, type=int, default=(160, 120))
+    made.add_argument("--stamps", type=float, default=1.0, help="how fast its clock runs")
+    made.add_argument("--turn", type=int, default=0, help="change width and height after so many")
+    made.add_argument("--stall", type=float, default=0.0, help="hold back so much of every second")
+    made.add_argument("--interlaced", action="store_true")
+    return made
 
 
-def send(target, width=160, height=120):
+def send(target, options):
     with av.open(target, "w", format="mpegts") as container:
-        stream = container.add_stream(
-            "libx264", rate=RATE, options={"preset": "ultrafast", "tune": "zerolatency", "g": "10"}
-        )
-        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        stream.codec_context.time_base = Fraction(1, 90_000)
-        squares = np.random.default_rng(7).integers(40, 200, (height // 8 + 1, 99), np.uint8)
-        canvas = squares.repeat(8, 0).repeat(8, 1)
-        began, index = time.monotonic(), 0
-        while True:
-            left = 3 * index % 500
-            grey = np.ascontiguousarray(canvas[:height, left : left + width])
-            picture = av.VideoFrame.from_ndarray(grey, format="gray").reformat(format="yuv420p")
-            picture.pts, picture.time_base = 4500 * index, Fraction(1, 90_000)
-            container.mux(stream.encode(picture))
-            index += 1
-            time.sleep(max(0.0, began + index / RATE - time.monotonic()))
+        stream = container.add_stream("libx264", rate=RATE)
+        stream.width, stream.height = options.size
+        stream.pix_fmt = "yuv420p"
+        encoder = encoder_of(options.size, options.interlaced)
+        began = time.monotonic()
+        for index in itertools.count():
+            if index and index == options.turn:
+                encoder = encoder_of(options.size[::-1], options.interlaced)
+            picture = picture_of(index, encoder.width, encoder.height, options.interlaced)
+            picture.pts = round(index * options.stamps * _TICKS / RATE)
+            for packet in encoder.encode(picture):
+                packet.stream = stream
+                container.mux(packet)
+            due = began + (index + 1) / RATE
+            second = (due - began) // 1
+            due = max(due, began + second + options.stall)
+            time.sleep(max(0.0, due - time.monotonic()))
+
+
+def encoder_of(size, interlaced):
+    encoder = av.CodecContext.create("libx264", "w")
+    encoder.width, encoder.height = size
+    encoder.pix_fmt, encoder.time_base = "yuv420p", Fraction(1, _TICKS)
+    encoder.framerate = Fraction(RATE)
+    fields = {"flags": "+ildct+ilme", "x264-params": "tff=1"} if interlaced else {}
+    encoder.options = {"preset": "ultrafast", "tune": "zerolatency", "g": "10"} | fields
+    return encoder
+
+
+def picture_of(index, width, height, interlaced):
+    """The scene at one moment; interlaced, its odd rows are half a picture later."""
+    squares = np.random.default_rng(7).integers(40, 200, (height // 8 + 1, 99), np.uint8)
+    canvas = squares.repeat(8, 0).repeat(8, 1)
+
+    def moment(fields):
+        left = 3 * fields // 2 % 500
+        return canvas[:height, left : left + width]
+
+    grey = moment(2 * index).copy()
+    if interlaced:
+        grey[1::2] = moment(2 * index + 1)[1::2]
+    made = av.VideoFrame.from_ndarray(grey, format="gray").reformat(format="yuv420p")
+    made.time_base = Fraction(1, _TICKS)
+    return made
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], *map(int, sys.argv[2:]))
+    main()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from stream.capture.reconnect import Connection
+from stream.capture.connection import Connection
 from stream.errors import OpenError
 from stream.stages import Source
 from stream.url import without_password
@@ -30,6 +30,7 @@ class SourceOptions:
         realtime: Play a file at its own pace.
         timeout_s: Without a picture for so long, a connection counts as lost.
         give_up_s: Without a connection for so long, the source counts as lost.
+        paced: Hold what comes in bursts until it is due, for somebody who watches.
     """
 
     size: tuple[int, int] | None = None
@@ -37,6 +38,7 @@ class SourceOptions:
     realtime: bool = False
     timeout_s: float = 5.0
     give_up_s: float = 300.0
+    paced: bool = True
 
 
 def open_source(
@@ -109,7 +111,7 @@ def _reconnecting(
     from stream.capture.reconnect import Patience, ReconnectingSource
 
     patience = Patience(give_up_s=options.give_up_s)
-    source = ReconnectingSource(connect, patience, on_message=on_message)
+    source = ReconnectingSource(connect, patience, paced=options.paced, on_message=on_message)
     info = source.info
     rate = f" at {float(info.frame_rate):g} fps" if info.frame_rate else ""
     codec = info.codec or "raw"

@@ -17,16 +17,17 @@ from multiprocessing.connection import Connection as Pipe
 from pathlib import Path
 from typing import Any
 
+from stream.capture.connection import Arrival
 from stream.capture.feed import Feed, FeedAddress
 from stream.errors import OpenError, SourceError
-from stream.frame import Planes, StreamInfo
+from stream.frame import StreamInfo
 
 _START_S = 20.0
 """What importing PyAV may take on a busy machine, beyond the feed's own time-out."""
 
 
 class FeedApart:
-    """What `Feed` gives, read elsewhere; see `stream.capture.reconnect.Connection`.
+    """What `Feed` gives, read elsewhere; see `stream.capture.connection.Connection`.
 
     Raises:
         OpenError: There is nothing at this place, or no picture in time.
@@ -34,6 +35,7 @@ class FeedApart:
 
     def __init__(self, place: FeedAddress) -> None:
         self.decode_failures = 0
+        self.buffer_s = place.buffer_s
         self._place = place
         ours, theirs = socket.socketpair()
         with theirs:
@@ -52,11 +54,11 @@ class FeedApart:
             self.close()
             raise
 
-    def pictures(self) -> Iterator[tuple[Planes, int | None]]:
-        """See `stream.capture.reconnect.Connection`."""
+    def pictures(self) -> Iterator[Arrival]:
+        """See `stream.capture.connection.Connection`."""
         while True:
-            planes, pts, self.decode_failures = self._next(2 * self._place.timeout_s)
-            yield planes, pts
+            arrival, self.decode_failures = self._next(2 * self._place.timeout_s)
+            yield arrival
 
     def close(self) -> None:
         """End the process."""
@@ -90,8 +92,8 @@ def serve(pipe: Pipe) -> None:
         feed = Feed(pipe.recv())
         with contextlib.closing(feed):
             pipe.send(feed.info)
-            for planes, pts in feed.pictures():
-                pipe.send((planes, pts, feed.decode_failures))
+            for arrival in feed.pictures():
+                pipe.send((arrival, feed.decode_failures))
     except SourceError as error:
         pipe.send(error)
 

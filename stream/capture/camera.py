@@ -13,8 +13,8 @@ from pathlib import Path
 import av
 
 from stream.capture.camera_mode import CameraMode
+from stream.capture.connection import Connection
 from stream.capture.feed import Feed, FeedAddress
-from stream.capture.reconnect import Connection
 from stream.errors import OpenError
 
 _DEVICES = {"linux": "v4l2", "darwin": "avfoundation", "win32": "dshow"}

@@ -6,21 +6,32 @@ Every wait is bounded. Owns the container; what may be opened and how is the cal
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import av
 from av.container import InputContainer
+from av.format import Flags
 from av.packet import Packet
 from av.stream import Discard
 from av.video.stream import VideoStream
 
+from stream.capture.connection import MICROSECONDS, Arrival
 from stream.capture.container import reason
+from stream.capture.deinterlace import Deinterlacer
+from stream.capture.receiver import Item, Receiver
 from stream.errors import OpenError, SourceError
-from stream.frame import Planes, StreamInfo
+from stream.frame import StreamInfo
 from stream.pixel_format import color_tags, flowing_format, read_planes, without_rgb
 from stream.pyav import exact, open_input
+
+KEYFRAME_S = 30.0
+"""How long packets may come without a picture at first: whole ones are sent now and then."""
+
+_AHEAD_S = 2.0  # of the sender's time; more than any picture is delayed on purpose
+_SEGMENTED = frozenset({"hls", "dash"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +44,9 @@ class FeedAddress:
         format_name: FFmpeg's demuxer or device; None lets it find out.
         options: FFmpeg's, for the demuxer, the device and the protocol.
         timeout_s: Without a picture for so long, it counts as lost.
+        probe_s: How long to look for its streams, in seconds of its own time.
+        buffer_s: How late its pictures may be shown to keep their pace; without, they are read one
+            by one as they are asked for, which is right for devices of this machine.
     """
 
     url: str
@@ -40,6 +54,8 @@ class FeedAddress:
     format_name: str | None = None
     options: Mapping[str, str] = field(default_factory=dict)
     timeout_s: float = 5.0
+    probe_s: float = 0.0
+    buffer_s: float = 0.0
 
 
 class Feed:
@@ -50,29 +66,47 @@ class Feed:
     """
 
     def __init__(self, place: FeedAddress) -> None:
-        self.decode_failures = 0
         self._place = place
+        self._undecoded = self._damaged = 0
+        self._receiver: Receiver[Packet[VideoStream]] | None = None
         self._container = _opened(place)
         try:
+            segmented = self._container.format.name in _SEGMENTED
+            self.buffer_s = math.inf if segmented else place.buffer_s
+            self._clockless = _clockless(self._container)
             self._stream = _video(self._container, place)
+            self._deinterlacer = Deinterlacer(self._stream)
+            if place.buffer_s:
+                self._receiver = Receiver(self._received(), limit_s=_AHEAD_S)
             self._pictures = self._decoded()
             self._first = self._first_picture()
-            self.info = self._describe(self._first)
+            self.info = self._describe(self._first[0])
         except BaseException:
             self.close()
             raise
 
-    def pictures(self) -> Iterator[tuple[Planes, int | None]]:
-        """See `stream.capture.reconnect.Connection`."""
-        yield read_planes(self._first), self._first.pts
-        for picture in self._pictures:
-            yield read_planes(picture), picture.pts
+    @property
+    def decode_failures(self) -> int:
+        """Pictures and places in the stream that could not be decoded."""
+        return self._undecoded + self._damaged
+
+    def pictures(self) -> Iterator[Arrival]:
+        """See `stream.capture.connection.Connection`."""
+        yield self._arrival(*self._first)
+        for picture, arrived_s in self._pictures:
+            yield self._arrival(picture, arrived_s)
 
     def close(self) -> None:
-        """Close the container."""
+        """Close the container, after the read that is under way."""
+        if self._receiver is not None:
+            self._receiver.close()
         self._container.close()
 
-    def _first_picture(self) -> av.VideoFrame:
+    def _arrival(self, picture: av.VideoFrame, arrived_s: float) -> Arrival:
+        pts = None if self._clockless else picture.pts
+        return Arrival(read_planes(without_rgb(picture)), pts, arrived_s)
+
+    def _first_picture(self) -> tuple[av.VideoFrame, float]:
         try:
             first = next(self._pictures, None)
         except SourceError as error:
@@ -81,35 +115,51 @@ class Feed:
             raise OpenError(f"{self._place.name} ended before its first picture")
         return first
 
-    def _decoded(self) -> Iterator[av.VideoFrame]:
-        place, seen = self._place, False
-        last = time.monotonic()
-        for packet in self._packets():
+    def _decoded(self) -> Iterator[tuple[av.VideoFrame, float]]:
+        """Pictures, and when each became whole."""
+        seen, patience_s = False, max(self._place.timeout_s, KEYFRAME_S)
+        last_s = arrived_s = time.perf_counter()
+        for packet, arrived_s in self._packets():
             try:
                 pictures = self._stream.decode(packet)
             except av.FFmpegError:
                 # before the first keyframe there is nothing to decode from
-                self.decode_failures += seen
+                self._undecoded += seen
                 pictures = []
             if pictures:
-                seen = True
-            elif time.monotonic() - last > place.timeout_s:
-                raise SourceError(f"no picture could be decoded for {place.timeout_s:g} s")
-            yield from map(without_rgb, pictures)
-            if pictures:
-                last = time.monotonic()  # not the source's fault if they were taken slowly
+                seen, last_s, patience_s = True, arrived_s, self._place.timeout_s
+            elif arrived_s - last_s > patience_s:
+                raise SourceError(f"no picture could be decoded for {patience_s:g} s")
+            for picture in pictures:
+                for whole in self._deinterlacer.push(picture):
+                    yield whole, arrived_s
         with contextlib.suppress(av.FFmpegError):
-            yield from map(without_rgb, self._stream.decode(None))
+            for picture in self._stream.decode(None):
+                for whole in self._deinterlacer.push(picture):
+                    yield whole, arrived_s
+        for whole in self._deinterlacer.flush():
+            yield whole, arrived_s
 
-    def _packets(self) -> Iterator[Packet[VideoStream]]:
-        place = self._place
+    def _packets(self) -> Iterator[tuple[Packet[VideoStream], float]]:
+        if self._receiver is None:
+            for packet, _, _ in self._received():
+                yield packet, time.perf_counter()
+            return
+        item: Item[Packet[VideoStream]]
+        for item in self._receiver:
+            yield item.value, item.arrived_s
+
+    def _received(self) -> Iterator[tuple[Packet[VideoStream], int, float | None]]:
+        """Packets with their sizes and times; runs on the receiver's thread, where there is one."""
+        place, time_base = self._place, float(exact(self._stream.time_base))
         while True:
             try:
                 for packet in self._container.demux(self._stream):
                     if packet.size:
-                        yield packet
+                        sent_s = None if packet.dts is None else packet.dts * time_base
+                        yield packet, packet.size, None if self._clockless else sent_s
             except av.InvalidDataError:
-                self.decode_failures += 1
+                self._damaged += 1
                 continue
             except av.ExitError as error:
                 raise SourceError(f"nothing came for {place.timeout_s:g} s") from error
@@ -121,21 +171,29 @@ class Feed:
         stream, duration = self._stream, self._container.duration
         if not stream.time_base:
             raise OpenError(f"{self._place.name}: its video has no time base")
+        rate = exact(stream.average_rate) or exact(stream.guessed_rate) or None
+        shown = without_rgb(picture)
         return StreamInfo(
             name=self._place.name,
             width=picture.width,
             height=picture.height,
-            pixel_format=flowing_format(picture.format.name),
+            pixel_format=flowing_format(shown.format.name),
             source_pixel_format=picture.format.name,
-            time_base=exact(stream.time_base),
-            start_pts=picture.pts or 0,
-            frame_rate=exact(stream.average_rate) or exact(stream.guessed_rate) or None,
+            time_base=MICROSECONDS if self._clockless else exact(stream.time_base),
+            start_pts=0 if self._clockless else picture.pts or 0,
+            frame_rate=None if self._clockless else rate,
             duration_s=duration / av.time_base if duration else None,
             live=True,
             codec=stream.codec_context.codec.canonical_name,
-            color=color_tags(picture),
+            color=color_tags(shown),
             sample_aspect_ratio=exact(stream.sample_aspect_ratio) or None,
         )
+
+
+def _clockless(container: InputContainer) -> bool:
+    """Whether FFmpeg makes the time stamps up: bare streams of pictures carry none."""
+    known = container.format
+    return Flags.no_timestamps in Flags(known.flags) or known.name == "mpjpeg"
 
 
 def _opened(place: FeedAddress) -> InputContainer:
@@ -144,7 +202,7 @@ def _opened(place: FeedAddress) -> InputContainer:
             place.url,
             format_name=place.format_name,
             options=place.options,
-            timeout_s=place.timeout_s,
+            timeout_s=place.timeout_s + place.probe_s,
         )
     except av.ExitError as error:
         raise OpenError(f"{place.name}: nothing came within {place.timeout_s:g} s") from error

@@ -19,6 +19,8 @@ _PROTOCOLS = {
     "tcp": "tcp",
     "srt": "srt",
 }
+_BUFFER_S = 1.0  # of pictures that come in bursts, as after a stall
+_PROBE_S = 1.0
 _OPTIONS = {
     "rtsp": {"rtsp_flags": "prefer_tcp", "allowed_media_types": "video"},
     "udp": {"overrun_nonfatal": "1"},
@@ -33,14 +35,18 @@ def is_url(address: str) -> bool:
 def network_place(url: str, timeout_s: float) -> FeedAddress:
     """How to open a network stream with little delay."""
     scheme = url.partition("://")[0].lower()
+    # RTMP does not say what will come, and sound comes first; the others say it within a second
+    probe_s = timeout_s if scheme.startswith("rtmp") else _PROBE_S
     return FeedAddress(
         url=url,
         name=without_password(url),
         options={
             "protocol_whitelist": _PROTOCOLS[scheme],
-            "analyzeduration": "1000000",
+            "analyzeduration": str(round(1e6 * probe_s)),
             "fpsprobesize": "2",  # otherwise 20 pictures are waited for, only to guess their rate
             **_OPTIONS.get(scheme.removesuffix("s"), {}),
         },
         timeout_s=timeout_s,
+        probe_s=probe_s,
+        buffer_s=_BUFFER_S,
     )

@@ -10,33 +10,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from fractions import Fraction
-from typing import Protocol
 
-from stream.capture.splice import Splice
+from stream.capture.clock import LiveClock
+from stream.capture.connection import Arrival, Connection
 from stream.errors import SourceError
+from stream.fit import fitted
 from stream.frame import Discontinuity, Frame, Planes, StreamInfo
-from stream.pixel_format import converted, format_of
-
-
-class Connection(Protocol):
-    """One connection to a live source, open from its making on; used on one thread."""
-
-    info: StreamInfo
-    """What it delivers; ``duration_s`` says that it is recorded, and ends."""
-
-    decode_failures: int
-    """Pictures that could not be decoded so far; they are missing."""
-
-    def pictures(self) -> Iterator[tuple[Planes, int | None]]:
-        """Each picture with its pts in units of ``info.time_base``, as soon as it is there.
-
-        Raises:
-            SourceError: The connection is lost, or nothing has come for too long.
-        """
-
-    def close(self) -> None:
-        """Let go of it; may be called twice."""
+from stream.pixel_format import format_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +37,13 @@ class Patience:
 class ReconnectingSource:
     """Frames of one live source across any number of connections.
 
-    A picture of another size or format than the first connection's is scaled to that.
+    A picture of another size than the first one is fitted into that, with bars.
 
     Args:
         connect: Makes a connection whose first picture is there, or raises SourceError.
         patience: How to wait.
-        on_message: Told what a person should know: lost, found again.
+        paced: Hold pictures that come in bursts until each is due, for somebody who watches.
+        on_message: Told what a person should know: lost, found again, another size.
         clock: Seconds; stamps ``captured_at``.
         wait: Waits so many seconds, and says whether to stop; an event's own by default.
 
@@ -75,13 +56,15 @@ class ReconnectingSource:
         connect: Callable[[], Connection],
         patience: Patience | None = None,
         *,
+        paced: bool = True,
         on_message: Callable[[str], None] = lambda message: None,
         clock: Callable[[], float] = time.perf_counter,
         wait: Callable[[float], bool] | None = None,
     ) -> None:
-        self.reconnects = 0
+        self.reconnects = self.size_changes = 0
         self._connect = connect
         self._patience = patience or Patience()
+        self._paced = paced
         self._say = on_message
         self._clock = clock
         self._stopped = threading.Event()
@@ -90,7 +73,9 @@ class ReconnectingSource:
         self._index = 0
         self._connection = connect()
         self.info = dataclasses.replace(self._connection.info, live=True)
-        self._splice = Splice(self.info.time_base)
+        self._size = (self.info.width, self.info.height)
+        self._timing = LiveClock(self.info.time_base)
+        self._timing.begin(self._connection.buffer_s)
 
     @property
     def decode_failures(self) -> int:
@@ -104,11 +89,16 @@ class ReconnectingSource:
             SourceError: Nothing could be reached for too long.
         """
         reason: Discontinuity | None = Discontinuity.START
+        paced = self._paced and self.info.duration_s is None  # else `RealtimeSource` does it
         while True:
             lost = "the sender has ended it"
             try:
-                for planes, pts in self._connection.pictures():
-                    yield self._frame(planes, pts, reason)
+                for arrival in self._connection.pictures():
+                    frame, due_s = self._frame(arrival, reason)
+                    early_s = due_s - self._clock()
+                    if paced and early_s > 0 and self._wait(early_s):
+                        return
+                    yield frame.replace(captured_at=self._clock())
                     reason = None
                 if self.info.duration_s is not None:
                     return
@@ -128,25 +118,37 @@ class ReconnectingSource:
         """Close the connection."""
         self._connection.close()
 
-    def _frame(self, planes: Planes, pts: int | None, reason: Discontinuity | None) -> Frame:
-        now, info = self._clock(), self.info
-        color, time_base = self._connection.info.color, self._connection.info.time_base
-        placed, jump = self._splice.place(pts, time_base, now)
-        if (planes.width, planes.height, format_of(planes)) != (
-            (info.width, info.height, info.pixel_format)
-        ):
-            planes = converted(planes, info.width, info.height, info.pixel_format)
+    def _frame(self, arrival: Arrival, reason: Discontinuity | None) -> tuple[Frame, float]:
+        """The frame, and when it is due."""
+        info = self._connection.info
+        slot = self._timing.place(arrival.pts, info.time_base, arrival.arrived_s)
         frame = Frame(
-            planes=planes,
-            pts=placed,
-            time_base=info.time_base,
-            color=color,
+            planes=self._fitted(arrival.planes),
+            pts=slot.pts,
+            time_base=self.info.time_base,
+            color=info.color,
             index=self._index,
-            captured_at=now,
-            discontinuity=reason or jump,
+            discontinuity=reason or slot.jump,
         )
         self._index += 1
-        return frame
+        return frame, slot.due_s
+
+    def _fitted(self, planes: Planes) -> Planes:
+        info, size = self.info, (planes.width, planes.height)
+        if size != self._size:
+            self._size = size
+            self.size_changes += 1
+            if size == (info.width, info.height):
+                self._say(f"{info.name}: pictures are {size[0]}x{size[1]} again")
+            else:
+                self._say(
+                    f"{info.name}: pictures are {size[0]}x{size[1]} now, shown with bars in "
+                    f"{info.width}x{info.height}"
+                )
+        if (*size, format_of(planes)) == (info.width, info.height, info.pixel_format):
+            return planes
+        color = self._connection.info.color
+        return fitted(planes, color, info.width, info.height, info.pixel_format)
 
     def _reconnected(self, lost: str) -> bool:
         """Connect again, however often it takes; False where told to stop."""
@@ -167,7 +169,7 @@ class ReconnectingSource:
                 delay = min(2 * delay, patience.longest_s)
                 continue
             self.reconnects += 1
-            self._splice.begin()
+            self._timing.begin(self._connection.buffer_s)
             self._say(f"{self.info.name}: there again after {self._clock() - began:.1f} s")
             return True
         return False
@@ -179,13 +181,10 @@ class _Nothing:
 
     info: StreamInfo
     decode_failures: int = 0
+    buffer_s: float = 0.0
 
-    def pictures(self) -> Iterator[tuple[Planes, int | None]]:
+    def pictures(self) -> Iterator[Arrival]:
         return iter(())
 
     def close(self) -> None:
         pass
-
-
-MICROSECONDS = Fraction(1, 1_000_000)
-"""The time base of sources that have no clock of their own."""

@@ -10,8 +10,8 @@ from fractions import Fraction
 import av
 
 from stream.capture.apart import FeedApart
+from stream.capture.connection import Connection
 from stream.capture.feed import Feed, FeedAddress
-from stream.capture.reconnect import Connection
 from stream.errors import OpenError
 
 _GRABBERS = {"linux": "x11grab", "darwin": "avfoundation", "win32": "gdigrab"}

@@ -17,9 +17,9 @@ import numpy as np
 from av.video.codeccontext import VideoCodecContext
 
 from stream.capture.camera_mode import CameraMode
-from stream.capture.reconnect import MICROSECONDS
+from stream.capture.connection import MICROSECONDS, Arrival
 from stream.errors import OpenError, SourceError
-from stream.frame import Planes, StreamInfo
+from stream.frame import StreamInfo
 from stream.pixel_format import color_tags, flowing_format, read_planes, without_rgb
 
 _RAW = {"YUYV": "yuyv422", "UYVY": "uyvy422", "YUY2": "yuyv422"}
@@ -50,6 +50,7 @@ class Video4Linux:
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.decode_failures = 0
+        self.buffer_s = 0.0
         self._path = path
         self._timeout_s = timeout_s
         self._clock = clock
@@ -63,11 +64,12 @@ class Video4Linux:
             self.close()
             raise
 
-    def pictures(self) -> Iterator[tuple[Planes, int | None]]:
-        """See `stream.capture.reconnect.Connection`."""
+    def pictures(self) -> Iterator[Arrival]:
+        """See `stream.capture.connection.Connection`."""
         picture = self._first
         while True:
-            yield read_planes(picture), round(self._clock() / MICROSECONDS)
+            arrived_s = self._clock()
+            yield Arrival(read_planes(picture), round(arrived_s / MICROSECONDS), arrived_s)
             picture = self._next()
 
     def close(self) -> None:

@@ -16,13 +16,15 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+import av
+
 from stream.capture.address import KINDS, SourceOptions, source_of
 from stream.capture.camera import cameras
 from stream.capture.screen import screens
 from stream.cli.arguments import add_compute, add_strength, model_name, positive_float, rate, size
 from stream.cli.report import ProgressLine, require_writable, write_json
 from stream.errors import UsageError
-from stream.frame import Discontinuity
+from stream.frame import Discontinuity, StreamInfo
 from stream.inference.device import Compute
 from stream.inference.overload import Level, OverloadControl, Step, levels_of
 from stream.output.live_video import LiveVideo
@@ -38,9 +40,11 @@ if TYPE_CHECKING:
     from stream.inference.deblurrer import Deblurrer
 
 
-WATCHED_FRAMES, RECORDED_FRAMES = 2, 4
-"""How many may wait for the model, and for the outputs, while a busy machine pauses. Who watches
-wants the latest frame, a recording wants every one."""
+WATCHED_FRAMES = 2
+"""How many may wait for the model while a busy machine pauses: who watches wants the latest."""
+
+RECORDED_BYTES = 512 << 20
+"""What may wait for the model where nobody watches: a recording wants every frame."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -101,10 +105,16 @@ def run(options: argparse.Namespace) -> int:
     if options.source is None:
         raise UsageError(f"SOURCE is missing: give {KINDS}")
     require_writable(options.report)
+    recorded = _only_recorded(options)
     open_source = source_of(
         options.source,
         SourceOptions(
-            options.size, options.rate, options.realtime, options.timeout, options.give_up
+            options.size,
+            options.rate,
+            options.realtime,
+            options.timeout,
+            options.give_up,
+            paced=not recorded,
         ),
         on_message=_say,
     )
@@ -128,7 +138,7 @@ def run(options: argparse.Namespace) -> int:
         return [f"model {control.level.name}", f"{dropped}  steps {changes}"]
 
     window = Window(status=status, on_quit=lambda: pipeline.stop()) if in_window else None
-    tee = Tee(window, outputs, on_message=_say)
+    tee = Tee(window, outputs, complete=recorded, on_message=_say)
     if window:
         _say(f"keys: {KEYS}")
     source = open_source()  # behind a model that is named: what comes while it loads would be stale
@@ -138,7 +148,7 @@ def run(options: argparse.Namespace) -> int:
         tee,
         on_progress=on_progress,
         on_idle=window.tend if window else None,
-        capacity=RECORDED_FRAMES if _only_recorded(options) else WATCHED_FRAMES,
+        capacity=_held_frames(source.info) if recorded else WATCHED_FRAMES,
     )
 
     def tell() -> None:
@@ -146,6 +156,7 @@ def run(options: argparse.Namespace) -> int:
             report = pipeline.stats.report() | {
                 "source": source.info.name,
                 "reconnects": getattr(source, "reconnects", 0),
+                "size_changes": getattr(source, "size_changes", 0),
                 **models.report(control.model),
                 "overload": control.report(),
                 "outputs": tee.report(),
@@ -173,6 +184,12 @@ def _only_recorded(options: argparse.Namespace) -> bool:
     if options.window or options.virtual_camera or not options.out:
         return False
     return all(target_of(address).path is not None for address in options.out)
+
+
+def _held_frames(info: StreamInfo) -> int:
+    """How many frames fit into `RECORDED_BYTES`."""
+    bits = av.VideoFormat(info.pixel_format).padded_bits_per_pixel
+    return max(WATCHED_FRAMES, 8 * RECORDED_BYTES // (bits * info.width * info.height))
 
 
 def _outputs(options: argparse.Namespace) -> list[tuple[str, Sink]]:

@@ -7,6 +7,7 @@ the others go on.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -26,6 +27,7 @@ class Tee:
     Args:
         here: The output that stays on the caller's thread, or None.
         others: Names and outputs, each for a thread of its own.
+        complete: Drop no frame where an output is slow: all wait for it.
         on_message: Told once of each output that fails; from that output's thread.
     """
 
@@ -34,10 +36,11 @@ class Tee:
         here: Sink | None,
         others: Sequence[tuple[str, Sink]],
         *,
+        complete: bool = False,
         on_message: Callable[[str], None] = lambda message: None,
     ) -> None:
         self._here = here
-        self._branches = [_Branch(name, sink, on_message) for name, sink in others]
+        self._branches = [_Branch(name, sink, complete, on_message) for name, sink in others]
 
     def open(self, info: StreamInfo) -> None:
         """Open all outputs at once; each waits no longer than its own time-out.
@@ -97,9 +100,11 @@ class Tee:
 class _Branch:
     """One output, its thread and its channel."""
 
-    def __init__(self, name: str, sink: Sink, on_message: Callable[[str], None]) -> None:
+    def __init__(
+        self, name: str, sink: Sink, complete: bool, on_message: Callable[[str], None]
+    ) -> None:
         self.error: Exception | None = None
-        self.frames = Channel[Frame](CAPACITY, latest=True)
+        self.frames = Channel[Frame](CAPACITY, latest=not complete)
         self._name = name
         self._sink = sink
         self._say = on_message
@@ -117,7 +122,8 @@ class _Branch:
 
     def put(self, frame: Frame) -> None:
         if self.error is None:
-            self.frames.put(frame)
+            with contextlib.suppress(ChannelAborted):  # it has just failed
+                self.frames.put(frame)
 
     def join(self) -> None:
         if self._thread is not None:
@@ -144,6 +150,7 @@ class _Branch:
         except Exception as error:
             was_open = self._opened.is_set()
             self.error = error
+            self.frames.abort()
             self._sink.abort()
             if was_open:  # otherwise the run fails to start, which is said elsewhere
                 self._say(f"{self._name} has failed, the rest goes on: {error}")

@@ -1,6 +1,5 @@
 """`deblur live`, in this process."""
 
-import json
 import os
 import re
 import signal
@@ -13,18 +12,6 @@ from network import sender  # noqa: F401 - a fixture
 import stream.cli.live
 from models.registry import shipped
 from stream.cli import main
-
-
-@pytest.fixture
-def live(random_model, tmp_path, capsys):
-    """Run the command with a fast model; returns its exit code, report and messages."""
-
-    def run(*argv, model=random_model):
-        report = tmp_path / "report.json"
-        code = main(["live", *argv, "--model", model, "--device", "cpu", "--report", str(report)])
-        return code, json.loads(report.read_text()), capsys.readouterr()
-
-    return run
 
 
 def test_the_synthetic_camera_for_two_seconds(live):

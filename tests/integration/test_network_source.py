@@ -43,7 +43,7 @@ def test_a_sender_that_is_killed_and_started_again(kind, sender):  # noqa: F811
     def on_message(message):
         said.append(message)
         if "connecting again" in message:
-            far.start(*((192, 128) if kind == "tcp" else ()))
+            far.start(*(("--size", 192, 128) if kind == "tcp" else ()))
 
     def on_progress(stats):
         if stats.frames_out == ENOUGH:
@@ -64,11 +64,12 @@ def test_a_sender_that_is_killed_and_started_again(kind, sender):  # noqa: F811
     assert {(frame.width, frame.height) for frame in sink.frames} == {(160, 120)}
     pts = [frame.pts for frame in sink.frames]
     assert pts == sorted(set(pts))
-    # what passed between the last picture and the next shows in the time stamps as well
+    # what passed between the last picture and the next shows in the time stamps as well; the last
+    # one before, which came in a burst while the stream was looked at, is shown up to a second late
     bridge = next(index for index, frame in enumerate(sink.frames) if frame is after[0])
     before, first = sink.frames[bridge - 1], sink.frames[bridge]
     passed = first.captured_at - before.captured_at
-    assert float((first.pts - before.pts) * first.time_base) == pytest.approx(passed, abs=0.3)
+    assert float((first.pts - before.pts) * first.time_base) == pytest.approx(passed, abs=1.3)
 
 
 def test_nothing_there_is_one_clear_line_in_bounded_time():
@@ -173,10 +174,11 @@ def test_a_reader_that_pauses_is_not_taken_for_a_silent_source():
     picture = av.VideoFrame(64, 48, "yuv420p")
     feed = Feed.__new__(Feed)
     feed._place = network_place("udp://@:9", 0.1)
-    feed._packets = lambda: iter(["picture", "nothing", "picture"])
+    feed._packets = lambda: iter([("picture", 7.0), ("nothing", 7.05), ("picture", 7.08)])
     feed._stream = SimpleNamespace(
         decode=lambda packet: [picture] if packet == "picture" else [],
     )
+    feed._deinterlacer = SimpleNamespace(push=lambda picture: [picture], flush=list)
     pictures = feed._decoded()
     next(pictures)
     time.sleep(0.2)

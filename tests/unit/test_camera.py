@@ -64,7 +64,7 @@ def test_compressed_pictures_are_decoded_to_their_own_planes():
     driver = Driver(jpeg(90), jpeg(120))
     here = camera(driver, CameraMode((640, 480), 25))
     pictures = here.pictures()
-    luma = [int(next(pictures)[0].arrays[0].mean()) for _ in range(2)]
+    luma = [int(next(pictures).planes.arrays[0].mean()) for _ in range(2)]
     assert luma == [90, 120]
     assert here.info.pixel_format == "yuv422p"
     assert here.info.color.full_range
@@ -82,7 +82,7 @@ def test_compressed_pictures_are_decoded_to_their_own_planes():
 def test_raw_pictures_keep_every_sample():
     rng = np.random.default_rng(2)
     array = rng.integers(0, 255, (48, 64, 2), np.uint8)
-    planes, _ = next(camera(Driver(array, fourcc="YUYV")).pictures())
+    planes = next(camera(Driver(array, fourcc="YUYV")).pictures()).planes
     np.testing.assert_array_equal(planes.arrays[0], array[..., 0])
     np.testing.assert_array_equal(planes.arrays[1], array[:, 0::2, 1])
     np.testing.assert_array_equal(planes.arrays[2], array[:, 1::2, 1])
@@ -90,14 +90,14 @@ def test_raw_pictures_keep_every_sample():
 
 def test_anything_else_comes_as_colours():
     array = np.full((48, 64, 3), 128, np.uint8)
-    planes, _ = next(camera(Driver(array, fourcc="H264")).pictures())
+    planes = next(camera(Driver(array, fourcc="H264")).pictures()).planes
     assert planes.arrays[0].mean() == pytest.approx(126, abs=1)
 
 
 def test_a_broken_picture_is_counted_and_passed_over():
     here = camera(Driver(jpeg(90), np.zeros((1, 100), np.uint8), jpeg(120)))
     pictures = here.pictures()
-    assert [int(next(pictures)[0].arrays[0].mean()) for _ in range(2)] == [90, 120]
+    assert [int(next(pictures).planes.arrays[0].mean()) for _ in range(2)] == [90, 120]
     assert here.decode_failures == 1
 
 

@@ -1,13 +1,16 @@
 """Connections that fail, end and jump, without a network or a clock."""
 
+import dataclasses
+import itertools
+import math
 from fractions import Fraction
 
 import numpy as np
 import pytest
 from fakes import FakeSource
 
+from stream.capture.connection import Arrival
 from stream.capture.reconnect import Patience, ReconnectingSource
-from stream.capture.splice import Splice
 from stream.errors import OpenError, SourceError
 from stream.frame import Discontinuity, Planes
 
@@ -16,6 +19,8 @@ MS = Fraction(1, 1000)
 
 class Connection:
     """Gives pictures with these pts, then ends or fails."""
+
+    buffer_s = 0.0
 
     def __init__(self, *pts, error=None, width=2, failures=0):
         self.info = FakeSource(live=True).info
@@ -27,7 +32,7 @@ class Connection:
 
     def pictures(self):
         for pts in self._pts:
-            yield self._planes, pts
+            yield Arrival(self._planes, pts, 0.0)
         if self._error:
             raise self._error
 
@@ -55,10 +60,11 @@ class World:
         self.now += seconds
         return not self.attempts
 
-    def source(self, **patience):
+    def source(self, *, paced=True, **patience):
         return ReconnectingSource(
             self.connect,
             Patience(**patience),
+            paced=paced,
             on_message=self.said.append,
             clock=lambda: self.now,
             wait=self.wait,
@@ -107,45 +113,42 @@ def test_failures_and_closings_are_kept_over_connections():
     assert second.closed
 
 
-def test_another_size_is_brought_to_the_first_one():
-    source = World(Connection(0), Connection(0, width=64)).source()
-    assert [(frame.width, frame.height) for frame in source.frames()] == [(2, 2)] * 2
+def test_another_size_is_said_once_counted_and_fitted():
+    world = World(Connection(0, 1), Connection(0, 1, width=64))
+    source = world.source()
+    assert [(frame.width, frame.height) for frame in source.frames()] == [(2, 2)] * 4
+    assert source.size_changes == 1
+    assert sum("pictures are 64x2 now" in message for message in world.said) == 1
 
 
-def placed(splice, *steps):
-    return [splice.place(pts, MS, at) for pts, at in steps]
+class Bursts(Connection):
+    """Half a second of pictures at once, every half second, each 50 ms after the one before."""
+
+    def __init__(self, world, count, buffer_s):
+        super().__init__()
+        self.info = dataclasses.replace(self.info, time_base=MS)
+        self.buffer_s = buffer_s
+        self._world, self._count = world, count
+
+    def pictures(self):
+        for index in range(self._count):
+            arrived_s = 50.0 + index // 10 * 0.5
+            self._world.now = max(self._world.now, arrived_s)
+            yield Arrival(self._planes, 50 * index, arrived_s)
 
 
-def test_a_steady_clock_is_kept_as_it_is():
-    steps = [(700, 5.0), (733, 5.5), (766, 5.5), (800, 5.6)]
-    assert placed(Splice(MS), *steps) == [(700, None), (733, None), (766, None), (800, None)]
+@pytest.mark.parametrize("buffer_s", [1.0, math.inf])
+def test_pictures_of_a_burst_are_shown_at_their_own_pace(buffer_s):
+    world = World()
+    world.attempts = [Bursts(world, 40, buffer_s), None]
+    shown = [frame.captured_at for frame in itertools.islice(world.source().frames(), 40)]
+    steps = [after - before for before, after in itertools.pairwise(shown)]
+    assert steps == pytest.approx([0.05] * 39, abs=0.02)
 
 
-def test_other_units_are_converted():
-    splice = Splice(Fraction(1, 90_000))
-    assert [splice.place(pts, MS, 0.0)[0] for pts in (0, 40, 80)] == [0, 3600, 7200]
-
-
-@pytest.mark.parametrize(
-    ("pts", "jump"), [(0, Discontinuity.PTS_BACKWARDS), (90_000, Discontinuity.GAP)]
-)
-def test_a_clock_that_jumps_goes_on_from_the_time_that_passed(pts, jump):
-    steps = [(2000, 1.0), (2040, 1.04), (pts, 1.5), (pts + 40, 1.54)]
-    assert placed(Splice(MS), *steps)[2:] == [(2500, jump), (2540, None)]
-
-
-def test_a_new_connection_bridges_the_time_between():
-    splice = Splice(MS)
-    splice.place(2000, MS, 1.0)
-    splice.begin()
-    assert placed(splice, (7, 4.0), (47, 4.0)) == [(5000, None), (5040, None)]
-
-
-def test_repeated_and_missing_times_still_increase():
-    splice = Splice(MS)
-    assert placed(splice, (0, 1.0), (0, 1.0), (None, 1.5), (None, 1.5)) == [
-        (0, None),
-        (1, None),
-        (501, None),
-        (502, None),
-    ]
+def test_nothing_waits_where_nobody_watches():
+    world = World()
+    world.attempts = [Bursts(world, 40, 1.0), None]
+    frames = list(itertools.islice(world.source(paced=False).frames(), 40))
+    assert world.waited == []
+    assert [frame.pts for frame in frames] == [50 * index for index in range(40)]

@@ -1,0 +1,47 @@
+"""One connection to a live source, as all that reads one gives it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import NamedTuple, Protocol
+
+from stream.frame import Planes, StreamInfo
+
+MICROSECONDS = Fraction(1, 1_000_000)
+"""The time base of sources that have no clock of their own."""
+
+
+class Arrival(NamedTuple):
+    """A picture, and when it came."""
+
+    planes: Planes
+    pts: int | None
+    """In units of ``StreamInfo.time_base``; None where the source says nothing of time."""
+
+    arrived_s: float
+    """In seconds of ``time.perf_counter()``, when the last of its bytes came."""
+
+
+class Connection(Protocol):
+    """One connection to a live source, open from its making on; used on one thread."""
+
+    info: StreamInfo
+    """What it delivers; ``duration_s`` says that it is recorded, and ends."""
+
+    buffer_s: float
+    """How late its pictures may be shown to keep their pace; see `LiveClock.begin`."""
+
+    @property
+    def decode_failures(self) -> int:
+        """Pictures that could not be decoded so far; they are missing."""
+
+    def pictures(self) -> Iterator[Arrival]:
+        """Each picture as soon as it is there.
+
+        Raises:
+            SourceError: The connection is lost, or nothing has come for too long.
+        """
+
+    def close(self) -> None:
+        """Let go of it; may be called twice."""

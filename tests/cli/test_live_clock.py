@@ -1,0 +1,84 @@
+"""`deblur live` with sources whose clocks, pauses and sizes are those of the field."""
+
+import itertools
+
+import av
+import numpy as np
+import pytest
+from network import sender  # noqa: F401 - a fixture
+from web_camera import MULTIPART, jpeg, part, steadily, web_camera  # noqa: F401 - a fixture
+
+PATIENT = ("--timeout", "30")
+
+
+def recorded(path):
+    """Seconds and luma of every picture."""
+    with av.open(str(path)) as container:
+        return [(f.time, f.to_ndarray(format="gray")) for f in container.decode(video=0)]
+
+
+def seconds_each(pictures):
+    return (pictures[-1][0] - pictures[0][0]) / (len(pictures) - 1)
+
+
+def test_a_camera_without_a_clock_is_recorded_at_the_times_of_arrival(web_camera, live, tmp_path):  # noqa: F811
+    web_camera.pages["/"] = (MULTIPART, lambda: steadily(5, lambda i: part(jpeg(i % 200))))
+    path = tmp_path / "a.mkv"
+    code, report, _ = live(web_camera.address("/"), "--out", str(path), "--duration", "4")
+    assert code == 0
+    pictures = recorded(path)
+    assert len(pictures) == report["frames_out"] == report["frames_in"]
+    assert seconds_each(pictures) == pytest.approx(1 / 5, rel=0.2)  # FFmpeg invents 1/25
+
+
+def test_a_sender_whose_clock_is_slow_is_recorded_in_the_time_that_passed(
+    sender,  # noqa: F811
+    live,
+    tmp_path,
+):
+    """The first two seconds are what the measuring takes."""
+    far, path = sender("udp"), tmp_path / "a.mkv"
+    far.start("--stamps", 0.5)
+    code, report, _ = live(far.address, "--out", str(path), "--duration", "8", *PATIENT)
+    assert code == 0
+    pictures = recorded(path)
+    assert len(pictures) == report["frames_in"] - report["frames_dropped"]
+    assert seconds_each(pictures[len(pictures) // 2 :]) == pytest.approx(1 / 20, rel=0.1)
+
+
+def test_a_picture_that_turns_is_shown_whole_between_bars(sender, live, tmp_path):  # noqa: F811
+    far, path = sender("udp"), tmp_path / "a.mkv"
+    far.start("--turn", 60)
+    code, report, said = live(far.address, "--out", str(path), "--duration", "5", *PATIENT)
+    assert code == 0
+    assert report["size_changes"] == 1
+    assert "pictures are 120x160 now, shown with bars in 160x120" in said.err
+    last = recorded(path)[-1][1]
+    assert last.shape == (120, 160)
+    left, middle, right = last[:, :30], last[:, 40:120], last[:, -30:]
+    assert max(left.mean(), right.mean()) < 24 < 60 < middle.mean()
+
+
+def test_interlaced_pictures_are_recorded_whole(sender, live, tmp_path):  # noqa: F811
+    far, path = sender("udp"), tmp_path / "a.mkv"
+    far.start("--interlaced")
+    code, _, _ = live(
+        *(far.address, "--out", str(path), "--duration", "2", "--strength", "0", *PATIENT)
+    )
+    assert code == 0
+    inside = recorded(path)[-1][1].astype(int).reshape(15, 8, 160)[:, 2:6]
+    combs = np.abs(np.diff(inside, axis=1)).mean()
+    assert combs < 3, combs  # each square is flat; with combs it was 9
+
+
+def test_a_recording_keeps_every_picture_of_a_stream_that_stalls(sender, live, tmp_path):  # noqa: F811
+    """Twelve at once, as over Wi-Fi; where nobody watches, none is late."""
+    far, path = sender("udp"), tmp_path / "a.mkv"
+    far.start("--stall", 0.6)
+    code, report, _ = live(far.address, "--out", str(path), "--duration", "6", *PATIENT)
+    assert code == 0
+    assert report["frames_dropped"] == report["outputs"][0]["frames_dropped"] == 0
+    pictures = recorded(path)
+    assert len(pictures) == report["frames_in"] > 60
+    steps = [after - before for (before, _), (after, _) in itertools.pairwise(pictures)]
+    assert steps == pytest.approx([1 / 20] * len(steps), abs=2e-3)
