@@ -10,7 +10,7 @@ import av
 from av.codec.context import CodecContext
 from av.container import InputContainer
 from av.packet import Packet
-from av.stream import Disposition, Stream
+from av.stream import Stream
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
@@ -55,22 +55,6 @@ def open_container(path: Path) -> InputContainer:
         container.close()
         raise OpenError(f"{path} is not a video; name a video file")
     return container
-
-
-def picture_stream(container: InputContainer, path: Path) -> VideoStream:
-    """The stream to work on: the first of moving pictures, cover art left aside.
-
-    Raises:
-        OpenError: There is none, or no decoder for it.
-    """
-    for stream in container.streams.video:
-        if stream.disposition & (Disposition.attached_pic | Disposition.timed_thumbnails):
-            continue
-        if stream.codec_context is None:
-            raise OpenError(f"{path}: no decoder for its video; convert it with ffmpeg first")
-        return stream
-    held = ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"
-    raise OpenError(f"{path} holds no video, only {held}; name a video file")
 
 
 def transparent_decoder(stream: VideoStream) -> VideoCodecContext | None:

@@ -24,11 +24,11 @@ from av.video.stream import VideoStream
 from stream.capture.container import (
     open_container,
     packets_of,
-    picture_stream,
     reason,
     transparent_decoder,
 )
 from stream.capture.deinterlace import Deinterlacer
+from stream.capture.film import picture_stream
 from stream.capture.pace import frame_rate
 from stream.capture.parts import Parts, is_counted, nominal_step
 from stream.capture.side_data import display_matrix, hdr_metadata, not_carried

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from av.video.stream import VideoStream
 
-from stream.capture.container import open_container, packets_of, picture_stream
+from stream.capture.container import open_container, packets_of
+from stream.capture.film import picture_stream
 from stream.containers import is_indexed
 from stream.pyav import exact
 

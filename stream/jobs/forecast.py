@@ -17,7 +17,8 @@ from pathlib import Path
 
 from av.stream import Discard, Stream
 
-from stream.capture.container import open_container, packets_of, picture_stream
+from stream.capture.container import open_container, packets_of
+from stream.capture.film import picture_stream
 from stream.errors import JobError
 from stream.jobs.clean import CleanOptions, CleanResult, clean_file, prepare
 from stream.jobs.crew import Crew

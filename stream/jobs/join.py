@@ -23,8 +23,9 @@ from av.stream import Discard, Disposition, Stream
 from av.video.stream import VideoStream
 
 from stream.capture.boxes import Value, add_to_film, camera_boxes, keys_of, read_moov
-from stream.capture.container import open_container, packets_of, picture_stream
+from stream.capture.container import open_container, packets_of
 from stream.capture.facts import FileFacts, chapter_facts, codec_of, facts_of, streams_of
+from stream.capture.film import is_cover, picture_stream
 from stream.capture.parts import Parts
 from stream.capture.side_data import not_carried_of
 from stream.containers import GIF, Container, container_of
@@ -160,6 +161,9 @@ def _write(
             copies[stream.index] = copy = target.add_stream_from_template(stream, opaque=True)
             if isinstance(stream, VideoStream):
                 _keep_pixel_shape(copy, exact(stream.sample_aspect_ratio))
+                if not is_cover(stream):
+                    film, other = named[pictures.index], named[stream.index]
+                    warnings.append(f"{other} is copied as it is; {film} is cleaned")
         else:
             warnings.append(f"{named[stream.index]} cannot be kept in {container.name}, left out")
             continue

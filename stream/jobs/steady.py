@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
-from stream.capture.container import open_container, packets_of, picture_stream
+from stream.capture.container import open_container, packets_of
+from stream.capture.film import picture_stream
 from stream.capture.parts import Parts
 from stream.containers import is_steady
 from stream.errors import SinkError
