@@ -32,6 +32,8 @@ KEYFRAME_S = 30.0
 
 _AHEAD_S = 2.0  # of the sender's time; more than any picture is delayed on purpose
 _SEGMENTED = frozenset({"hls", "dash"})
+_UNDECLARED = "flv"
+"""The format, that of RTMP too, whose streams are known by their packets alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +71,12 @@ class Feed:
         self._place = place
         self._undecoded = self._damaged = 0
         self._receiver: Receiver[Packet[VideoStream]] | None = None
-        self._container = _opened(place)
+        self._container = _opened(place, place.probe_s)
         try:
+            if self._container.format.name == _UNDECLARED and not self._container.streams.video:
+                # servers send sound at once, and of the picture nothing before a keyframe
+                self._container.close()
+                self._container = _opened(place, KEYFRAME_S)
             segmented = self._container.format.name in _SEGMENTED
             self.buffer_s = math.inf if segmented else place.buffer_s
             self._clockless = _clockless(self._container)
@@ -196,13 +202,15 @@ def _clockless(container: InputContainer) -> bool:
     return Flags.no_timestamps in Flags(known.flags) or known.name == "mpjpeg"
 
 
-def _opened(place: FeedAddress) -> InputContainer:
+def _opened(place: FeedAddress, probe_s: float) -> InputContainer:
+    """Open it and look for its streams, so long in seconds of its own time."""
+    probing = {"analyzeduration": str(round(1e6 * probe_s))} if probe_s else {}
     try:
         return open_input(
             place.url,
             format_name=place.format_name,
-            options=place.options,
-            timeout_s=place.timeout_s + place.probe_s,
+            options={**place.options, **probing},
+            timeout_s=place.timeout_s + probe_s,
         )
     except av.ExitError as error:
         raise OpenError(f"{place.name}: nothing came within {place.timeout_s:g} s") from error

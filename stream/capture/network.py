@@ -35,18 +35,15 @@ def is_url(address: str) -> bool:
 def network_place(url: str, timeout_s: float) -> FeedAddress:
     """How to open a network stream with little delay."""
     scheme = url.partition("://")[0].lower()
-    # RTMP does not say what will come, and sound comes first; the others say it within a second
-    probe_s = timeout_s if scheme.startswith("rtmp") else _PROBE_S
     return FeedAddress(
         url=url,
         name=without_password(url),
         options={
             "protocol_whitelist": _PROTOCOLS[scheme],
-            "analyzeduration": str(round(1e6 * probe_s)),
             "fpsprobesize": "2",  # otherwise 20 pictures are waited for, only to guess their rate
             **_OPTIONS.get(scheme.removesuffix("s"), {}),
         },
         timeout_s=timeout_s,
-        probe_s=probe_s,
+        probe_s=_PROBE_S,
         buffer_s=_BUFFER_S,
     )

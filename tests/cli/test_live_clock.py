@@ -5,6 +5,7 @@ import itertools
 import av
 import numpy as np
 import pytest
+from late_video import flv, withheld
 from network import sender  # noqa: F401 - a fixture
 from web_camera import MULTIPART, jpeg, part, steadily, web_camera  # noqa: F401 - a fixture
 
@@ -82,3 +83,12 @@ def test_a_recording_keeps_every_picture_of_a_stream_that_stalls(sender, live, t
     assert len(pictures) == report["frames_in"] > 60
     steps = [after - before for (before, _), (after, _) in itertools.pairwise(pictures)]
     assert steps == pytest.approx([1 / 20] * len(steps), abs=2e-3)
+
+
+def test_a_stream_whose_picture_comes_long_after_its_sound_is_waited_for(web_camera, live):  # noqa: F811
+    """As of OBS by way of a server: nothing but sound until the next keyframe."""
+    raw = flv(12)
+    web_camera.pages["/a.flv"] = ("video/x-flv", lambda: withheld(raw, 4))
+    code, report, said = live(web_camera.address("/a.flv"), "--null", "--duration", "1")
+    assert code == 0, said.err
+    assert report["frames_in"] > 1
