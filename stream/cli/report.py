@@ -13,6 +13,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Column
 
 from stream.errors import SinkError
+from stream.output.partial import hidden_beside, real_place
 from stream.stats import RunStats
 
 
@@ -124,7 +125,7 @@ def write_text(path: Path, text: str) -> None:
     """Write a file, whole or not at all; SinkError if it can't be."""
     with _unfinished(path) as partial:
         partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
+        partial.replace(real_place(path))
 
 
 def require_writable(*paths: Path | None) -> None:
@@ -147,7 +148,7 @@ def _unfinished(path: Path) -> Iterator[Path]:
     """Where to write a file before it gets its name; nothing is left there."""
     if path.exists() and not path.is_file():
         raise SinkError(f"{path} can't be written: it is a folder or device; name a file")
-    partial = path.with_name(f".{path.name}.part")
+    partial = hidden_beside(path, ".part")
     try:
         yield partial
     except OSError as error:

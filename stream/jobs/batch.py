@@ -110,19 +110,27 @@ def clean_all(
         overwrite: Whether to do those whose target is there already, too.
     """
     for task in tasks:
-        if is_there(task.target) and not overwrite:
-            tidy(task.target)
-            yield Outcome(task)
-            continue
         try:
-            if not is_there(task.source):
-                raise OpenError(f"{task.source} does not exist; check the name")
-            _make_folder(task.target.parent)
-            result = clean(task)
+            result = _unless_there(task, clean, overwrite=overwrite)
         except DeblurError as error:
             yield Outcome(task, error=error)
+        except OSError as error:  # a name that is too long, a folder that may not be looked into
+            name = error.filename or task.target
+            yield Outcome(task, error=JobError(f"{name}: {error.strerror}"))
         else:
             yield Outcome(task, result)
+
+
+def _unless_there(
+    task: Task, clean: Callable[[Task], CleanResult], *, overwrite: bool
+) -> CleanResult | None:
+    if is_there(task.target) and not overwrite:
+        tidy(task.target)
+        return None
+    if not is_there(task.source):
+        raise OpenError(f"{task.source} does not exist; check the name")
+    _make_folder(task.target.parent)
+    return clean(task)
 
 
 def _videos(path: Path, output: Path, pattern: str | None) -> Iterator[tuple[Path, Path]]:

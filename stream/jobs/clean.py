@@ -105,6 +105,7 @@ def clean_file(
     """
     source, target, options = Path(source), Path(target), options or CleanOptions()
     tell = on_message or (lambda message: None)
+    require_promising(target, overwrite=options.overwrite)
     with ExitStack() as stack:
         ready = stack.enter_context(closing(prepare(source, target, options, model)))
         reader, window, plan, identity = ready.reader, ready.window, ready.plan, ready.identity

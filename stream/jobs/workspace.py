@@ -16,7 +16,7 @@ from stream.errors import JobError
 from stream.jobs.journal import Identity, Journal, Segment, file_id
 from stream.jobs.lock import Lock, Locked
 from stream.output.muxer import write_error
-from stream.output.partial import PartialFile, require_free
+from stream.output.partial import PartialFile, hidden_beside, require_free
 from stream.stats import RunStats
 
 _JOURNAL, _LOCK = "journal", "lock"
@@ -35,10 +35,10 @@ class Workspace:
     """
 
     def __init__(self, target: Path, *, overwrite: bool) -> None:
+        require_promising(target, overwrite=overwrite)
         self.folder = _folder_of(target)
         self.target = target
         self._overwrite = overwrite
-        require_promising(target, overwrite=overwrite)
         try:
             self._lock = self._locked()
             try:
@@ -175,9 +175,13 @@ def require_promising(target: Path, *, overwrite: bool) -> None:
     Raises:
         SinkError: It is neither.
     """
-    if not _folder_of(target).exists():
+    try:
+        begun = _folder_of(target).exists()
+    except OSError:
+        begun = False
+    if not begun:
         require_free(target, overwrite=overwrite)
 
 
 def _folder_of(target: Path) -> Path:
-    return target.with_name(f".{target.name}.partial")
+    return hidden_beside(target, ".partial")

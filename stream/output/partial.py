@@ -1,13 +1,20 @@
-"""A file that appears under its name only once it is whole. Knows nothing of what is in it."""
+"""A file that appears under its name only once it is whole. Knows nothing of what is in it.
+
+Where the name is a link, the file that it points to is the one that is replaced, and what helps in
+making it lies beside that, on its disk.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
 from pathlib import Path
 
 from stream.errors import SinkError
 from stream.stills import is_there
+
+_SHORT = 143
 
 
 class PartialFile:
@@ -25,8 +32,7 @@ class PartialFile:
     def __init__(self, target: Path, *, overwrite: bool = False, path: Path | None = None) -> None:
         require_free(target, overwrite=overwrite)
         self.target = target
-        hidden = target.with_name(f".{target.name}.{secrets.token_hex(4)}.partial")
-        self.path = path or hidden
+        self.path = path or hidden_beside(target, f".{secrets.token_hex(4)}.partial")
         self._overwrite = overwrite
 
     def commit(self) -> None:
@@ -37,9 +43,10 @@ class PartialFile:
         """
         require_free(self.target, overwrite=self._overwrite)
         try:
+            place = real_place(self.target)
             sync(self.path)
-            self.path.replace(self.target)
-            sync(self.target.parent)
+            self.path.replace(place)
+            sync(place.parent)
         except OSError as error:
             raise SinkError(f"{self.target} cannot be completed ({error.strerror})") from error
 
@@ -52,14 +59,53 @@ def require_free(target: Path, *, overwrite: bool) -> None:
     """Check that a file can appear at ``target``.
 
     Raises:
-        SinkError: The folder is missing, or something is there already.
+        SinkError: The folder is missing, something is there already, or the name will not do.
     """
-    if not target.parent.is_dir():
-        raise SinkError(f"the folder {target.parent} does not exist; create it first")
-    if target.is_dir():
-        raise SinkError(f"{target} is a folder; name a file in it")
-    if is_there(target) and not overwrite:
-        raise SinkError(f"{target} exists; choose another name, or --overwrite it")
+    try:
+        folder = real_place(target).parent
+        if not folder.is_dir():
+            raise SinkError(f"the folder {folder} does not exist; create it first")
+        if target.is_dir():
+            raise SinkError(f"{target} is a folder; name a file in it")
+        if is_there(target) and not overwrite:
+            raise SinkError(f"{target} exists; choose another name, or --overwrite it")
+    except OSError as error:
+        raise SinkError(f"{target} cannot be written ({error.strerror})") from error
+
+
+def real_place(target: Path) -> Path:
+    """Return where a file of this name comes to lie: a link's own target, or the name itself.
+
+    Raises:
+        SinkError: The link leads round in a circle.
+    """
+    if not target.is_symlink():
+        return target
+    place = Path(os.path.realpath(target))
+    if place.is_symlink():
+        raise SinkError(f"{target} is a link that leads to itself; remove it")
+    return place
+
+
+def hidden_beside(target: Path, tail: str) -> Path:
+    """Return a hidden name in the folder of ``target``, always the same one.
+
+    Args:
+        target: A file's name.
+        tail: What the hidden name ends in. It is as long as the target's at most, or 143 bytes:
+            file systems take 255, those that encrypt names 143.
+
+    Raises:
+        SinkError: The target is a link that leads round in a circle.
+    """
+    place = real_place(target)
+    raw = os.fsencode(place.name)
+    limit = max(len(raw), _SHORT)
+    name = f".{place.name}{tail}"
+    if len(os.fsencode(name)) > limit:
+        tail = f"~{hashlib.sha256(raw).hexdigest()[:8]}{tail}"
+        name = f".{raw[: limit - len(tail) - 1].decode(errors='ignore')}{tail}"
+    return place.with_name(name)
 
 
 def sync(path: Path) -> None:

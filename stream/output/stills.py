@@ -7,7 +7,7 @@ from pathlib import Path
 import av
 
 from stream.output.muxer import write_error
-from stream.output.partial import sync
+from stream.output.partial import real_place, sync
 from stream.pyav import open_input
 from stream.stills import Stills
 
@@ -23,12 +23,13 @@ def write_stills(video: Path, target: Stills, first: int) -> None:
         with open_input(f"file:{video}") as container:
             packets = (packet for packet in container.demux(video=0) if packet.size)
             for number, packet in enumerate(packets, first):
-                waiting.append((video.with_name(f"still{number}"), target.file(number)))
+                waiting.append((video.with_name(f"still{number}"), real_place(target.file(number))))
                 waiting[-1][0].write_bytes(bytes(packet))
                 sync(waiting[-1][0])
         for path, name in waiting:
             path.replace(name)
-        for name in set(target.files().values()) - {name for _, name in waiting}:
+        written = {target.file(number) for number, _ in enumerate(waiting, first)}
+        for name in set(target.files().values()) - written:
             name.unlink()  # of a longer sequence that this one takes the place of
         sync(target.pattern.parent)
     except (av.FFmpegError, OSError) as error:

@@ -1,3 +1,4 @@
+import os
 from fractions import Fraction
 from pathlib import Path
 
@@ -6,9 +7,9 @@ import pytest
 
 from stream import containers
 from stream.containers import MKV, container_of
-from stream.errors import SinkError
+from stream.errors import SinkError, UsageError
 from stream.output.file import _set_decode_times
-from stream.output.partial import PartialFile
+from stream.output.partial import PartialFile, hidden_beside, require_free
 
 
 def test_a_partial_file_appears_only_when_committed(tmp_path):
@@ -40,9 +41,57 @@ def test_overwriting_replaces(tmp_path):
     assert file.target.read_text() == "after"
 
 
+def test_the_target_of_a_link_is_written_and_the_link_stays(tmp_path):
+    far = tmp_path / "far"
+    far.mkdir()
+    link = tmp_path / "out.mp4"
+    link.symlink_to(far / "real.mp4")
+    for text in ("first", "second"):
+        file = PartialFile(link, overwrite=text == "second")
+        assert file.path.parent == far
+        file.path.write_text(text)
+        file.commit()
+        file.discard()
+        assert link.is_symlink()
+        assert [(path.name, path.read_text()) for path in far.iterdir()] == [("real.mp4", text)]
+    with pytest.raises(SinkError, match="exists"):
+        PartialFile(link)
+
+
+def test_a_link_that_leads_nowhere_is_refused(tmp_path):
+    (tmp_path / "gone.mp4").symlink_to(tmp_path / "missing" / "real.mp4")
+    with pytest.raises(SinkError, match=r"the folder .*missing does not exist"):
+        PartialFile(tmp_path / "gone.mp4", overwrite=True)
+    (tmp_path / "round.mp4").symlink_to(tmp_path / "round.mp4")
+    with pytest.raises(SinkError, match="leads to itself"):
+        PartialFile(tmp_path / "round.mp4", overwrite=True)
+
+
+@pytest.mark.parametrize("letter", ["n", "ä", "\udcff"], ids=["ASCII", "UTF-8", "bytes"])
+@pytest.mark.parametrize("size", [1, 60, 140, 200, 247, 251])
+def test_hidden_names_are_no_longer_than_file_systems_allow(letter, size, tmp_path):
+    name = letter * (size // len(os.fsencode(letter))) + ".mkv"
+    target = tmp_path / name
+    hidden = hidden_beside(target, ".partial")
+    assert len(os.fsencode(hidden.name)) <= max(143, len(os.fsencode(name)))
+    assert hidden == hidden_beside(target, ".partial")
+    assert hidden != hidden_beside(target.with_suffix(".mp4"), ".partial")
+    assert hidden.name[0] == "."
+    assert hidden.name.endswith(".partial")
+    file = PartialFile(target)
+    file.path.write_text("whole")
+    file.commit()
+    assert target.read_text() == "whole"
+
+
+def test_a_name_that_is_too_long_is_one_line(tmp_path):
+    with pytest.raises(SinkError, match=r"cannot be written \(File name too long\)"):
+        require_free(tmp_path / ("n" * 260 + ".mkv"), overwrite=False)
+
+
 def test_the_suffix_names_the_container(tmp_path):
     assert container_of(tmp_path / "A.MKV") is MKV
-    with pytest.raises(SinkError, match=r"no container is known by '.flv'; use one of .*\.mkv"):
+    with pytest.raises(UsageError, match=r"no container is known by '.flv'; use one of .*\.mkv"):
         container_of(tmp_path / "a.flv")
 
 

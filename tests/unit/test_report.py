@@ -1,12 +1,13 @@
 """What commands write for people, on a terminal and in a log."""
 
 import io
+import json
 from fractions import Fraction
 
 import pytest
 
 from stream.cli.arguments import time
-from stream.cli.report import ProgressLine, duration_text, size_text
+from stream.cli.report import ProgressLine, duration_text, size_text, write_json
 from stream.stats import RunStats
 
 
@@ -94,3 +95,18 @@ def test_durations_in_words():
 )
 def test_times_as_people_write_them(text, seconds):
     assert time(text) == Fraction(seconds)
+
+
+def test_a_report_behind_a_link_takes_the_place_of_what_the_link_points_to(tmp_path):
+    link = tmp_path / "report.json"
+    link.symlink_to(tmp_path / "real.json")
+    write_json(link, {"frames": 1})
+    assert link.is_symlink()
+    assert json.loads((tmp_path / "real.json").read_text()) == {"frames": 1}
+    long = tmp_path / ("n" * 250 + ".json")
+    write_json(long, {})
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        long.name,
+        "real.json",
+        "report.json",
+    ]
