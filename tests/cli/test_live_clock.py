@@ -1,6 +1,7 @@
 """`deblur live` with sources whose clocks, pauses and sizes are those of the field."""
 
 import itertools
+import time
 
 import av
 import numpy as np
@@ -92,3 +93,41 @@ def test_a_stream_whose_picture_comes_long_after_its_sound_is_waited_for(web_cam
     code, report, said = live(web_camera.address("/a.flv"), "--null", "--duration", "1")
     assert code == 0, said.err
     assert report["frames_in"] > 1
+
+
+def playlist_of(camera, folder, seconds):
+    """Two seconds a segment; the last six, of which a new one comes every two seconds."""
+    path = folder / "all.m3u8"
+    options = {"hls_time": "2", "hls_list_size": "0"}
+    with av.open(str(path), "w", format="hls", options=options) as container:
+        video = container.add_stream("libx264", rate=15, options={"preset": "ultrafast", "g": "30"})
+        video.width, video.height, video.pix_fmt = 160, 120, "yuv420p"
+        for index in range(15 * seconds):
+            picture = av.VideoFrame(160, 120, "yuv420p")
+            for plane in picture.planes:
+                np.frombuffer(plane, np.uint8)[:] = index % 200
+            picture.pts = index
+            container.mux(video.encode(picture))
+        container.mux(video.encode(None))
+    segments = sorted(folder.glob("*.ts"), key=lambda path: int(path.stem.removeprefix("all")))
+    began = []
+
+    def playlist():
+        began.append(time.monotonic())
+        last = min(len(segments), 6 + int((began[-1] - began[0]) / 2))
+        yield f"#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-MEDIA-SEQUENCE:{last - 6}\n".encode()
+        for segment in segments[last - 6 : last]:
+            yield f"#EXTINF:2,\n{segment.name}\n".encode()
+
+    camera.pages["/live.m3u8"] = ("application/vnd.apple.mpegurl", playlist)
+    for each in segments:
+        camera.pages[f"/{each.name}"] = ("video/mp2t", lambda each=each: iter([each.read_bytes()]))
+
+
+def test_segments_are_shown_at_the_pace_of_their_pictures(web_camera, live, tmp_path):  # noqa: F811
+    """Thirty pictures come at once; taken for late, all but the last two were dropped."""
+    playlist_of(web_camera, tmp_path, 60)
+    code, report, _ = live(web_camera.address("/live.m3u8"), "--null", "--duration", "8")
+    assert code == 0
+    assert report["reconnects"] == 0
+    assert report["frames_out"] >= 2 / 3 * report["frames_in"] >= 60
