@@ -21,6 +21,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import psutil
 
 from models import planes as yuv
 from models.color import rgb_to_planes
@@ -83,6 +84,9 @@ def clip_features(frames: np.ndarray, matrix_seed: int) -> np.ndarray:
     return packed
 
 
+LOWEST_PRIORITY = 19
+"""Of POSIX, where a larger number gives way to a smaller one."""
+
 _material: Material
 
 
@@ -93,7 +97,16 @@ def _start_renderer(material: Material) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_trainer, name="trainer watch", daemon=True).start()
     cv2.setNumThreads(0)
-    os.nice(5)
+    _give_way()
+
+
+def _give_way() -> None:
+    """Leave the processors to the trainer, and to whatever else is at work, when they want them."""
+    process = psutil.Process()
+    if psutil.WINDOWS:
+        process.nice(psutil.BELOW_NORMAL_PRIORITY_CLASS)
+    else:
+        process.nice(min(LOWEST_PRIORITY, process.nice() + 5))
 
 
 def _end_with_trainer() -> None:

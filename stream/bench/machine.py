@@ -1,6 +1,5 @@
 """What the figures were measured on."""
 
-import os
 import platform
 import re
 from collections.abc import Iterator
@@ -8,6 +7,8 @@ from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from models.runtimes import available_cores, tensorflow
 
@@ -25,7 +26,6 @@ def machine_facts() -> dict[str, Any]:
     name = re.search(r"^model name\s*:\s*(.+)$", cpuinfo, re.MULTILINE)
     flags = set(re.findall(r"^(?:flags|Features)\s*:\s*(.+)$", cpuinfo, re.MULTILINE)[:1])
     known = set(" ".join(flags).split())
-    memory = re.search(r"^MemTotal:\s*(\d+)", _read(Path("/proc/meminfo")), re.MULTILINE)
     gpus = [
         tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name)
         for gpu in tf.config.list_physical_devices("GPU")
@@ -34,12 +34,12 @@ def machine_facts() -> dict[str, Any]:
         "cpu": name[1] if name else platform.processor() or platform.machine(),
         "cores": available_cores(),
         "features": [flag for flag in FLAGS if flag in known],
-        "memory_gib": round(int(memory[1]) / 2**20, 1) if memory else None,
+        "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
         "gpus": gpus,
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         "versions": dict(_versions()),
-        "load_average": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
+        "load_average": round(psutil.getloadavg()[0], 2),
     }
 
 

@@ -1,10 +1,10 @@
 """Timing calls fairly on a machine that does other things too."""
 
-import resource
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+
+import psutil
 
 BURN_IN = 3
 """Calls that are made before any that is measured."""
@@ -36,9 +36,5 @@ def median_ratio(over: Sequence[float], under: Sequence[float]) -> float:
 
 
 def resident_mib() -> float:
-    """Memory that the process has in use now; the most it ever had, where there is no /proc."""
-    try:
-        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
-    except OSError:
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
-    return pages * resource.getpagesize() / 2**20
+    """Return the memory that the process has in use now."""
+    return float(psutil.Process().memory_info().rss / 2**20)

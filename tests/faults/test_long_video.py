@@ -2,7 +2,6 @@
 
 import hashlib
 from fractions import Fraction
-from pathlib import Path
 
 import av
 import numpy as np
@@ -10,13 +9,13 @@ import pytest
 from clips import Clip, picture
 from fakes import FakeProcessor
 
+from stream.bench.timing import resident_mib
 from stream.jobs import CleanOptions, clean_file
 from stream.output.encoder import EncoderOptions
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.timeout(3600),
-    pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads Linux's /proc"),
 ]
 
 RATE = Fraction(24000, 1001)
@@ -24,10 +23,6 @@ LENGTH_S = 7200
 FRAMES = round(LENGTH_S * RATE)
 SAMPLE_RATE = 16_000
 WARM = FRAMES // 10
-
-
-def resident_mib():
-    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 2**20
 
 
 def make_two_hours(path):

@@ -1,7 +1,5 @@
 """Memory on long videos with a real network: minutes, so not in the default run."""
 
-from pathlib import Path
-
 import pytest
 from fakes import FakeProcessor
 
@@ -16,7 +14,6 @@ from stream.pipeline import Pipeline
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads Linux's /proc")
 def test_memory_after_2000_frames_is_that_after_300(tmp_path):
     sizes = {}
 
@@ -34,7 +31,6 @@ def test_memory_after_2000_frames_is_that_after_300(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads Linux's /proc")
 def test_memory_after_20000_frames_is_that_after_500():
     """At a size where frames are quick: what would leak, leaks per frame, not per pixel.
 
