@@ -64,8 +64,8 @@ def _run(argv: Sequence[str]) -> int:
     import io
     import logging
 
-    from models.errors import ModelsError
-    from stream.errors import DeblurError, UsageError
+    from stream.cli.errors import in_one_line
+    from stream.errors import UsageError
 
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # file names may be anything
@@ -79,45 +79,15 @@ def _run(argv: Sequence[str]) -> int:
     except UsageError as error:
         command: argparse.ArgumentParser = options.parser
         command.error(str(error))
-    except (DeblurError, ModelsError) as error:
-        if options.debug:
-            raise
-        print(f"deblur: {' '.join(str(error).split())}", file=sys.stderr)
-        return FAILED
     except BrokenPipeError:
         raise
     except Exception as error:
         if options.debug:
             raise
-        print(f"deblur: {' '.join(_unforeseen(error).split())}", file=sys.stderr)
+        print(f"deblur: {in_one_line(error)}", file=sys.stderr)
         return FAILED
     finally:
         log.removeHandler(lines)
-
-
-def _unforeseen(error: Exception) -> str:
-    """What to say of an error that nobody has put into words."""
-    from traceback import extract_tb
-
-    from models.errors import is_out_of_memory
-
-    if is_out_of_memory(error):
-        return (
-            f"out of memory ({_first_line(error)}): close other programs, or ask for less at once"
-        )
-    if isinstance(error, OSError) and error.filename is not None:
-        return f"{error.filename}: {error.strerror}"
-    place = extract_tb(error.__traceback__)[-1]
-    file = place.filename.rpartition(os.sep)[2]
-    return (
-        f"{_first_line(error)} ({file}, line {place.lineno}): this was not foreseen; run it again "
-        "with --debug and report what that shows"
-    )
-
-
-def _first_line(error: Exception) -> str:
-    words = next(iter(str(error).strip().splitlines()), "")[:200]
-    return f"{type(error).__name__}: {words}" if words else type(error).__name__
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

@@ -22,6 +22,7 @@ from stream.cli.arguments import (
 )
 from stream.cli.cleaner import PREVIEW_S, Cleaner
 from stream.cli.dry_run import dry_run
+from stream.cli.errors import in_one_line
 from stream.cli.report import duration_text, make_folder, require_writable, size_text, write_json
 from stream.jobs import CleanResult, Outcome, Task, View, clean_all, is_batch, tasks_of
 from stream.stills import is_there, size_of
@@ -235,7 +236,7 @@ def _entry(outcome: Outcome, cleaner: Cleaner) -> dict[str, Any]:
     """What a report says of a video."""
     entry = _planned(outcome.task, outcome.word)
     if outcome.error:
-        return entry | {"error": " ".join(str(outcome.error).split())}
+        return entry | {"error": in_one_line(outcome.error, outcome.task.source)}
     return entry | (cleaner.report(outcome.result) if outcome.result else {})
 
 

@@ -6,8 +6,8 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from stream.cli.errors import in_one_line
 from stream.cli.report import duration_text, size_text
-from stream.errors import DeblurError
 from stream.frame import StreamInfo
 from stream.jobs import Forecast, Task
 from stream.output.partial import require_free
@@ -32,7 +32,7 @@ def dry_run(
         debug: Whether errors are to be raised all the same.
 
     Raises:
-        DeblurError: Where it is no batch.
+        Exception: The first failure, where it is no batch or for debugging.
 
     Returns:
         Whether none would fail, and the same for a report.
@@ -49,10 +49,12 @@ def dry_run(
             continue
         try:
             found = forecast(task)
-        except DeblurError as error:
+        except BrokenPipeError:
+            raise
+        except Exception as error:
             if debug or not batch:
                 raise
-            good, message = False, " ".join(str(error).split())
+            good, message = False, in_one_line(error, task.source)
             print(f"deblur: {message}", file=sys.stderr)
             entry |= {"result": "failed", "error": message}
         else:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stream.containers import container_of
-from stream.errors import DeblurError, JobError, OpenError, SinkError, UsageError
+from stream.errors import JobError, OpenError, SinkError, UsageError
 from stream.jobs.clean import CleanResult
 from stream.jobs.workspace import tidy
 from stream.stills import is_there
@@ -37,7 +37,7 @@ class Outcome:
 
     task: Task
     result: CleanResult | None = None
-    error: DeblurError | None = None
+    error: Exception | None = None
 
     @property
     def word(self) -> str:
@@ -112,11 +112,13 @@ def clean_all(
     for task in tasks:
         try:
             result = _unless_there(task, clean, overwrite=overwrite)
-        except DeblurError as error:
-            yield Outcome(task, error=error)
+        except BrokenPipeError:  # nobody listens to what is told
+            raise
         except OSError as error:  # a name that is too long, a folder that may not be looked into
             name = error.filename or task.target
             yield Outcome(task, error=JobError(f"{name}: {error.strerror}"))
+        except Exception as error:  # what nobody foresaw in one video says nothing of the others
+            yield Outcome(task, error=error)
         else:
             yield Outcome(task, result)
 

@@ -123,11 +123,26 @@ def test_one_failure_does_not_stop_the_rest(tree, tmp_path):
     assert words == ["failed", "done", "done", "failed"]
 
 
-def test_a_programming_mistake_is_not_hidden(tree, tmp_path):
-    def clean(task):
-        raise ValueError("mistake")
+def test_an_error_that_nobody_foresaw_does_not_stop_the_rest_and_is_not_hidden(tree, tmp_path):
+    mistake = ValueError("mistake")
 
-    with pytest.raises(ValueError, match="mistake"):
+    def clean(task):
+        if task == tasks[0]:
+            raise mistake
+        return CleanResult(RunStats(), ())
+
+    tasks = tasks_of([tree], tmp_path / "out")
+    first, *others = clean_all(tasks, clean, overwrite=False)
+    assert (first.word, first.error) == ("failed", mistake)
+    assert {outcome.word for outcome in others} == {"done"}
+
+
+@pytest.mark.parametrize("end", [KeyboardInterrupt, BrokenPipeError])
+def test_who_interrupts_or_hangs_up_ends_it(end, tree, tmp_path):
+    def clean(task):
+        raise end
+
+    with pytest.raises(end):
         list(clean_all(tasks_of([tree], tmp_path / "out"), clean, overwrite=False))
 
 
