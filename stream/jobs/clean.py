@@ -117,11 +117,11 @@ def clean_file(
             work.journal.total.frames_expected = info.frames_estimate
             if isinstance(processor, Cluster):
                 job = SharedJob(source.absolute(), target.absolute(), plan, window, identity)
-                _collect_rest(work, job, reader, processor, on_progress)
+                _collect_rest(work, job, reader, processor, on_progress, tell)
             elif isinstance(processor, Crew):
-                _share_rest(work, plan, source, window, processor, on_progress)
+                _share_rest(work, plan, source, window, processor, on_progress, tell)
             else:
-                _clean_rest(work, plan, reader, processor, target, on_progress)
+                _clean_rest(work, plan, reader, processor, target, on_progress, tell)
             _join(work, source, target, plan, window, overwrite=options.overwrite)
         stats = work.journal.total
         joined = work.journal.joined
@@ -221,13 +221,15 @@ def _clean_rest(
     processor: Processor,
     target: Path,
     on_progress: Callable[[RunStats], None] | None,
+    tell: Callable[[str], None],
 ) -> None:
     progress = _of_the_whole(work, on_progress)
     for _ in unfinished(plan, reader, work.journal.find):
         segment, stats = clean_segment(
             plan, reader, processor, work.folder, shown_as=target, on_progress=progress
         )
-        work.journal.add(segment, stats)
+        if differs := work.add(segment, stats):
+            tell(differs)
 
 
 def _share_rest(
@@ -237,6 +239,7 @@ def _share_rest(
     window: TimeRange,
     crew: Crew,
     on_progress: Callable[[RunStats], None] | None,
+    tell: Callable[[str], None],
 ) -> None:
     shift = Shift(
         plan,
@@ -247,7 +250,8 @@ def _share_rest(
     )
     with closing(crew.clean(shift, _of_the_whole(work, on_progress))) as made:
         for segment, stats in made:
-            work.journal.add(segment, stats)
+            if differs := work.add(segment, stats):
+                tell(differs)
 
 
 def _collect_rest(
@@ -256,9 +260,11 @@ def _collect_rest(
     reader: Reader,
     cluster: Cluster,
     on_progress: Callable[[RunStats], None] | None,
+    tell: Callable[[str], None],
 ) -> None:
     for segment, stats, raw in cluster.clean(job, reader, work.journal):
-        work.add(segment, stats, raw)
+        if differs := work.add_from_elsewhere(segment, stats, raw):
+            tell(differs)
         if on_progress:
             on_progress(work.journal.total)
 

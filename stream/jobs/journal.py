@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import hashlib
 import json
 import os
 from collections.abc import Callable
@@ -32,6 +33,7 @@ class Segment:
     Attributes:
         name: Of its file.
         size: In bytes.
+        digest: Of its content: see `digest_of`.
         reorder: See `stream.jobs.reel.reorder_depth`.
         marks: Of the last pictures of the source up to its end.
         next_pts: Of the picture behind it, or None where the source ends.
@@ -42,6 +44,7 @@ class Segment:
 
     name: str
     size: int
+    digest: str
     reorder: int
     marks: tuple[Mark, ...]
     next_pts: int | None
@@ -79,6 +82,7 @@ class Journal:
         self.joined: Joined | None = None
         self.total = RunStats()
         self._segments: dict[str, Segment] = {}
+        self._digests: dict[str, str] = {}
         self._path = path
         self._whole = whole
         self._length = 0
@@ -94,6 +98,10 @@ class Journal:
         """The finished segment of this name, if it is."""
         return self._segments.get(name)
 
+    def digest_before(self, name: str) -> str | None:
+        """Return the digest of the segment of this name as it was last made, if it ever was."""
+        return self._digests.get(name)
+
     def begin(self, identity: Identity) -> None:
         """Start the journal of a job."""
         self.identity = identity
@@ -104,6 +112,7 @@ class Journal:
         """Note a segment that is whole and on the disk, and how it went, burn-in not counted."""
         saved = stats.saved()
         self._add("segment", dataclasses.asdict(segment) | {"stats": saved})
+        self.joined = None
         self._count(segment, saved)
 
     def add_joined(self, joined: Joined) -> None:
@@ -112,16 +121,23 @@ class Journal:
         self.joined = joined
 
     def _read(self) -> None:
+        """Take the lines up to the first that is none; the last one of a segment counts."""
+        made: dict[str, tuple[Segment, dict[str, Any]]] = {}
         for line in self._path.read_bytes().splitlines(keepends=True):
             if not line.endswith(b"\n"):
-                return
+                break
             try:
-                self._take(json.loads(line))
+                self._take(json.loads(line), made)
             except (ValueError, KeyError, TypeError, AttributeError):
-                return
+                break
             self._length += len(line)
+        for segment, saved in made.values():
+            if self._whole(segment):
+                self._count(segment, saved)
+            else:
+                self._digests[segment.name] = segment.digest
 
-    def _take(self, fact: dict[str, Any]) -> None:
+    def _take(self, fact: dict[str, Any], made: dict[str, tuple[Segment, dict[str, Any]]]) -> None:
         ((kind, value),) = fact.items()
         if kind == "identity":
             self.identity = value
@@ -129,13 +145,13 @@ class Journal:
             saved = value.pop("stats")
             marks = tuple(Mark(*mark) for mark in value.pop("marks"))
             segment = Segment(marks=marks, **value)
-            if self._whole(segment):
-                self._count(segment, saved)
+            made[segment.name] = segment, saved
+            self.joined = None
         elif kind == "joined":
             self.joined = Joined(tuple(value["file"]), tuple(value["warnings"]))
 
     def _count(self, segment: Segment, saved: dict[str, Any]) -> None:
-        self.joined = None
+        self._digests[segment.name] = segment.digest
         if segment.name not in self._segments:
             self._segments[segment.name] = segment
             self.total.merge(saved)
@@ -154,6 +170,12 @@ class Journal:
                 os.truncate(self._path, self._length)
             raise write_error(self._path, error) from error
         self._length += len(line)
+
+
+def digest_of(path: Path) -> str:
+    """Return what is equal for equal contents of a file, and for others is not."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def file_id(path: Path) -> tuple[int, ...]:

@@ -14,7 +14,7 @@ from stream.containers import of_muxer
 from stream.errors import JobError
 from stream.frame import Frame, StreamInfo
 from stream.jobs.comparison import Comparison
-from stream.jobs.journal import Segment
+from stream.jobs.journal import Segment, digest_of
 from stream.jobs.plan import Plan, shift_in_segments
 from stream.jobs.reader import Reader
 from stream.jobs.reel import read_times, reorder_depth
@@ -85,6 +85,7 @@ def clean_segment(
     segment = Segment(
         name=path.name,
         size=path.stat().st_size,
+        digest=digest_of(path),
         reorder=reorder_depth(times),
         marks=tuple(reader.marks()),
         next_pts=reader.next_pts,

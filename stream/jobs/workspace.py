@@ -9,11 +9,12 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 
 from stream.errors import JobError
-from stream.jobs.journal import Identity, Journal, Segment, file_id
+from stream.jobs.journal import Identity, Journal, Segment, digest_of, file_id
 from stream.jobs.lock import Lock, Locked
 from stream.output.muxer import write_error
 from stream.output.partial import PartialFile, hidden_beside, require_free
@@ -86,9 +87,10 @@ class Workspace:
         """
         before, finished = self.journal.identity, self.journal.segments
         if before == identity:
-            self.journal = Journal(self.folder / _JOURNAL, self._whole)
+            changed: list[str] = []
+            self.journal = Journal(self.folder / _JOURNAL, partial(self._whole, changed))
             self.keep_only(self.journal.segments)
-            return None
+            return self._said_of(changed) if changed else None
         self.begin(identity)
         if before is None or not finished:
             return None
@@ -102,8 +104,26 @@ class Workspace:
         self.keep_only([])
         self.journal.begin(identity)
 
-    def add(self, segment: Segment, stats: RunStats, raw: bytes) -> None:
-        """Note a segment that was made elsewhere, and keep its file.
+    def add(self, segment: Segment, stats: RunStats) -> str | None:
+        """Note a segment whose file is here.
+
+        Returns:
+            What is to be known if it was made before and came out otherwise.
+
+        Raises:
+            SinkError: It cannot be noted.
+        """
+        before = self.journal.digest_before(segment.name)
+        self.journal.add(segment, stats)
+        if before in (None, segment.digest):
+            return None
+        return (
+            f"warning: {self.target}: the segment {segment.name} was made once more and differs "
+            "from what it was; this machine does not compute the same each time, please report it"
+        )
+
+    def add_from_elsewhere(self, segment: Segment, stats: RunStats, raw: bytes) -> str | None:
+        """Keep the file of a segment that another machine made, and `add` it.
 
         Raises:
             SinkError: It cannot be written.
@@ -116,7 +136,7 @@ class Workspace:
             raise write_error(self.target, error) from error
         finally:
             file.discard()
-        self.journal.add(segment, stats)
+        return self.add(segment, stats)
 
     def keep_only(self, segments: list[Segment]) -> None:
         """Remove what no journal speaks of."""
@@ -126,9 +146,21 @@ class Workspace:
                 with contextlib.suppress(OSError):
                     path.unlink()
 
-    def _whole(self, segment: Segment) -> bool:
+    def _whole(self, changed: list[str], segment: Segment) -> bool:
+        """Whether a segment's file is as it was written; the name of another one is noted."""
         path = self.folder / segment.name
-        return path.exists() and path.stat().st_size == segment.size
+        if not path.exists():
+            return False
+        if path.stat().st_size == segment.size and digest_of(path) == segment.digest:
+            return True
+        changed.append(segment.name)
+        return False
+
+    def _said_of(self, changed: list[str]) -> str:
+        return (
+            f"warning: {self.target}: finished segments are no longer as they were written and are "
+            f"made again ({', '.join(changed)}); look to the disk"
+        )
 
     def _locked(self) -> Lock:
         for _ in range(3):  # its last holder may be removing it

@@ -1,6 +1,8 @@
+import dataclasses
+
 import pytest
 
-from stream.jobs.journal import Joined, Journal, Segment, file_id
+from stream.jobs.journal import Joined, Journal, Segment, digest_of, file_id
 from stream.jobs.reader import Mark
 from stream.stats import RunStats
 
@@ -12,6 +14,7 @@ def segment(number):
     return Segment(
         name=f"{number}.mp4",
         size=10 + number,
+        digest=f"digest {number}",
         reorder=2,
         marks=(Mark(number, 7, 100), Mark(number + 1, 8, -1)),
         next_pts=None if number == 2 else number + 2,
@@ -76,6 +79,27 @@ def test_a_segment_that_is_not_whole_is_unfinished_until_it_is_done_again(path):
         assert [each.name for each in each.segments] == ["0.mp4", "1.mp4", "2.mp4"]
         assert each.total.frames_in == 12
         assert each.joined is None
+
+
+def test_of_a_segment_that_was_made_twice_the_last_time_counts(path):
+    """It is not the file of the first time that is looked for."""
+    lost = Journal(path, lambda segment: segment.name != "1.mp4")
+    assert lost.digest_before("1.mp4") == "digest 1"
+    again = dataclasses.replace(segment(1), digest="another")
+    lost.add(again, STATS)
+    journal = Journal(path, lambda segment: segment.digest != "digest 1")
+    assert journal.find("1.mp4") == again
+    assert journal.digest_before("1.mp4") == "another"
+    assert journal.digest_before("9.mp4") is None
+    assert journal.total.frames_in == 12
+
+
+def test_a_digest_tells_contents_apart(tmp_path):
+    paths = [tmp_path / name for name in "abc"]
+    for path, content in zip(paths, (b"same", b"same", b"sane"), strict=True):
+        path.write_bytes(content)
+    one, other, third = map(digest_of, paths)
+    assert one == other != third
 
 
 def test_a_file_is_known_again_under_another_name(tmp_path):
