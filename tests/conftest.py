@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 with contextlib.suppress(ModuleNotFoundError):
     import aiortc  # noqa: F401  # before TensorFlow, behind which its libsrtp crashes
+import hypothesis
 import pytest
 from clips import Clip, make_clip
+
+# A shell that starts this in the background has Python ignore Ctrl-C, and all that it starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+hypothesis.settings.register_profile(
+    "not timed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("not timed")
 
 
 @pytest.fixture(scope="session", autouse=True)

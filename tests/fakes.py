@@ -21,6 +21,20 @@ class InjectedError(Exception):
     """What a stage raises when told to."""
 
 
+class Time:
+    """A clock that only waiting moves."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def clock(self) -> float:
+        return self.now
+
+    def wait(self, seconds: float) -> bool:
+        self.now += seconds
+        return False
+
+
 class Faulty:
     """Raises `InjectedError` the n-th time a named point is passed."""
 

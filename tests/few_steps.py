@@ -12,8 +12,13 @@ from models.training.options import TrainOptions
 from models.training.pool import PoolSettings
 from models.training.run import open_run
 
+QUICK = {"JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
+"""The environment in which JAX does not compile for a minute what runs for milliseconds."""
 
-def losses(out, start, precision="float32"):
+PRECISIONS = ("float32", "bfloat16")
+
+
+def losses(out, start, precision):
     """The losses of four steps, scored, saved and restored in between."""
     run = open_run(
         TrainOptions(
@@ -45,6 +50,11 @@ def losses(out, start, precision="float32"):
     return found
 
 
+def all_losses(folder, start):
+    """The `losses` in each precision."""
+    return {each: losses(folder / each, start, each) for each in PRECISIONS}
+
+
 def _placed(blurry, sharp):
     from models.training.jax_run import PlacedBatch
 
@@ -53,4 +63,4 @@ def _placed(blurry, sharp):
 
 
 if __name__ == "__main__":
-    print(json.dumps(losses(Path(sys.argv[1]), *sys.argv[2:])))
+    print(json.dumps(all_losses(Path(sys.argv[1]), sys.argv[2])))

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from waiting import HANG_S
 
 
 def free_port(kind=socket.SOCK_STREAM):
@@ -39,7 +40,7 @@ class Sender:
     def wait(self):
         """Until somebody answers at the address, which only the kind "http" survives."""
         host, _, port = self.address.rpartition("/")[2].partition(":")
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + HANG_S
         while time.monotonic() < deadline:
             with contextlib.suppress(OSError), socket.create_connection((host, int(port)), 1):
                 return

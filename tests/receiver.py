@@ -6,7 +6,7 @@ import sys
 import av
 
 count = 0
-container = av.open(sys.argv[1], timeout=20, options={"listen": "1"})
+container = av.open(sys.argv[1], timeout=600, options={"listen": "1"})
 with contextlib.suppress(OSError):  # a sender that is done just hangs up
     for packet in container.demux(video=0):
         count += packet.size > 0

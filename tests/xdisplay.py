@@ -9,6 +9,7 @@ import subprocess
 
 import av
 import pytest
+from waiting import HANG_S
 
 SIZE = (1000, 700)
 
@@ -17,7 +18,7 @@ class Display:
     def __init__(self, number):
         self.name = f":{number}"
         self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.settimeout(20)
+        self._socket.settimeout(HANG_S)
         self._socket.connect(f"/tmp/.X11-unix/X{number}")
         self._socket.sendall(struct.pack("<BxHHHHxx", 0x6C, 11, 0, 0, 0))
         setup = self._read(8)
@@ -48,7 +49,7 @@ class Display:
 
     def screenshot(self):
         """(H, W, 3) uint8 BGR."""
-        with av.open(self.name, format="x11grab", timeout=20) as screen:
+        with av.open(self.name, format="x11grab", timeout=HANG_S) as screen:
             return next(screen.decode(video=0)).to_ndarray(format="bgr24")
 
     def _fake(self, kind, detail, x=0, y=0):

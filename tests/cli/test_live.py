@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 
 import pytest
 from network import sender  # noqa: F401 - a fixture
@@ -14,20 +15,35 @@ from models.registry import shipped
 from stream.cli import main
 
 
-def test_the_synthetic_camera_for_two_seconds(live):
-    code, report, said = live("test:160x120@20", "--null", "--duration", "2")
+def test_the_synthetic_camera(live):
+    code, report, said = live("test:160x120@20", "--null", frames=20)
     assert code == 0
     assert report["frames_in"] == report["frames_out"] + report["frames_dropped"]
-    assert 20 <= report["frames_in"] <= 60
-    assert report["frames_out"] > 5
-    assert report["latency_ms"]["p95"] > report["latency_ms"]["p50"] > 0
+    assert report["frames_out"] >= 20
+    assert report["latency_ms"]["p95"] >= report["latency_ms"]["p50"] > 0
     assert report["source"] == "test"
     assert report["model"] == "random"
     assert "captured" in said.out
 
 
+def test_a_duration_ends_it_and_begins_with_the_first_frame(live, monkeypatch):
+    """The clock rings as soon as it is wound up."""
+    wound = []
+
+    class Timer(threading.Timer):
+        def __init__(self, interval_s, ring):
+            wound.append(interval_s)
+            super().__init__(0, ring)
+
+    monkeypatch.setattr("stream.cli.live.threading.Timer", Timer)
+    code, report, _ = live("test:160x120@20", "--null", "--duration", "7200")
+    assert code == 0
+    assert wound == [7200]
+    assert report["frames_out"] >= 1
+
+
 def test_the_ladder_leads_from_nothing_to_the_best_model(live):
-    code, facts, _ = live("test:64x64@2", "--null", "--duration", "1", model="auto")
+    code, facts, _ = live("test:64x64@2", "--null", frames=1, model="auto")
     assert code == 0
     assert facts["overload"]["levels"] == ["off", "tiny at half size", *shipped()]
     assert facts["model"] in {None, *shipped()}
@@ -37,7 +53,7 @@ def test_the_ladder_leads_from_nothing_to_the_best_model(live):
 def test_the_report_names_the_model_that_computed_and_its_device(used, live, monkeypatch):
     """Not the choice, and not the model that was loaded last."""
     monkeypatch.setattr("stream.cli.live.OverloadControl.model", used)
-    _, facts, _ = live("test:64x64@20", "--null", "--duration", "0.1", model="auto")
+    _, facts, _ = live("test:64x64@20", "--null", frames=1, model="auto")
     assert facts["model"] == used
     there = {"device": "cpu", "precision": "float32", "runtime": "mnn"}
     assert {name: facts[name] for name in there} == (there if used else dict.fromkeys(there))
@@ -80,7 +96,7 @@ def test_a_stream_that_goes_away_and_comes_back(live, sender, monkeypatch):  # n
     monkeypatch.setattr("stream.cli.live._say", on_message)
     monkeypatch.setattr("stream.cli.live.ProgressLine.__call__", on_progress)
     far.wait()
-    code, report, said = live(far.address, "--null", "--timeout", "2")
+    code, report, said = live(far.address, "--null", "--timeout", "600")
     assert code == 130
     assert report["reconnects"] >= 1
     assert report["resets"]["reconnect"] >= 1
@@ -124,7 +140,6 @@ def test_opencv_has_no_line_of_its_own_about_a_missing_camera():
         [sys.executable, "-m", "stream", "live", "camera:63", "--null"],
         capture_output=True,
         text=True,
-        timeout=60,
         check=False,
     )
     assert result.returncode == 1
@@ -136,9 +151,7 @@ def test_several_outputs_at_once(live, tmp_path):
     import av
 
     a, b = tmp_path / "a.mkv", tmp_path / "hls" / "b.m3u8"
-    code, report, _ = live(
-        *("test:160x120@20", "--out", str(a), "--out", str(b), "--duration", "2")
-    )
+    code, report, _ = live("test:160x120@20", "--out", str(a), "--out", str(b), frames=30)
     assert code == 0
     for output, path in zip(report["outputs"], (a, b), strict=True):
         assert output["name"] == str(path)
@@ -163,9 +176,7 @@ def test_an_output_that_fails_midway_is_reported_and_the_rest_goes_on(live, tmp_
 
     monkeypatch.setattr(LiveVideo, "write", failing)
     paths = [str(tmp_path / name) for name in ("a.ts", "b.ts")]
-    code, report, said = live(
-        *("test:160x120@20", "--out", paths[0], "--out", paths[1], "--duration", "1")
-    )
+    code, report, said = live("test:160x120@20", "--out", paths[0], "--out", paths[1], frames=20)
     assert code == 1
     assert [output["error"] for output in report["outputs"]] == ["no space left", None]
     assert "a.ts has failed, the rest goes on: no space left" in said.err
@@ -175,37 +186,44 @@ def test_a_run_whose_last_output_fails_is_reported_all_the_same(live, tmp_path, 
     from stream.errors import SinkError
     from stream.output.live_video import LiveVideo
 
-    write = LiveVideo.write
+    write, written = LiveVideo.write, []
 
     def failing(self, frame):
-        if frame.index > 5:
+        if len(written) == 5:
             raise SinkError("no space left")
+        written.append(frame)
         write(self, frame)
 
     monkeypatch.setattr(LiveVideo, "write", failing)
     code, report, said = live("test:160x120@20", "--out", str(tmp_path / "a.ts"))
     assert code == 1
-    assert report["frames_out"] > 5
+    assert report["frames_out"] >= 5
     assert report["outputs"][0]["error"] == "no space left"
     assert "captured" in said.out
     assert said.err.endswith("deblur: no output is left\n")
 
 
 @pytest.mark.parametrize(
-    ("argv", "says"),
+    ("argv", "says", "expected"),
     [
-        (["--out", "a.avi"], "a live recording ends in one of"),
-        (["--out", "ftp://host/x"], "nothing is sent by ftp"),
-        (["--window"], "no display|hang"),
+        (["--out", "a.avi"], "a live recording ends in one of", 2),
+        (["--out", "ftp://host/x"], "nothing is sent by ftp", 2),
+        (["--window"], "no display|hang", 1),
     ],
 )
-def test_an_output_that_is_none_is_said_before_anything_is_loaded(argv, says, capsys, monkeypatch):
+def test_an_output_that_is_none_is_said_before_anything_is_loaded(
+    argv, says, expected, capsys, monkeypatch
+):
     monkeypatch.setenv("DISPLAY", "")
     monkeypatch.setattr("stream.cli.live._Models", lambda options: pytest.fail("loaded"))
-    assert main(["live", "test:", *argv]) == 1
-    error = capsys.readouterr().err
-    assert re.search(says, error)
-    assert error.count("\n") == 1
+    try:
+        code = main(["live", "test:", *argv])
+    except SystemExit as end:
+        code = end.code
+    *usage, line = capsys.readouterr().err.splitlines()
+    assert code == expected
+    assert re.search(says, line)
+    assert bool(usage) == (code == 2)
 
 
 def test_a_recording_that_exists_is_not_replaced(live, tmp_path):

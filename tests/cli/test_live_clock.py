@@ -10,7 +10,7 @@ from late_video import flv, withheld
 from network import sender  # noqa: F401 - a fixture
 from web_camera import MULTIPART, jpeg, part, steadily, web_camera  # noqa: F401 - a fixture
 
-PATIENT = ("--timeout", "30")
+PATIENT = ("--timeout", "600")
 
 
 def recorded(path):
@@ -23,6 +23,7 @@ def seconds_each(pictures):
     return (pictures[-1][0] - pictures[0][0]) / (len(pictures) - 1)
 
 
+@pytest.mark.slow
 def test_a_camera_without_a_clock_is_recorded_at_the_times_of_arrival(web_camera, live, tmp_path):  # noqa: F811
     web_camera.pages["/"] = (MULTIPART, lambda: steadily(5, lambda i: part(jpeg(i % 200))))
     path = tmp_path / "a.mkv"
@@ -33,6 +34,7 @@ def test_a_camera_without_a_clock_is_recorded_at_the_times_of_arrival(web_camera
     assert seconds_each(pictures) == pytest.approx(1 / 5, rel=0.2)  # FFmpeg invents 1/25
 
 
+@pytest.mark.slow
 def test_a_sender_whose_clock_is_slow_is_recorded_in_the_time_that_passed(
     sender,  # noqa: F811
     live,
@@ -49,9 +51,10 @@ def test_a_sender_whose_clock_is_slow_is_recorded_in_the_time_that_passed(
 
 
 def test_a_picture_that_turns_is_shown_whole_between_bars(sender, live, tmp_path):  # noqa: F811
-    far, path = sender("udp"), tmp_path / "a.mkv"
+    far, path = sender("http"), tmp_path / "a.mkv"
     far.start("--turn", 60)
-    code, report, said = live(far.address, "--out", str(path), "--duration", "5", *PATIENT)
+    far.wait()
+    code, report, said = live(far.address, "--out", str(path), *PATIENT, frames=90)
     assert code == 0
     assert report["size_changes"] == 1
     assert "pictures are 120x160 now, shown with bars in 160x120" in said.err
@@ -64,15 +67,14 @@ def test_a_picture_that_turns_is_shown_whole_between_bars(sender, live, tmp_path
 def test_interlaced_pictures_are_recorded_whole(sender, live, tmp_path):  # noqa: F811
     far, path = sender("udp"), tmp_path / "a.mkv"
     far.start("--interlaced")
-    code, _, _ = live(
-        *(far.address, "--out", str(path), "--duration", "2", "--strength", "0", *PATIENT)
-    )
+    code, _, _ = live(far.address, *("--out", str(path), "--strength", "0", *PATIENT), frames=40)
     assert code == 0
     inside = recorded(path)[-1][1].astype(int).reshape(15, 8, 160)[:, 2:6]
     combs = np.abs(np.diff(inside, axis=1)).mean()
     assert combs < 3, combs  # each square is flat; with combs it was 9
 
 
+@pytest.mark.slow
 def test_a_recording_keeps_every_picture_of_a_stream_that_stalls(sender, live, tmp_path):  # noqa: F811
     """Twelve at once, as over Wi-Fi; where nobody watches, none is late."""
     far, path = sender("udp"), tmp_path / "a.mkv"
@@ -90,7 +92,7 @@ def test_a_stream_whose_picture_comes_long_after_its_sound_is_waited_for(web_cam
     """As of OBS by way of a server: nothing but sound until the next keyframe."""
     raw = flv(12)
     web_camera.pages["/a.flv"] = ("video/x-flv", lambda: withheld(raw, 4))
-    code, report, said = live(web_camera.address("/a.flv"), "--null", "--duration", "1")
+    code, report, said = live(web_camera.address("/a.flv"), "--null", frames=2)
     assert code == 0, said.err
     assert report["frames_in"] > 1
 
@@ -124,6 +126,7 @@ def playlist_of(camera, folder, seconds):
         camera.pages[f"/{each.name}"] = ("video/mp2t", lambda each=each: iter([each.read_bytes()]))
 
 
+@pytest.mark.slow
 def test_segments_are_shown_at_the_pace_of_their_pictures(web_camera, live, tmp_path):  # noqa: F811
     """Thirty pictures come at once; taken for late, all but the last two were dropped."""
     playlist_of(web_camera, tmp_path, 60)

@@ -12,9 +12,7 @@ from stream.cli import COMMANDS, main
 
 
 def run_python(code):
-    return subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
-    )
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
 
 
 @pytest.mark.parametrize("command", ["", *COMMANDS])
@@ -277,7 +275,6 @@ def test_a_name_that_is_no_text_is_printed_all_the_same(clip, tmp_path):
         [sys.executable, "-m", "stream", "clean", "--dry-run", tmp_path, tmp_path / "out"],
         capture_output=True,
         text=True,
-        timeout=60,
         check=False,
         env=os.environ | {"PYTHONIOENCODING": "utf-8:strict"},
     )
@@ -303,7 +300,6 @@ def test_ctrl_c_during_the_import_of_tensorflow_takes_effect_after_it(tmp_path):
         [sys.executable, "-m", "stream", "bench"],
         capture_output=True,
         text=True,
-        timeout=60,
         check=False,
         cwd=tmp_path,
     )
@@ -331,7 +327,6 @@ def test_nobody_reading_the_output_is_no_traceback(argv, unbuffered, clip, tmp_p
             stdout=closed,
             stderr=subprocess.PIPE,
             text=True,
-            timeout=60,
             check=False,
             cwd=tmp_path,
             env=os.environ | {"PYTHONUNBUFFERED": unbuffered},

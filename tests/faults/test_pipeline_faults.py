@@ -6,10 +6,9 @@ import traceback
 
 import pytest
 from fakes import FakeProcessor, FakeSink, FakeSource, InjectedError
+from waiting import HANG_S
 
 from stream.pipeline import Pipeline
-
-pytestmark = pytest.mark.timeout(10)
 
 FRAMES = 6
 POSITIONS = (0, FRAMES // 2, FRAMES - 1)
@@ -81,7 +80,7 @@ def test_a_blocked_put_is_woken_by_a_failing_sink():
 
     class Sink(FakeSink):
         def write(self, frame):
-            full.wait(5)
+            assert full.wait(HANG_S)
             raise InjectedError("write")
 
     with pytest.raises(InjectedError, match="write"):
@@ -116,7 +115,7 @@ def test_ctrl_c_while_waiting_for_a_frame_is_raised():
     class Holding(FakeProcessor):
         def process(self, frame):
             if frame.index == 5:
-                opened.wait(5)
+                assert opened.wait(HANG_S)
                 interrupt()
             return super().process(frame)
 

@@ -104,7 +104,6 @@ def run_driver(code, source, target):
             capture_output=True,
             text=True,
             check=False,
-            timeout=240,
         )
         if "timed out during startup" not in done.stderr:
             break  # Ray gives itself 30 s to start, too little on a machine that is very busy
@@ -121,7 +120,6 @@ def alone(clip, tmp_path_factory):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
 def test_a_ray_of_our_own_makes_the_same_bytes_and_goes_on_after_ctrl_c(clip, alone, tmp_path):
     said = run_driver(OWN, clip(SPEC), tmp_path / "out.mkv")
     assert said == ["kept 3", "frames 40 40"]
@@ -130,7 +128,6 @@ def test_a_ray_of_our_own_makes_the_same_bytes_and_goes_on_after_ctrl_c(clip, al
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
 def test_a_machine_killed_in_the_middle_of_a_job_costs_nothing(clip, alone, tmp_path):
     (tmp_path / "machine").touch()
     said = run_driver(TWO, clip(SPEC), tmp_path / "out.mkv")
@@ -184,10 +181,9 @@ def test_the_command_line_says_in_one_line_why_a_cluster_will_not_do(clip, tmp_p
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
 def test_the_command_line_on_a_ray_of_its_own_with_a_real_model(clip, tmp_path):
     source = clip(Clip(frames=80, width=64, height=48, gaps=(5120,)))  # 32 s: three segments
     for name, *choice in (("alone.mp4",), ("ray.mp4", "--cluster", "auto")):
         command = [sys.executable, "-m", "stream", "clean", source, tmp_path / name, *choice]
-        subprocess.run(command, check=True, timeout=300)
+        subprocess.run(command, check=True)
     assert (tmp_path / "alone.mp4").read_bytes() == (tmp_path / "ray.mp4").read_bytes()

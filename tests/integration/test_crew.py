@@ -6,6 +6,7 @@ from fractions import Fraction
 import pytest
 from clips import Clip, times
 from fakes import Averaging, FakeProcessor, InjectedError
+from waiting import HANG_S
 
 from stream.jobs import CleanOptions, Crew, clean_file
 from stream.output.encoder import EncoderOptions
@@ -53,7 +54,7 @@ def test_the_outcome_is_that_of_one_after_the_other(spec, workers, clip, tmp_pat
 
 
 def test_workers_work_at_the_same_time(clip, tmp_path):
-    place = threading.Barrier(2, timeout=30)
+    place = threading.Barrier(2, timeout=HANG_S)
     crew = Crew([Meeting(place), Meeting(place)])
     assert clean_file(clip(SPEC), tmp_path / "out.mp4", crew, HALF).stats.frames_out == 90
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("worker")]

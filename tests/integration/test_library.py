@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fakes import FakeProcessor, FakeSource, InjectedError
+from waiting import HANG_S
 
 import stream
 from stream import deblurred, from_rgb, to_rgb
@@ -55,7 +56,7 @@ def test_a_slow_loop_over_a_live_source_gets_the_latest_frame():
     frames = []
     for frame in deblurred(source, FakeProcessor()):
         frames.append(frame)
-        ended.wait(10)
+        assert ended.wait(HANG_S)
     assert frames[-1].index == 49
     assert len(frames) + sum(frame.gap for frame in frames) == 50
 

@@ -41,7 +41,6 @@ def test_the_command_of_the_readme_shows_the_screen(display, random_model, tmp_p
         env=os.environ | {"DISPLAY": display.name},
         capture_output=True,
         text=True,
-        timeout=100,
         check=False,
     )
     assert result.returncode == 0, result.stderr

@@ -7,6 +7,7 @@ import time
 
 import numpy as np
 import pytest
+from waiting import HANG_S
 from xdisplay import SIZE, display  # noqa: F401 - a fixture
 
 from stream.errors import SinkError
@@ -62,7 +63,7 @@ def window(display):  # noqa: F811
 
 def until(display, condition):  # noqa: F811
     """The first screenshot of which this is true."""
-    deadline = time.monotonic() + 12
+    deadline = time.monotonic() + HANG_S / 2
     while time.monotonic() < deadline:
         picture = display.screenshot()[:, : SIZE[0]]
         if condition(picture):
@@ -114,7 +115,7 @@ def test_keys_and_mouse(display, window):  # noqa: F811
     until(display, lambda p: 0.75 < bright_share(p) < 0.85)
     display.press("q")
     assert window.stdout.readline() == "closed\n"
-    assert window.wait(20) == 0
+    assert window.wait() == 0
 
 
 def python_says(code, **environment):

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+from waiting import HANG_S
 
 FLAGS = (
     "--headless=new",
@@ -51,7 +52,7 @@ class Page:
         number = len(self._answers)
         answer = self._answers[number] = asyncio.get_running_loop().create_future()
         await self._socket.send_json({"id": number, "method": method, "params": params})
-        return await asyncio.wait_for(answer, 30)
+        return await answer
 
     async def evaluate(self, code: str) -> Any:
         """The value of an expression, or of what its promise becomes."""
@@ -62,10 +63,10 @@ class Page:
             raise AssertionError(answer["exceptionDetails"]["exception"]["description"])
         return answer["result"].get("value")
 
-    async def until(self, code: str, timeout_s: float = 30) -> Any:
+    async def until(self, code: str) -> Any:
         """Wait until an expression is true, and give its value."""
         try:
-            async with asyncio.timeout(timeout_s):
+            async with asyncio.timeout(HANG_S / 2):
                 while not (value := await self.evaluate(code)):
                     await asyncio.sleep(0.1)
                 return value
@@ -188,7 +189,6 @@ async def chromium(*, camera: Path | None = None, downloads: Path | None = None)
 
 
 async def _port(path: Path) -> int:
-    async with asyncio.timeout(30):
-        while not (path.exists() and path.read_text().count("\n")):
-            await asyncio.sleep(0.05)
+    while not (path.exists() and path.read_text().count("\n")):
+        await asyncio.sleep(0.05)
     return int(path.read_text().splitlines()[0])

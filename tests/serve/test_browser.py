@@ -24,7 +24,6 @@ WIDTH, HEIGHT = 320, 240
 FRAMES = 30
 SWAY = 60  # pixels that the scene moves to each side
 BLUR = 9  # pixels, sideways
-START_S = 150  # TensorFlow takes seconds to load, on a busy machine a minute
 
 # the returned video holds both pictures of each frame, the original above
 MEASURE = """
@@ -104,11 +103,11 @@ async def server(folder: Path, end: signal.Signals = signal.SIGTERM):
         env=os.environ | {"TMPDIR": str(folder)},
     )
     try:
-        line = (await asyncio.wait_for(process.stdout.readline(), START_S)).decode()
+        line = (await process.stdout.readline()).decode()
         assert line.startswith("open http://127.0.0.1:"), (line, await process.stderr.read())
         yield line.split()[1]
         process.send_signal(end)
-        _, errors = await asyncio.wait_for(process.communicate(), 30)
+        _, errors = await process.communicate()
         assert (process.returncode, errors) == (0, b"")
         assert not list(folder.iterdir())
     finally:
@@ -121,7 +120,6 @@ async def stats(page: Page) -> dict:
     return await page.evaluate("fetch('stats').then((response) => response.json())")
 
 
-@pytest.mark.timeout(300)
 def test_a_camera_comes_back_sharper_and_stop_ends_it(tmp_path, camera):
     async def scenario():
         async with server(tmp_path) as url, chromium(camera=camera) as page:
@@ -157,35 +155,32 @@ def test_a_camera_comes_back_sharper_and_stop_ends_it(tmp_path, camera):
             assert not page.problems
             assert all(address.startswith((url, "blob:", "about:")) for address in page.requests)
 
-    bounded(scenario(), 280)
+    bounded(scenario())
 
 
 async def start(page: Page) -> None:
     await page.evaluate("document.querySelector('#start').click()")
-    await page.until("document.querySelector('#live').dataset.state === 'running'", 60)
+    await page.until("document.querySelector('#live').dataset.state === 'running'")
 
 
 async def until_free(page: Page) -> None:
-    async with asyncio.timeout(20):
-        while (await stats(page))["sessions"]["open"]:
-            await asyncio.sleep(0.1)
+    while (await stats(page))["sessions"]["open"]:
+        await asyncio.sleep(0.1)
 
 
 async def until_deblurred(page: Page) -> None:
-    async with asyncio.timeout(60):
-        while (await stats(page))["live"]["deblurred"] < 10:
-            await asyncio.sleep(0.2)
-    await page.until("document.querySelector('#passing').hidden", 60)
+    while (await stats(page))["live"]["deblurred"] < 10:
+        await asyncio.sleep(0.2)
+    await page.until("document.querySelector('#passing').hidden")
 
 
 async def deblurred_frames(page: Page, count: int) -> list[dict]:
     """Measures of frames whose halves differ: on a busy machine some pass as they came."""
     found = []
-    async with asyncio.timeout(60):
-        while len(found) < count:
-            entry = await page.evaluate(MEASURE)
-            if entry["difference"] > 0.5:
-                found.append(entry)
+    while len(found) < count:
+        entry = await page.evaluate(MEASURE)
+        if entry["difference"] > 0.5:
+            found.append(entry)
     return found
 
 
@@ -218,7 +213,6 @@ async def views_change(page: Page) -> None:
     assert await page.evaluate(shape) == [WIDTH, HEIGHT]
 
 
-@pytest.mark.timeout(300)
 def test_a_recorded_video_is_cleaned_compared_and_downloaded(tmp_path, recording):
     downloads, uploads = tmp_path / "downloads", tmp_path / "uploads"
     downloads.mkdir()
@@ -232,7 +226,7 @@ def test_a_recorded_video_is_cleaned_compared_and_downloaded(tmp_path, recording
             await page.open(url)
             await page.evaluate("document.querySelector('#tab-recorded').click()")
             await page.choose_file("#file", recording)
-            await page.until("document.querySelector('#recorded').dataset.state === 'done'", 60)
+            await page.until("document.querySelector('#recorded').dataset.state === 'done'")
             await page.until("document.querySelector('#recorded canvas').width === 320")
             await page.evaluate("document.querySelector('#play').click()")
             await page.until("document.querySelector('#cleaned').currentTime > 0.5")
@@ -243,23 +237,20 @@ def test_a_recorded_video_is_cleaned_compared_and_downloaded(tmp_path, recording
             )
             await page.evaluate("document.querySelector('#download').click()")
             cleaned = downloads / "swaying-deblurred.mp4"
-            async with asyncio.timeout(20):
-                while not cleaned.exists():
-                    await asyncio.sleep(0.1)
+            while not cleaned.exists():
+                await asyncio.sleep(0.1)
             assert len(list(uploads.glob("*/*/*"))) == 1
             await page.evaluate("document.querySelector('#again').click()")
-            async with asyncio.timeout(20):
-                while list(uploads.glob("*/*")):
-                    await asyncio.sleep(0.1)
+            while list(uploads.glob("*/*")):
+                await asyncio.sleep(0.1)
             assert not page.problems
             return cleaned
 
-    cleaned = bounded(scenario(), 280)
+    cleaned = bounded(scenario())
     assert times(cleaned) == times(recording)
     assert sharpness(cleaned) > 1.02 * sharpness(recording)
 
 
-@pytest.mark.timeout(300)
 def test_the_page_says_what_was_refused_and_what_it_cannot_show(tmp_path, clip, camera):
     """With a stand-in for the network, in this process."""
     nothing = tmp_path / "nothing.mp4"
@@ -284,7 +275,7 @@ def test_the_page_says_what_was_refused_and_what_it_cannot_show(tmp_path, clip, 
             assert await page.evaluate("document.querySelector('#live').dataset.state") == "idle"
             await caller.close()
 
-    bounded(scenario(), 280)
+    bounded(scenario())
 
 
 def notice(panel: str, text: str) -> str:

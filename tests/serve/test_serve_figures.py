@@ -16,6 +16,7 @@ import pytest
 from aiortc import RTCCertificate
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from in_process import Brightener, Caller, bounded, serving
+from waiting import HANG_S
 
 from stream.cli import main
 from stream.errors import SinkError
@@ -172,7 +173,7 @@ def test_with_a_certificate_it_is_https_alone(tmp_path):
 
     threads: list[threading.Thread] = []
     serve(Named(), Address(port=0, certificate=pem, key=key), Limits(), ready)
-    threads[0].join(10)
+    threads[0].join(HANG_S)
     assert answers == [("https", 200)]
 
 

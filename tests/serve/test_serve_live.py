@@ -7,8 +7,10 @@ import asyncio
 import pytest
 from aiortc.sdp import SessionDescription
 from in_process import BRIGHT, DARK, Caller, DarkCamera, bounded, serving
+from waiting import HANG_S
 
 from stream.serve.limits import Limits
+from stream.serve.track import LATE_S
 
 
 def test_a_frame_comes_back_above_its_deblurred_self(tmp_path):
@@ -57,9 +59,10 @@ def test_frames_pass_while_the_engine_is_stuck_and_are_deblurred_again_after(tmp
             await caller.connect()
             await caller.until_deblurred()
             running.engine.go.clear()
-            async with asyncio.timeout(20):
-                while (await caller.halves())[1] > (DARK + BRIGHT) / 2:
-                    pass
+            assert await asyncio.to_thread(running.engine.stuck.wait, HANG_S)
+            running.clock.now += 1.01 * LATE_S
+            while (await caller.halves())[1] > (DARK + BRIGHT) / 2:
+                pass
             for _ in range(5):  # and goes on
                 assert (await caller.halves())[1] == pytest.approx(DARK, abs=12)
             assert (await running.get(f"/sessions/{caller.name}"))["passing"]
@@ -106,9 +109,8 @@ def test_a_client_that_never_connects_is_dropped(tmp_path):
             body = {"sdp": await caller.offer()}
             async with running.http.post(running.url + "/sessions", json=body) as response:
                 name = (await response.json())["name"]
-            async with asyncio.timeout(20):
-                while (await running.get("/stats"))["sessions"]["open"]:
-                    await asyncio.sleep(0.05)
+            while (await running.get("/stats"))["sessions"]["open"]:
+                await asyncio.sleep(0.05)
             async with running.http.get(f"{running.url}/sessions/{name}") as response:
                 assert await response.text() == "The stream has ended: no frame came for too long."
             await caller.close()
@@ -123,9 +125,8 @@ def test_a_picture_beyond_the_limit_ends_its_session_alone(tmp_path):
             await good.connect()
             await good.until_deblurred()
             await big.connect()
-            async with asyncio.timeout(20):
-                while (await running.get("/stats"))["sessions"]["open"] == 2:
-                    await asyncio.sleep(0.05)
+            while (await running.get("/stats"))["sessions"]["open"] == 2:
+                await asyncio.sleep(0.05)
             async with running.http.get(f"{running.url}/sessions/{big.name}") as response:
                 assert "320x240 is more than" in await response.text()
             await good.until_deblurred()

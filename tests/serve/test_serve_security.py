@@ -40,9 +40,8 @@ async def streaming(running: Running):
     await caller.until_deblurred()
     yield
     before = (await running.get("/stats"))["live"]["deblurred"]
-    async with asyncio.timeout(20):
-        while (await running.get("/stats"))["live"]["deblurred"] < before + 5:
-            await caller.until_deblurred()
+    while (await running.get("/stats"))["live"]["deblurred"] < before + 5:
+        await caller.until_deblurred()
     await caller.close()
 
 
@@ -67,10 +66,9 @@ def test_a_connection_that_asks_for_nothing_is_closed(tmp_path):
             half = [await asyncio.open_connection(host, int(port)) for _ in range(100)]
             for _, writer in half:
                 writer.write(b"GET / HTTP/1.1\r\nHost: loc")
-            async with asyncio.timeout(20):
-                for reader, writer in half:
-                    assert await reader.read() == b""
-                    writer.close()
+            for reader, writer in half:
+                assert await reader.read() == b""
+                writer.close()
             parts = _slowly([b"x"] * 30)
             assert await running.status("POST", "/videos", data=parts) == 415
 
@@ -305,7 +303,7 @@ async def raw(running: Running, head: bytes, body: bytes = b"") -> bytes:
     reader, writer = await asyncio.open_connection(host, int(port))
     writer.write(head + b"Connection: close\r\n\r\n" + body)
     try:
-        return await asyncio.wait_for(reader.read(), 20)
+        return await reader.read()
     finally:
         writer.close()
 
@@ -391,9 +389,8 @@ def test_uploads_beyond_the_limit_are_cut_off_while_a_stream_goes_on(tmp_path):
                 assert await running.status("POST", "/videos", data=endless()) == 413
             with contextlib.suppress(aiohttp.ClientConnectionError):
                 assert await running.status("POST", "/videos", data=slow()) == 413
-            async with asyncio.timeout(10):
-                while any(running.folder.glob("*/*")):
-                    await asyncio.sleep(0.05)
+            while any(running.folder.glob("*/*")):
+                await asyncio.sleep(0.05)
             jobs = (await running.get("/stats"))["jobs"]
             assert not any(jobs.values())
 
@@ -408,12 +405,11 @@ def test_an_upload_that_breaks_off_leaves_nothing(tmp_path):
             writer.write(
                 b"POST /videos HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n\r\nabc"
             )
-            async with asyncio.timeout(10):
-                while not (await running.get("/stats"))["jobs"]["uploading"]:
-                    await asyncio.sleep(0.02)
-                writer.close()
-                while (await running.get("/stats"))["jobs"]["uploading"]:
-                    await asyncio.sleep(0.02)
+            while not (await running.get("/stats"))["jobs"]["uploading"]:
+                await asyncio.sleep(0.02)
+            writer.close()
+            while (await running.get("/stats"))["jobs"]["uploading"]:
+                await asyncio.sleep(0.02)
             assert not list(running.folder.glob("*/*"))
 
     bounded(scenario())

@@ -3,6 +3,7 @@ import threading
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from waiting import HANG_S
 
 from stream.channel import Channel, ChannelAborted, ChannelClosed
 
@@ -21,7 +22,7 @@ def in_thread(work):
     thread.start()
 
     def result():
-        thread.join(5)
+        thread.join(HANG_S)
         assert not thread.is_alive(), "still waiting"
         return results[0]
 
@@ -108,7 +109,7 @@ def test_capacity_must_be_positive():
         Channel[int](0)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     latest=st.booleans(),
     capacity=st.integers(1, 4),
@@ -156,7 +157,7 @@ def test_any_schedule_ends_and_every_item_is_accounted_for(
         assert sum(dropped) == channel.dropped_count
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     capacity=st.integers(1, 4),
     schedule=st.lists(st.sampled_from(["put", "get"]), max_size=60),

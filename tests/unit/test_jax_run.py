@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import cv2
+import few_steps
 import numpy as np
 import pytest
 from random_model import save_random_weights
@@ -104,8 +105,8 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.timeout(300)
-def test_a_run_on_jax_resumes_as_if_it_had_not_stopped(tmp_path):
+@pytest.mark.parametrize("compiled", ["quickly", pytest.param("well", marks=pytest.mark.slow)])
+def test_a_run_on_jax_resumes_as_if_it_had_not_stopped(compiled, tmp_path):
     stills = tmp_path / "stills"
     stills.mkdir()
     for seed in range(5):
@@ -118,6 +119,7 @@ def test_a_run_on_jax_resumes_as_if_it_had_not_stopped(tmp_path):
     settings = {
         "KERAS_BACKEND": "jax",
         "PYTHONPATH": str(Path(registry.__file__).parents[1]),
+        **(few_steps.QUICK if compiled == "quickly" else {}),
         "JAX_COMPILATION_CACHE_DIR": str(tmp_path / "compiled"),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
     }
@@ -126,7 +128,7 @@ def test_a_run_on_jax_resumes_as_if_it_had_not_stopped(tmp_path):
         result = subprocess.run(
             [sys.executable, script, tmp_path / out, stills, start, str(stop), str(resume)],
             env=os.environ | settings,
-            capture_output=True, text=True, check=False, timeout=240,
+            capture_output=True, text=True, check=False,
         )  # fmt: skip
         assert result.returncode == 0, result.stderr
         assert ("stopped" in result.stdout) == bool(stop)

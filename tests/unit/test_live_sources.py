@@ -6,26 +6,12 @@ from itertools import islice
 import cv2
 import numpy as np
 import pytest
-from fakes import FakeSource
+from fakes import FakeSource, Time
 
 from stream.capture.address import open_source
 from stream.capture.realtime import RealtimeSource
 from stream.capture.scene import SceneSource
 from stream.errors import OpenError
-
-
-class Time:
-    """A clock that only waiting moves."""
-
-    def __init__(self):
-        self.now = 100.0
-
-    def clock(self):
-        return self.now
-
-    def wait(self, seconds):
-        self.now += seconds
-        return False
 
 
 def test_frames_come_when_they_are_due():

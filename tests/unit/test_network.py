@@ -167,7 +167,6 @@ def test_every_backend_gives_what_the_network_says(backend, network, tmp_path):
         ],
         env=os.environ | {"KERAS_BACKEND": backend},
         check=True,
-        timeout=100,
     )
     weights = registry.load(str(tmp_path / "w.npz"))
     residual, hidden = Reference(SMALL, weights.arrays)(*given.values())

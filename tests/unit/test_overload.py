@@ -291,6 +291,7 @@ def test_the_ladder_leads_from_nothing_over_size_to_models():
     assert [(level.name, level.model) for level in ladder] == [("small", "small")]
 
 
+@pytest.mark.slow
 def test_with_a_really_slow_engine_latency_stays_low_and_the_picture_goes_on():
     """From frame 20 on the engine takes three frame intervals."""
     interval, slow_from = 0.05, 20

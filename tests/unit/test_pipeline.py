@@ -8,6 +8,7 @@ import weakref
 
 import pytest
 from fakes import FakeProcessor, FakeSink, FakeSource, InjectedError
+from waiting import HANG_S
 
 from stream.errors import JobError
 from stream.frame import Discontinuity
@@ -72,7 +73,7 @@ def test_live_source_drops_the_oldest_and_marks_the_gap():
 
     class Late(FakeProcessor):
         def process(self, frame):
-            all_read.wait(5)
+            assert all_read.wait(HANG_S)
             return super().process(frame)
 
     all_read = threading.Event()
@@ -101,7 +102,7 @@ def test_a_break_of_the_stream_outlives_the_frame_that_told_of_it():
 
     class Late(FakeProcessor):
         def process(self, frame):
-            all_read.wait(5)
+            assert all_read.wait(HANG_S)
             return super().process(frame)
 
     all_read = threading.Event()

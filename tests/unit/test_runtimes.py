@@ -80,7 +80,6 @@ def test_nothing_is_reported_or_left_behind(tmp_path):
         env=environment | places,
         capture_output=True,
         text=True,
-        timeout=120,
     )
     assert done.stdout == "None\n", done.stderr
     assert not list(tmp_path.iterdir())
@@ -92,7 +91,6 @@ def test_litert_says_nothing_of_its_own(tmp_path, random_model):
         [sys.executable, "-c", LITERT, random_model, tmp_path / "step.tflite"],
         capture_output=True,
         text=True,
-        timeout=120,
     )
     assert (done.stdout, done.stderr) == ("5\n5\n", "")
 
@@ -132,6 +130,7 @@ def test_mnn_has_no_line_of_its_own():
 
 
 KEPT = """
+import contextlib
 import os
 import sys
 os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])
@@ -140,7 +139,8 @@ from stream.inference.engines import open_engine
 engine = open_engine(sys.argv[1], device="cpu", runtime=sys.argv[2])
 Runner(engine, 64, 64)()
 for thread in os.listdir("/proc/self/task"):
-    print(*os.sched_getaffinity(int(thread)))
+    with contextlib.suppress(ProcessLookupError):  # it has ended meanwhile
+        print(*os.sched_getaffinity(int(thread)))
 """
 
 
@@ -154,7 +154,6 @@ def test_a_runtime_keeps_to_the_processors_of_the_process(runtime, random_model)
         capture_output=True,
         text=True,
         check=True,
-        timeout=120,
     )
     assert set(result.stdout.split()) == {str(min(os.sched_getaffinity(0)))}
 
@@ -185,6 +184,5 @@ def test_ctrl_c_after_openvino_s_engines_have_gone_is_no_crash(random_model):
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
     )
     assert (result.returncode, result.stdout) == (0, "interrupted\n"), result.stderr

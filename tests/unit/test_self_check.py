@@ -125,7 +125,6 @@ def fused(weights, onednn, remapping):
         capture_output=True,
         text=True,
         check=True,
-        timeout=200,
     )
     return done.stdout
 
@@ -173,10 +172,12 @@ def test_coarse_precisions_pass(weights, precision, runtime):
 # --- training -----------------------------------------------------------------------------------
 
 
-def a_run(folder, weights):
+@pytest.fixture(scope="module")
+def run(weights, tmp_path_factory):
+    """One for all: its step is compiled once, and a check leaves no trace."""
     return training.open_run(
         TrainOptions(
-            folder,
+            tmp_path_factory.mktemp("run"),
             None,
             PoolSettings((), size=32, frames=2, capacity=64),
             BatchShape(2, 2, 32),
@@ -190,8 +191,7 @@ def state_of(run):
     return {key: np.array(keras.ops.convert_to_numpy(v)) for key, v in run._variables().items()}
 
 
-def test_a_training_step_is_checked_and_leaves_no_trace(weights, tmp_path):
-    run = a_run(tmp_path, weights)
+def test_a_training_step_is_checked_and_leaves_no_trace(run):
     before = state_of(run)
     run.check()
     after = state_of(run)
@@ -200,8 +200,7 @@ def test_a_training_step_is_checked_and_leaves_no_trace(weights, tmp_path):
     assert (run.progress.step, list(run.progress.losses)) == (0, [])
 
 
-def test_a_wrong_weight_in_the_training_step_alone_is_found(weights, tmp_path, monkeypatch):
-    run = a_run(tmp_path, weights)
+def test_a_wrong_weight_in_the_training_step_alone_is_found(run, monkeypatch):
     train = run._train
 
     def wrongly(batch, rate):

@@ -9,12 +9,11 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from waiting import HANG_S
 
 from stream.errors import ModelError
 from stream.frame import Frame, Planes, StreamInfo
 from stream.inference.shared import SharedDeblurrer, SharedProcessor
-
-TIMEOUT_S = 60
 
 
 def frame(index: int, size: int = 2) -> Frame:
@@ -38,7 +37,7 @@ class Recorder:
         self.threads.add(threading.current_thread().name)
         self.batches.append([(f.stream_id, f.index, f.gap) for f in frames])
         self.begun.release()
-        assert self.go.acquire(timeout=TIMEOUT_S)
+        assert self.go.acquire(timeout=HANG_S)
         if frames[0].width == self._fails_at_size:
             raise ModelError("out of memory")
         return [f.replace(duration=1) for f in frames]
@@ -50,7 +49,7 @@ class Recorder:
         self.closed = True
 
     def wait_begun(self) -> None:
-        assert self.begun.acquire(timeout=TIMEOUT_S)
+        assert self.begun.acquire(timeout=HANG_S)
 
 
 @pytest.fixture
@@ -73,7 +72,7 @@ def test_frames_of_several_streams_share_a_batch(shared, recorder):
     recorder.wait_begun()
     results = [stream.submit(frame(7)) for stream in streams]
     recorder.go.release(2)
-    wait([busy, *results], TIMEOUT_S)
+    wait([busy, *results], HANG_S)
     assert recorder.batches == [[(1, 0, 0)], [(2, 7, 0), (3, 7, 0), (4, 7, 0)]]
     assert [result.result().stream_id for result in results] == [2, 3, 4]
     assert recorder.threads == {"inference"}
@@ -87,7 +86,7 @@ def test_a_batch_is_no_larger_than_allowed(recorder):
     recorder.wait_begun()
     results = [stream.submit(frame(7)) for stream in streams]
     recorder.go.release(3)
-    wait([busy, *results], TIMEOUT_S)
+    wait([busy, *results], HANG_S)
     assert [len(batch) for batch in recorder.batches] == [1, 2, 1]
     shared.close()
 
@@ -98,7 +97,7 @@ def test_the_newest_frame_of_a_live_stream_wins_and_counts_what_it_replaced(shar
     recorder.wait_begun()
     results += [stream.submit(frame(index)) for index in (1, 2, 3)]
     recorder.go.release(2)
-    wait(results, TIMEOUT_S)
+    wait(results, HANG_S)
     assert recorder.batches == [[(1, 0, 0)], [(1, 3, 2)]]
     assert [result.cancelled() for result in results] == [False, True, True, False]
     with pytest.raises(CancelledError):
@@ -115,7 +114,7 @@ def test_live_and_recorded_streams_take_turns(shared, recorder):
             recorder.go.release()
             recorder.wait_begun()
     recorder.go.release()
-    wait(results, TIMEOUT_S)
+    wait(results, HANG_S)
     assert [batch[0][0] for batch in recorder.batches] == [1, 2, 1, 2, 1]
 
 
@@ -125,7 +124,7 @@ def test_recorded_streams_are_served_in_the_order_of_their_waiting(shared, recor
     recorder.wait_begun()
     results += [stream.submit(frame(1)) for stream in (*streams, first)]
     recorder.go.release(4)
-    wait(results, TIMEOUT_S)
+    wait(results, HANG_S)
     assert [batch[0][0] for batch in recorder.batches] == [1, 2, 3, 1]
 
 
@@ -137,12 +136,12 @@ def test_an_error_hits_only_the_streams_of_its_batch():
     recorder.wait_begun()
     big, small = second.submit(frame(1, size=4)), third.submit(frame(1))
     recorder.go.release(4)
-    wait([busy, big, small], TIMEOUT_S)
+    wait([busy, big, small], HANG_S)
     with pytest.raises(ModelError, match="out of memory"):
         big.result()
     assert small.result().duration == 1
     again = second.submit(frame(2))
-    assert again.result(TIMEOUT_S).duration == 1
+    assert again.result(HANG_S).duration == 1
     shared.close()
 
 
@@ -154,8 +153,8 @@ def test_a_closed_stream_is_forgotten_and_what_it_waited_for_cancelled(shared, r
     stream.close()
     assert waiting.cancelled()
     recorder.go.release(2)
-    busy.result(TIMEOUT_S)
-    other.submit(frame(1)).result(TIMEOUT_S)
+    busy.result(HANG_S)
+    other.submit(frame(1)).result(HANG_S)
     assert recorder.forgotten == [stream.stream_id]
 
 
@@ -168,7 +167,7 @@ def test_closing_finishes_the_batch_in_hand_and_fails_what_waits(recorder):
     ending = threading.Thread(target=shared.close)
     ending.start()
     recorder.go.release()
-    ending.join(TIMEOUT_S)
+    ending.join(HANG_S)
     assert busy.result(0).duration == 1
     with pytest.raises(ModelError, match="closed"):
         waiting.result(0)
@@ -206,8 +205,8 @@ def test_a_broken_promise_fails_who_waits_for_it_and_the_thread_goes_on(fault, s
     with closing(SharedDeblurrer(recorder)) as shared:
         stream = shared.open(live=True)
         with pytest.raises(ModelError, match=says):
-            stream.submit(frame(0)).result(TIMEOUT_S)
-        assert stream.submit(frame(1)).result(TIMEOUT_S).index == 1
+            stream.submit(frame(0)).result(HANG_S)
+        assert stream.submit(frame(1)).result(HANG_S).index == 1
     assert recorder.closed
 
 
@@ -228,17 +227,17 @@ def test_an_error_outside_a_batch_fails_all_that_wait_at_once_and_the_thread_goe
     leaving.close()
     also_leaving.close()
     recorder.go.release()
-    assert busy.result(TIMEOUT_S).index == 0
+    assert busy.result(HANG_S).index == 0
     for request in waiting:
         with pytest.raises(ModelError, match=r"the engine failed .*the accelerator is gone"):
-            request.result(TIMEOUT_S)
+            request.result(HANG_S)
     for _ in (leaving, also_leaving):
-        assert forgotten.acquire(timeout=TIMEOUT_S)
+        assert forgotten.acquire(timeout=HANG_S)
     assert sorted(recorder.forgotten) == [leaving.stream_id, also_leaving.stream_id]
     recorder.go.release()
     while True:  # a request that comes before the second failure is over is part of it
         try:
-            assert first.submit(frame(2)).result(TIMEOUT_S).index == 2
+            assert first.submit(frame(2)).result(HANG_S).index == 2
             break
         except ModelError:
             continue

@@ -4,6 +4,7 @@ import threading
 
 import pytest
 from fakes import FakeProcessor, FakeSink, FakeSource, InjectedError
+from waiting import HANG_S
 
 from stream.errors import SinkError
 from stream.output.tee import CAPACITY, Tee
@@ -18,7 +19,7 @@ class Stuck(FakeSink):
         self.free = threading.Event()
 
     def write(self, frame):
-        assert self.free.wait(10)
+        assert self.free.wait(HANG_S)
         super().write(frame)
 
 

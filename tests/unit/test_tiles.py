@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from random_model import save_random_weights
 
@@ -15,7 +15,6 @@ from stream.inference.keras_engine import KerasEngine
 from stream.inference.tiles import StepLimits, TiledEngine, spans
 
 
-@settings(deadline=None)
 @given(
     height=st.integers(1, 9000),
     width=st.integers(1, 9000),
@@ -34,7 +33,6 @@ def test_tiles_cover_a_frame_once_with_their_margin_around(height, width, limit,
             assert right.keep_start - right.start >= margin
 
 
-@settings(deadline=None)
 @given(height=st.integers(1, 9000), width=st.integers(1, 9000), limit=st.integers(300**2, 10**7))
 def test_tiles_keep_to_the_limit_where_their_margin_allows(height, width, limit):
     rows, columns = spans(height, width, limit, 64)
