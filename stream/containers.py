@@ -29,6 +29,8 @@ class Container:
         recording: What the muxer is given for a file that has to play at every moment; None where
             we don't record into it.
         unit: Seconds that its times are multiples of; None where the video says.
+        longest_pause: How many units a frame lasts at most; None where there is no such limit. The
+            unit is that of each stream where the container has none.
         steady: Whether it counts pictures instead of giving them times.
         indexed: Whether its index lists every picture, so that damage takes none from it.
         whole_times: Whether segments kept in it come back with every pts and dts.
@@ -52,6 +54,7 @@ class Container:
     options: Mapping[str, str] = field(default_factory=dict)
     recording: Mapping[str, str] | None = None
     unit: Fraction | None = None
+    longest_pause: int | None = None
     steady: bool = False
     indexed: bool = False
     whole_times: bool = False
@@ -77,6 +80,7 @@ class Container:
 
 _ALL = frozenset({"tags", "languages", "dispositions", "chapters"})
 _MP4_DEMUXERS = frozenset(["mov", "mp4", "m4a", "3gp", "3g2", "mj2"])
+_MP4_PAUSE = (1 << 31) - 2  # MP4 has 32 bits for it, of which FFmpeg uses 31
 _FRAGMENTS = {
     "movflags": "frag_keyframe+empty_moov+default_base_moof",
     "frag_duration": "1000000",
@@ -90,6 +94,7 @@ MP4 = Container(
     demuxers=_MP4_DEMUXERS,
     mime="video/mp4",
     recording=_FRAGMENTS,
+    longest_pause=_MP4_PAUSE,
     indexed=True,
     whole_times=True,
     keeps=_ALL,
@@ -102,6 +107,7 @@ MOV = Container(
     demuxers=_MP4_DEMUXERS,
     mime="video/quicktime",
     recording=_FRAGMENTS,
+    longest_pause=_MP4_PAUSE,
     indexed=True,
     whole_times=True,
     keeps=_ALL,
@@ -176,6 +182,7 @@ GIF = Container(
     demuxers=frozenset({"gif"}),
     mime="image/gif",
     unit=Fraction(1, 100),
+    longest_pause=(1 << 16) - 1,
 )
 CONTAINERS = (MP4, MOV, MKV, WEBM, TS, M2TS, AVI, GIF)
 """All of them. FLV is left out: it counts in 1/1000 s and names few codecs."""

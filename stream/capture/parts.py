@@ -21,7 +21,7 @@ from stream.containers import is_indexed, is_steady
 from stream.pyav import exact
 
 _JUMP_S = Fraction(1, 2)
-_REORDERED = 16
+REORDERED = 16
 """Frames by which decoding order may differ from that of time, in any codec."""
 
 _GUESSED = "matroska"  # holds no decode times: FFmpeg guesses them, wrongly where frames are rare
@@ -80,9 +80,9 @@ class Parts:
     def _earliest_next(self, pts: int) -> int | None:
         """Return how far back reordering can bring the pts behind this one; None at a beginning."""
         heapq.heappush(self._latest, pts)
-        if len(self._latest) <= _REORDERED:
+        if len(self._latest) <= REORDERED:
             return None
-        if len(self._latest) > _REORDERED + 1:
+        if len(self._latest) > REORDERED + 1:
             heapq.heappop(self._latest)
         return self._latest[0]
 

@@ -24,6 +24,7 @@ from stream.jobs.excerpt import Excerpt, TimeRange
 from stream.jobs.identity import identity_of
 from stream.jobs.join import join
 from stream.jobs.journal import Identity, Joined, Segment, file_id
+from stream.jobs.pauses import require_distinct, require_short_pauses
 from stream.jobs.plan import (
     BURN_IN,
     Plan,
@@ -31,7 +32,6 @@ from stream.jobs.plan import (
     described,
     make_plan,
     on_clock,
-    require_distinct,
 )
 from stream.jobs.reader import Reader
 from stream.jobs.remaining import unfinished
@@ -170,6 +170,7 @@ def prepare(source: Path, target: Path, options: CleanOptions, model: str) -> Re
             steady_rate(source)  # before any work
         require_distinct(info, container.unit, container)
         clock = coarser_clock(info, container)
+        require_short_pauses(source, on_clock(info, clock), container, window)
         encoding, warnings = choose_encoding(
             on_clock(described(info, options.view), clock),
             for_stills(options.encoder, target, info),

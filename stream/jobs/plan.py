@@ -15,6 +15,7 @@ from stream.containers import CONTAINERS, Container
 from stream.errors import JobError
 from stream.frame import StreamInfo
 from stream.jobs.comparison import View
+from stream.jobs.pauses import require_distinct
 from stream.output.encoder import Encoding, refusal
 
 SEGMENT_S = Fraction(15)
@@ -117,25 +118,6 @@ def coarser_clock(info: StreamInfo, container: Container) -> Fraction | None:
     return container.unit or _FINEST
 
 
-def require_distinct(info: StreamInfo, unit: Fraction | None, container: Container) -> None:
-    """Check that frames keep times of their own where time is counted in ``unit``.
-
-    Args:
-        info: Of the video.
-        unit: Seconds; None counts in those of the video.
-        container: What counts so, for the error.
-
-    Raises:
-        JobError: They come faster than that.
-    """
-    rate = info.frame_rate
-    if unit and rate and rate * unit > 1:
-        raise JobError(
-            f"{info.name} shows {float(rate):.0f} frames a second, and {container.name} counts in "
-            f"{unit} s; choose a container and a --codec that do not, such as .mp4 and h264"
-        )
-
-
 def shift_in_segments(info: StreamInfo) -> int:
     """What is added to every pts while it is in a segment, in units of the video's time base.
 
@@ -168,11 +150,13 @@ def make_plan(
     Raises:
         JobError: The encoder's packets cannot be kept in segments, or not with times of their own.
     """
-    span = max(1, round((segment_s or _usual_s(info)) / info.time_base))
+    usual_s = segment_s or _usual_s(info)
     for container in _SEGMENTS:
         unit = clock or info.time_base
         if container.unit and (unit / container.unit).denominator != 1:
             unit = container.unit
+        longest_s = usual_s if container.longest_pause is None else container.longest_pause * unit
+        span = max(1, round(min(usual_s, longest_s) / info.time_base))
         plan = Plan(info, encoding, container.muxer, span, view=view, clock=unit)
         if refusal(plan.output, encoding, container.muxer) is None:
             require_distinct(info, unit, container)

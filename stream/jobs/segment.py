@@ -142,6 +142,8 @@ class _Rest:
         if frame.pts < self._start:
             return
         frame = self._on_clock(frame)
+        # joining gives durations anew, and MP4 takes none as long as some pauses
+        frame = frame.replace(duration=min(frame.duration, round(1 / frame.time_base)))
         self._last = frame.pts
         self._writer.write(frame)
         self.times.append((frame.pts + self._shift) * frame.time_base)
