@@ -1,4 +1,9 @@
-"""Addresses on the network, as people may see them."""
+"""Addresses on the network: with passwords, without them, and as people may see them."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import quote, unquote
 
 
 def without_password(url: str) -> str:
@@ -19,3 +24,33 @@ def without_password(url: str) -> str:
             place = f"{user}:***@{secret.rpartition('@')[2]}"
     place = place.partition("#")[0]
     return f"{scheme}://{place}{'?***' if question else ''}"
+
+
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|[\w.-]*)(:\d*)?")
+
+
+def credentials(url: str) -> tuple[str, str, str]:
+    """The address without its user and password, and these two, unescaped; empty where none.
+
+    A password may hold `/`, `#`, `@` and `?` although it should not, where the address means
+    nothing otherwise.
+    """
+    scheme, separator, rest = url.partition("://")
+    authority = re.split("[/?#]", rest, maxsplit=1)[0]
+    end = authority.rfind("@")
+    if end < 0 and ":" in authority and not _HOST.fullmatch(authority):
+        place = rest.partition("?")[0]
+        end = place.rfind("@") if "@" in place else rest.rfind("@")
+    if not separator or end <= 0:
+        return url, "", ""
+    user, _, password = rest[:end].partition(":")
+    return f"{scheme}://{rest[end + 1 :]}", unquote(user), unquote(password)
+
+
+def with_credentials(url: str, user: str, password: str) -> str:
+    """An address with user and password, escaped as FFmpeg understands it."""
+    if not user:
+        return url
+    scheme, _, rest = url.partition("://")
+    secret = f":{quote(password, safe='')}" if password else ""
+    return f"{scheme}://{quote(user, safe='')}{secret}@{rest}"

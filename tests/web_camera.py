@@ -50,11 +50,18 @@ class WebCamera:
         self.pages: dict[str, tuple[str, Callable[[], Iterator[bytes]]]] = {}
         self.asked: list[str] = []
         self.closed = False
+        self.challenge = ""
         camera = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 camera.asked.append(self.path)
+                if camera.challenge and not self.headers.get("Authorization"):
+                    self.send_response(401)
+                    self.send_header("WWW-Authenticate", camera.challenge)
+                    self.send_header("Content-Length", "0")
+                    self.end_headers()
+                    return
                 if self.path not in camera.pages:
                     self.send_error(404)
                     return

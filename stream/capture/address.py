@@ -122,14 +122,12 @@ def _reconnecting(
 def _connector(address: str, options: SourceOptions) -> Callable[[], Connection]:
     from stream.capture.camera import camera_connector
     from stream.capture.camera_mode import CameraMode
-    from stream.capture.feed import Feed
-    from stream.capture.network import is_url, network_place
+    from stream.capture.network import is_url, network_connector
     from stream.capture.screen import screen_connector
 
     rest = address.partition(":")[2]
     if is_url(address):
-        place = network_place(address, options.timeout_s)
-        return lambda: Feed(place)
+        return network_connector(address, options.timeout_s)
     if address.startswith("screen"):
         return screen_connector(rest, options.size, options.rate, options.timeout_s)
     mode = CameraMode(options.size, options.rate)

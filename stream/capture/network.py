@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from stream.capture.feed import FeedAddress
-from stream.url import without_password
+from collections.abc import Callable
+
+from stream.capture.connection import Connection
+from stream.capture.feed import Feed, FeedAddress
+from stream.capture.web_pictures import web_pictures
+from stream.url import credentials, with_credentials, without_password
 
 # What FFmpeg may open for each kind of address, and nothing else: a playlist from the network
 # must not name files of this machine.
@@ -32,11 +36,19 @@ def is_url(address: str) -> bool:
     return address.partition("://")[0].lower() in _PROTOCOLS and "://" in address
 
 
+def network_connector(url: str, timeout_s: float) -> Callable[[], Connection]:
+    """A function that opens a network stream; the arguments are those of `network_place`."""
+    place = network_place(url, timeout_s)
+    if place.options["protocol_whitelist"] != _WEB:
+        return lambda: Feed(place)
+    return lambda: web_pictures(place) or Feed(place)
+
+
 def network_place(url: str, timeout_s: float) -> FeedAddress:
     """How to open a network stream with little delay."""
     scheme = url.partition("://")[0].lower()
     return FeedAddress(
-        url=url,
+        url=with_credentials(*credentials(url)),
         name=without_password(url),
         options={
             "protocol_whitelist": _PROTOCOLS[scheme],

@@ -134,3 +134,64 @@ def test_segments_are_shown_at_the_pace_of_their_pictures(web_camera, live, tmp_
     assert code == 0
     assert report["reconnects"] == 0
     assert report["frames_out"] >= 2 / 3 * report["frames_in"] >= 60
+
+
+def bare(picture):
+    return picture
+
+
+def behind(picture):
+    """As Tasmota and ESP32-CAM send it: the boundary comes after each part."""
+    header = f"Content-Type: image/jpeg\r\nContent-Length: {len(picture)}\r\n\r\n"
+    return header.encode() + picture + b"\r\n--frame\r\n"
+
+
+def unmeasured(picture):
+    return b"--other\r\nContent-Type: image/jpeg\r\n\r\n" + picture + b"\r\n"
+
+
+@pytest.mark.parametrize(
+    ("kind", "wrap"),
+    [
+        (MULTIPART, part),
+        (MULTIPART, behind),
+        ('multipart/x-mixed-replace;boundary="--frame"', unmeasured),
+        ("image/jpeg", bare),
+    ],
+)
+def test_pictures_come_through_however_they_are_wrapped(kind, wrap, web_camera, live):  # noqa: F811
+    web_camera.pages["/"] = (kind, lambda: steadily(10, lambda i: wrap(jpeg(i % 200))))
+    code, report, said = live(web_camera.address("/"), "--null", "--duration", "2")
+    assert code == 0, said.err
+    assert (report["reconnects"], report["decode_failures"]) == (0, 0)
+    assert report["frames_in"] > 5
+
+
+def test_a_camera_with_a_picture_every_two_seconds_stays_connected(web_camera, live, tmp_path):  # noqa: F811
+    web_camera.pages["/"] = (MULTIPART, lambda: steadily(0.5, lambda i: part(jpeg(40 * i % 200))))
+    path = tmp_path / "a.mkv"
+    code, report, said = live(web_camera.address("/"), "--out", str(path), "--duration", "7")
+    assert code == 0, said.err
+    assert report["reconnects"] == 0
+    assert web_camera.asked == ["/"]
+    pictures = recorded(path)
+    assert len(pictures) == report["frames_in"] >= 3
+    assert seconds_each(pictures) == pytest.approx(2, abs=0.5)
+
+
+def test_an_address_that_gives_one_picture_each_time_is_asked_again(web_camera, live, tmp_path):  # noqa: F811
+    """A new picture every 0.4 s; the same one twice is no other."""
+    began = time.monotonic()
+    web_camera.pages["/"] = (
+        "image/jpeg",
+        lambda: iter([jpeg(20 * round((time.monotonic() - began) // 0.4) % 200)]),
+    )
+    path = tmp_path / "a.mkv"
+    code, report, said = live(web_camera.address("/"), "--out", str(path), "--duration", "4")
+    assert code == 0, said.err
+    assert "connecting" not in said.err
+    assert report["reconnects"] == 0
+    pictures = recorded(path)
+    assert len(pictures) == report["frames_in"] > 4
+    assert len(web_camera.asked) > len(pictures)
+    assert seconds_each(pictures) == pytest.approx(0.4, abs=0.1)

@@ -6,12 +6,14 @@ import threading
 import time
 from functools import partial
 from types import SimpleNamespace
+from urllib.parse import quote, unquote
 
 import av
 import pytest
 from fakes import FakeProcessor, FakeSink, Time
 from network import free_port, sender  # noqa: F401 - a fixture
 from waiting import HANG_S
+from web_camera import MULTIPART, jpeg, part, steadily, web_camera  # noqa: F401 - a fixture
 
 from stream.capture.address import SourceOptions, open_source
 from stream.capture.feed import Feed
@@ -20,7 +22,7 @@ from stream.capture.realtime import RealtimeSource
 from stream.errors import OpenError
 from stream.frame import Discontinuity
 from stream.pipeline import Pipeline
-from stream.url import without_password
+from stream.url import credentials, without_password
 
 PATIENT = SourceOptions(timeout_s=1.0)
 ENOUGH = 15
@@ -168,6 +170,33 @@ def test_passwords_are_not_shown():
         open_source("ftp://me:secret@host/x")
     with pytest.raises(OpenError, match=r"^rtsp://\[bad"):
         open_source("rtsp://[bad")
+
+
+def test_passwords_with_any_character_reach_the_server_escaped():
+    for password in ("se/cret", "se#cret", "se?cret", "s#e/c?r", "se%23cret"):
+        url = network_place(f"rtsp://me:{password}@host:554/x", 5).url
+        assert url == f"rtsp://me:{quote(unquote(password), safe='')}@host:554/x"
+    for url in (
+        "http://host/x?mail=a@b",
+        "http://host:80/a:b@c",
+        "http://me:secret@host/a@b?c@d",
+        "rtsp://[::1]:554/x",
+        "udp://@:1234",
+        "rtmp://host/app/key",
+    ):
+        assert network_place(url, 5).url == url
+    assert credentials("http://me:se%2Fcret@host/x") == ("http://host/x", "me", "se/cret")
+
+
+@pytest.mark.parametrize("scheme", ["Basic", "Digest"])
+def test_pictures_behind_a_password_are_fetched(scheme, web_camera):  # noqa: F811
+    web_camera.challenge = f'{scheme} realm="cam", nonce="7", qop="auth"'
+    web_camera.pages["/"] = (MULTIPART, lambda: steadily(20, lambda i: part(jpeg(i % 200))))
+    address = web_camera.address("/").replace("http://", "http://me:se/cr#et@")
+    source = open_source(address, PATIENT)
+    next(source.frames())
+    source.close()
+    assert web_camera.asked == ["/", "/"]
 
 
 def test_a_reader_that_pauses_is_not_taken_for_a_silent_source():
