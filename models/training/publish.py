@@ -1,26 +1,32 @@
 """Shipping a run's weights: `python -m models.training.publish RUN NAME --set ...`.
 
-Scores the run's best weights by the full-frame protocol, and replaces the shipped model and the
-figures of its card only where the first set's PSNR is at least `WORTHWHILE_DB` better: a repository
-that people clone should not grow for less. The card's words (data, limits) are edited by hand.
+Scores the run's best weights by `deblur eval`, so with the engine that people run, and replaces the
+shipped model and the figures of its card only where the first set's PSNR is at least `WORTHWHILE_DB`
+better: a repository that people clone should not grow for less. The card's words (data, limits) are
+edited by hand.
 """
 
 import argparse
 import json
 import shutil
+import subprocess
 import sys
-from dataclasses import asdict, dataclass
+import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from models import registry
 from models.cost import cost_gmac
 from models.errors import ModelsError, TrainingError
-from models.evaluation.clips import find_clips, pair_clips
-from models.evaluation.evaluate import Scores, mean_scores, restorer, score_clip
-from models.keras_network import Model, load
 
 WORTHWHILE_DB = 0.1
+
+SCORES = (
+    *("frames", "psnr_in", "psnr_out", "ssim_in", "ssim_out"),
+    *("flicker_in", "flicker_out", "sharp_psnr"),
+)
+"""What a card says of a set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +53,32 @@ class TestSet:
             raise argparse.ArgumentTypeError(f"{kind!r} in {text!r} is not 'stills'")
         return cls(stem, Path(folder), bool(colon))
 
-    def scores(self, model: Model) -> Scores:
-        """A model's mean scores on the set."""
-        pairs = pair_clips(
-            find_clips(self.folder / "blur", stills=self.stills),
-            find_clips(self.folder / "sharp", stills=self.stills),
-        )
-        deblur = restorer(model.network, model.config)
-        rows = [score_clip(deblur, *pair, harm=True) for pair in pairs]
-        return mean_scores(self.name, rows)
+    def scores(self, weights: Path) -> dict[str, Any]:
+        """Return the mean scores of a weights file on the set, as `deblur eval` prints them.
+
+        The command runs in a process of its own: this package knows nothing of the engine.
+
+        Raises:
+            TrainingError: The command failed.
+        """
+        with tempfile.TemporaryDirectory() as folder:
+            report = Path(folder) / "scores.json"
+            done = subprocess.run(  # noqa: S603 - this interpreter, on files of ours
+                [
+                    *(sys.executable, "-m", "stream", "eval", "--model", weights),
+                    *("--blur", self.folder / "blur", "--sharp", self.folder / "sharp"),
+                    *(["--stills"] if self.stills else []),
+                    *("--json", report),
+                ],
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            if done.returncode:
+                words = done.stderr.strip().splitlines() or ["it says nothing"]
+                raise TrainingError(f"{self.name} can't be scored: {words[-1]}")
+            found = json.loads(report.read_text(encoding="utf-8"))
+        return {name: found[name] for name in SCORES}
 
     def command(self, model: str) -> str:
         """What prints these scores; the folder is the reader's own."""
@@ -73,23 +96,22 @@ def publish(run: Path, name: str, sets: list[TestSet]) -> dict[str, Any]:
     weights = run / "best.npz"
     if not weights.is_file():
         raise TrainingError(f"{run} holds no best.npz: train longer")
-    model = load(str(weights))
-    scores = {test.name: asdict(test.scores(model)) for test in sets}
+    config = registry.load(str(weights)).config
+    scores = {test.name: test.scores(weights) for test in sets}
     old = registry.card(name) if name in registry.shipped() else {}
     if name in registry.shipped():
         first = sets[0].name
-        shipped = sets[0].scores(load(name))  # the card's figures may be of other clips
-        gain = scores[first]["psnr_out"] - shipped.psnr_out
+        # anew, as the card's figures may be of other clips
+        shipped = sets[0].scores(registry.weights_path(name))
+        gain = scores[first]["psnr_out"] - shipped["psnr_out"]
         if gain < WORTHWHILE_DB:
             raise TrainingError(
                 f"{weights} is {gain:+.2f} dB from the shipped {name} on {first}: not worth it"
             )
-    for row in scores.values():
-        del row["name"]
     card = old | {
         "name": name,
-        "gmac_720p": round(cost_gmac(model.config), 2),
-        "config": model.config.to_json(),
+        "gmac_720p": round(cost_gmac(config), 2),
+        "config": config.to_json(),
         "training": _training(run),
         "scores": scores,
         "commands": {test.name: test.command(name) for test in sets},

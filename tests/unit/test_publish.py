@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -11,7 +12,8 @@ from models import registry
 from models.errors import TrainingError
 from models.keras_network import build, save_weights
 from models.training.procedural import draw_scene
-from models.training.publish import TestSet, publish
+from models.training.publish import SCORES, TestSet, publish
+from stream.cli import main
 
 
 @pytest.fixture
@@ -50,6 +52,7 @@ def test_better_weights_replace_the_shipped_ones(
     assert card["training"] == {"steps": 7, "hours": 1.0}
     assert card["limits"] == ["kept"]
     assert card["scores"]["clips"]["psnr_out"] > 60
+    assert card["scores"]["clips"].keys() == set(SCORES)
     assert json.loads((registry.WEIGHTS / "tiny.json").read_text()) == card
     shipped = (registry.WEIGHTS / "tiny.npz").read_bytes()
     assert shipped == (harmless / "best.npz").read_bytes()
@@ -58,3 +61,18 @@ def test_better_weights_replace_the_shipped_ones(
     with pytest.raises(TrainingError, match=r"is -\d+\.\d\d dB from the shipped tiny on clips"):
         publish(harmless, "tiny", [clips])
     assert (registry.WEIGHTS / "tiny.npz").read_bytes() == shipped
+
+
+def test_a_card_says_what_deblur_eval_prints(clips, random_model, tmp_path):
+    """To the last digit: it is the same engine, and not Keras."""
+    report = tmp_path / "scores.json"
+    pair = ["--blur", str(clips.folder / "blur"), "--sharp", str(clips.folder / "sharp")]
+    assert main(["eval", *pair, "--stills", "--model", random_model, "--json", str(report)]) == 0
+    printed = json.loads(report.read_text())
+    assert clips.scores(Path(random_model)) == {name: printed[name] for name in SCORES}
+
+
+def test_a_set_that_is_not_there_is_one_line(random_model, tmp_path):
+    with pytest.raises(TrainingError, match=r"^mine can't be scored: deblur: .*nowhere") as caught:
+        TestSet("mine", tmp_path / "nowhere", stills=False).scores(Path(random_model))
+    assert "\n" not in str(caught.value)
