@@ -1,9 +1,9 @@
 """Shipping a run's weights: `python -m models.training.publish RUN NAME --set ...`.
 
 Scores the run's best weights by `deblur eval`, so with the engine that people run, and replaces the
-shipped model and the figures of its card only where the first set's PSNR is at least `WORTHWHILE_DB`
-better: a repository that people clone should not grow for less. The card's words (data, limits) are
-edited by hand.
+shipped model and the figures of its card only where the first set's PSNR is at least
+`WORTHWHILE_DB` better: a repository that people clone should not grow for less. The card's words
+(data, limits) are edited by hand.
 """
 
 import argparse
