@@ -5,6 +5,7 @@
     DeblurError
     ├── SourceError         reading: a file, a camera, the network
     │   ├── OpenError       it could not be opened, or holds nothing we can read
+    │   │   └── AddressError    and will not be, however often it is tried
     │   └── DecodeError     it opened, but its pictures cannot be decoded
     ├── SinkError           writing: encoder, disk, display
     ├── ModelError          weights, network, accelerator
@@ -26,6 +27,10 @@ class SourceError(DeblurError):
 
 class OpenError(SourceError):
     """A source cannot be opened, or holds no video that can be read."""
+
+
+class AddressError(OpenError):
+    """An address is wrong, or does not let this user in: trying again does not help."""
 
 
 class DecodeError(SourceError):

@@ -51,6 +51,7 @@ class WebCamera:
         self.asked: list[str] = []
         self.closed = False
         self.challenge = ""
+        self.status = 404
         camera = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -63,7 +64,7 @@ class WebCamera:
                     self.end_headers()
                     return
                 if self.path not in camera.pages:
-                    self.send_error(404)
+                    self.send_error(camera.status)
                     return
                 kind, body = camera.pages[self.path]
                 self.send_response(200)

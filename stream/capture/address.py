@@ -30,6 +30,7 @@ class SourceOptions:
         realtime: Play a file at its own pace.
         timeout_s: Without a picture for so long, a connection counts as lost.
         give_up_s: Without a connection for so long, the source counts as lost.
+        wait_s: So long the first connection is tried.
         paced: Hold what comes in bursts until it is due, for somebody who watches.
     """
 
@@ -38,6 +39,7 @@ class SourceOptions:
     realtime: bool = False
     timeout_s: float = 5.0
     give_up_s: float = 300.0
+    wait_s: float = 0.0
     paced: bool = True
 
 
@@ -108,9 +110,10 @@ def _reconnecting(
     connect: Callable[[], Connection], options: SourceOptions, on_message: Callable[[str], None]
 ) -> Source:
     from stream.capture.realtime import RealtimeSource
-    from stream.capture.reconnect import Patience, ReconnectingSource
+    from stream.capture.reconnect import ReconnectingSource
+    from stream.patience import Patience
 
-    patience = Patience(give_up_s=options.give_up_s)
+    patience = Patience(give_up_s=options.give_up_s, wait_s=options.wait_s)
     source = ReconnectingSource(connect, patience, paced=options.paced, on_message=on_message)
     info = source.info
     rate = f" at {float(info.frame_rate):g} fps" if info.frame_rate else ""

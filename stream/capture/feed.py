@@ -22,7 +22,8 @@ from stream.capture.connection import MICROSECONDS, Arrival
 from stream.capture.container import reason
 from stream.capture.deinterlace import Deinterlacer
 from stream.capture.receiver import Item, Receiver
-from stream.errors import OpenError, SourceError
+from stream.capture.refusals import refusal
+from stream.errors import AddressError, OpenError, SourceError
 from stream.frame import StreamInfo
 from stream.pixel_format import color_tags, flowing_format, read_planes, without_rgb
 from stream.pyav import exact, open_input
@@ -215,9 +216,9 @@ def _opened(place: FeedAddress, probe_s: float) -> InputContainer:
     except av.ExitError as error:
         raise OpenError(f"{place.name}: nothing came within {place.timeout_s:g} s") from error
     except av.error.ProtocolNotFoundError as error:
-        raise OpenError(f"{place.name}: this build of FFmpeg has no such protocol") from error
+        raise AddressError(f"{place.name}: this build of FFmpeg has no such protocol") from error
     except (av.FFmpegError, OSError, ValueError) as error:
-        raise OpenError(f"{place.name} cannot be opened ({reason(error)})") from error
+        raise refusal(place.name, error) from error
 
 
 def _video(container: InputContainer, place: FeedAddress) -> VideoStream:
@@ -228,4 +229,6 @@ def _video(container: InputContainer, place: FeedAddress) -> VideoStream:
                     other.discard = Discard.all
             stream.thread_type = "SLICE"  # frame threads would hold pictures back
             return stream
+    if container.streams.audio:
+        raise AddressError(f"{place.name} holds sound alone, and no video")
     raise OpenError(f"{place.name} holds no video that can be decoded")

@@ -36,6 +36,11 @@ def is_url(address: str) -> bool:
     return address.partition("://")[0].lower() in _PROTOCOLS and "://" in address
 
 
+def listens(address: str) -> bool:
+    """Whether the sender is to find us, rather than we it."""
+    return address.partition("://")[0].lower() == "udp"
+
+
 def network_connector(url: str, timeout_s: float) -> Callable[[], Connection]:
     """A function that opens a network stream; the arguments are those of `network_place`."""
     place = network_place(url, timeout_s)

@@ -13,25 +13,11 @@ from dataclasses import dataclass
 
 from stream.capture.clock import LiveClock
 from stream.capture.connection import Arrival, Connection
-from stream.errors import SourceError
+from stream.errors import AddressError, OpenError, SourceError
 from stream.fit import fitted
 from stream.frame import Discontinuity, Frame, Planes, StreamInfo
+from stream.patience import Patience
 from stream.pixel_format import format_of
-
-
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """How to wait for a source that went away.
-
-    Attributes:
-        first_s: Before the first attempt; each further wait is twice as long,
-        longest_s: up to this.
-        give_up_s: Without a connection for so long, the source counts as lost.
-    """
-
-    first_s: float = 0.5
-    longest_s: float = 8.0
-    give_up_s: float = 300.0
 
 
 class ReconnectingSource:
@@ -48,7 +34,7 @@ class ReconnectingSource:
         wait: Waits so many seconds, and says whether to stop; an event's own by default.
 
     Raises:
-        OpenError: The first connection cannot be made; that is not tried again.
+        OpenError: The first connection cannot be made, within ``patience.wait_s``.
     """
 
     def __init__(
@@ -71,7 +57,7 @@ class ReconnectingSource:
         self._wait = wait or self._stopped.wait
         self._failures_before = 0
         self._index = 0
-        self._connection = connect()
+        self._connection = self._first_connection()
         self.info = dataclasses.replace(self._connection.info, live=True)
         self._size = (self.info.width, self.info.height)
         self._timing = LiveClock(self.info.time_base)
@@ -118,6 +104,23 @@ class ReconnectingSource:
         """Close the connection."""
         self._connection.close()
 
+    def _first_connection(self) -> Connection:
+        patience, began = self._patience, self._clock()
+        for delay_s in patience.delays():
+            try:
+                return self._connect()
+            except AddressError:
+                raise
+            except SourceError as error:
+                left_s = began + patience.wait_s - self._clock()
+                if left_s <= 0:
+                    raise
+                if delay_s == patience.first_s:
+                    self._say(f"{error}; trying again for {patience.wait_s:g} s")
+            if self._wait(min(delay_s, left_s)):
+                break
+        raise OpenError("stopped before there was a connection")
+
     def _frame(self, arrival: Arrival, reason: Discontinuity | None) -> tuple[Frame, float]:
         """The frame, and when it is due."""
         info = self._connection.info
@@ -157,8 +160,9 @@ class ReconnectingSource:
         self._connection = _Nothing(self.info)
         patience, began = self._patience, self._clock()
         self._say(f"{self.info.name}: {lost}; connecting again")
-        delay = patience.first_s
-        while not self._wait(delay):
+        for delay_s in patience.delays():
+            if self._wait(delay_s):
+                break
             try:
                 self._connection = self._connect()
             except SourceError as error:
@@ -166,7 +170,6 @@ class ReconnectingSource:
                     raise SourceError(
                         f"{self.info.name}: no connection for {patience.give_up_s:.0f} s ({error})"
                     ) from error
-                delay = min(2 * delay, patience.longest_s)
                 continue
             self.reconnects += 1
             self._timing.begin(self._connection.buffer_s)

@@ -19,7 +19,7 @@ from stream.capture.connection import MICROSECONDS, Arrival
 from stream.capture.feed import FeedAddress
 from stream.capture.jpegs import JpegParser
 from stream.capture.receiver import Receiver
-from stream.errors import OpenError, SourceError
+from stream.errors import AddressError, OpenError, SourceError
 from stream.frame import StreamInfo
 from stream.pixel_format import color_tags, flowing_format, read_planes, without_rgb
 from stream.url import credentials
@@ -30,6 +30,7 @@ POLL_S = 0.1
 _LARGEST = 64 << 20  # bytes of one picture
 _AHEAD_S = 2.0
 _BLOCK = 1 << 16
+_TEXTS = ("text/html", "application/xhtml+xml", "application/json", "text/xml")
 _TYPES = ("multipart/x-mixed-replace", "image/jpeg", "image/jpg")
 
 
@@ -143,13 +144,21 @@ class WebPictures:
 
 
 def web_pictures(place: FeedAddress) -> WebPictures | None:
-    """Ask an address of HTTP; None where it answers with anything but pictures, or not at all."""
+    """Ask an address of HTTP; None where it answers with anything but pictures, or not at all.
+
+    Raises:
+        AddressError: It answers with a text.
+        OpenError: No picture came in time.
+    """
     try:
         response = answer(place)
     except OSError:
         return None  # FFmpeg may get further, and has its own words
-    if response.headers.get_content_type() not in _TYPES:
+    kind = response.headers.get_content_type()
+    if kind not in _TYPES:
         response.close()
+        if kind in _TEXTS:
+            raise AddressError(f"{place.name} is a web page or another text, not a video")
         return None
     return WebPictures(place, response)
 

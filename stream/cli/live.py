@@ -20,6 +20,7 @@ import av
 
 from stream.capture.address import KINDS, SourceOptions, source_of
 from stream.capture.camera import cameras
+from stream.capture.network import listens
 from stream.capture.screen import screens
 from stream.cli.arguments import add_compute, add_strength, model_name, positive_float, rate, size
 from stream.cli.report import ProgressLine, require_writable, write_json
@@ -28,10 +29,12 @@ from stream.frame import Discontinuity, StreamInfo
 from stream.inference.device import Compute
 from stream.inference.overload import Level, OverloadControl, Step, levels_of
 from stream.output.live_video import LiveVideo
-from stream.output.target import target_of
+from stream.output.reconnect import ReconnectingSink
+from stream.output.target import Target, require_answer, target_of
 from stream.output.tee import Tee
 from stream.output.virtual_camera import VirtualCamera
 from stream.output.window import KEYS, Window, require_display
+from stream.patience import Patience
 from stream.pipeline import Pipeline
 from stream.stages import Sink
 from stream.stats import RunStats
@@ -81,6 +84,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="S",
         help="without a connection for so long, fail (default 300)",
     )
+    parser.add_argument(
+        "--wait",
+        type=positive_float,
+        metavar="S",
+        help="try a source or receiver that is not there yet for so long (by default only where "
+        "the address listens: udp, as long as --give-up)",
+    )
     parser.add_argument("--realtime", action="store_true", help="play a file at its own pace")
     parser.add_argument("--duration", type=positive_float, metavar="S", help="stop after S seconds")
     parser.add_argument(
@@ -114,6 +124,7 @@ def run(options: argparse.Namespace) -> int:
             options.realtime,
             options.timeout,
             options.give_up,
+            _wait_s(options, options.source),
             paced=not recorded,
         ),
         on_message=_say,
@@ -196,11 +207,32 @@ def _outputs(options: argparse.Namespace) -> list[tuple[str, Sink]]:
     """All but the window, by name."""
     targets = [target_of(address) for address in options.out]
     outputs: list[tuple[str, Sink]] = [
-        (target.name, LiveVideo(target, overwrite=options.overwrite)) for target in targets
+        (target.name, _output(target, options)) for target in targets
     ]
     if options.virtual_camera:
         outputs.append(("virtual camera", VirtualCamera()))
     return outputs
+
+
+def _output(target: Target, options: argparse.Namespace) -> Sink:
+    """A file, or a receiver that may go away and come back."""
+    if target.path is not None:
+        return LiveVideo(target, overwrite=options.overwrite)
+    patience = Patience(give_up_s=options.give_up, wait_s=options.wait or 0.0)
+    return ReconnectingSink(
+        lambda: LiveVideo(target),
+        target.name,
+        patience,
+        ask=lambda: require_answer(target),
+        on_message=_say,
+    )
+
+
+def _wait_s(options: argparse.Namespace, address: str) -> float:
+    """How long to try the first connection: where we listen, the sender may well come later."""
+    if options.wait is not None:
+        return float(options.wait)
+    return float(options.give_up) if listens(address) else 0.0
 
 
 class _Models:

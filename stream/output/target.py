@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from stream.containers import recordings
-from stream.errors import UsageError
-from stream.url import without_password
+from stream.errors import SinkError, UsageError
+from stream.url import credentials, without_password
 
 PUSH_TIMEOUT_S = 5.0
 """How long a receiver may take nothing before it counts as lost."""
@@ -18,6 +20,7 @@ _PLAYLIST = {
     "hls_list_size": "6",
     "hls_flags": "delete_segments+independent_segments+temp_file",
 }
+_PORTS = {"rtmp": 1935, "rtmps": 443, "rtsp": 554, "tcp": 0}  # 0: the address names it
 _PUSHED = {"rtmp": "flv", "rtmps": "flv", "srt": "mpegts", "udp": "mpegts", "tcp": "mpegts"}
 
 
@@ -31,6 +34,8 @@ class Target:
         format_name: FFmpeg's muxer.
         options: The muxer's.
         path: The file that begins to exist, where it is one.
+        host: Of a receiver that is connected to over TCP, with
+        port: its port.
     """
 
     name: str
@@ -38,6 +43,8 @@ class Target:
     format_name: str
     options: Mapping[str, str] = field(default_factory=dict)
     path: Path | None = None
+    host: str = ""
+    port: int = 0
 
 
 def target_of(address: str) -> Target:
@@ -51,7 +58,7 @@ def target_of(address: str) -> Target:
     if separator and scheme == "rtsp":
         # over UDP, which never waits for a receiver that is stuck
         options = {"rtsp_transport": "udp"}
-        return Target(without_password(address), address, "rtsp", options)
+        return Target(without_password(address), address, "rtsp", options, None, *_peer(address))
     if separator and scheme in _PUSHED:
         if scheme == "udp" and "pkt_size" not in rest:
             address += ("&" if "?" in rest else "?") + "pkt_size=1316"
@@ -60,7 +67,7 @@ def target_of(address: str) -> Target:
         patience = f"rw_timeout={round(1e6 * PUSH_TIMEOUT_S)}"
         escaped = address.replace("|", "%7C")
         url = f"[f={_PUSHED[scheme]}:{patience}]{escaped}"
-        return Target(without_password(address), url, "tee")
+        return Target(without_password(address), url, "tee", {}, None, *_peer(address))
     if separator:
         known = ", ".join(sorted((*_PUSHED, "rtsp")))
         raise UsageError(
@@ -75,3 +82,32 @@ def target_of(address: str) -> Target:
         raise UsageError(f"{address}: a live recording ends in one of {known}")
     options = {**container.options, **(container.recording or {})}
     return Target(address, str(path.absolute()), container.muxer, options, path)
+
+
+def require_answer(target: Target) -> None:
+    """Find out whether anybody answers at all, and hang up.
+
+    PyAV holds Python's lock while it connects an output, and with it every other thread; this does
+    not. But a receiver that takes a single connection is lost by it.
+
+    Raises:
+        SinkError: Nobody answers at its address.
+    """
+    if not target.port:
+        return
+    try:
+        socket.create_connection((target.host, target.port), PUSH_TIMEOUT_S).close()
+    except TimeoutError as error:
+        raise SinkError(f"{target.name}: nobody answers within {PUSH_TIMEOUT_S:g} s") from error
+    except OSError as error:
+        raise SinkError(f"{target.name}: {(error.strerror or str(error)).lower()}") from error
+
+
+def _peer(address: str) -> tuple[str, int]:
+    """Host and port of a receiver over TCP; an empty host and 0 where there is none to ask."""
+    try:
+        parts = urlsplit(credentials(address)[0])
+        host, port = parts.hostname or "", parts.port or _PORTS.get(parts.scheme, 0)
+    except ValueError:
+        return "", 0  # FFmpeg says what is wrong
+    return (host, port) if parts.scheme in _PORTS and host else ("", 0)

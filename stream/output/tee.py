@@ -130,10 +130,12 @@ class _Branch:
             self._thread.join()
 
     def report(self) -> dict[str, Any]:
+        missed = getattr(self._sink, "frames_missed", 0)
         return {
             "name": self._name,
-            "frames_written": self._written,
-            "frames_dropped": self.frames.dropped_count,
+            "frames_written": self._written - missed,
+            "frames_dropped": self.frames.dropped_count + missed,
+            "reconnects": getattr(self._sink, "reconnects", 0),
             "error": str(self.error) if self.error else None,
         }
 

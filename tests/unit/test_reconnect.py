@@ -10,9 +10,10 @@ import pytest
 from fakes import FakeSource
 
 from stream.capture.connection import Arrival
-from stream.capture.reconnect import Patience, ReconnectingSource
+from stream.capture.reconnect import ReconnectingSource
 from stream.errors import OpenError, SourceError
 from stream.frame import Discontinuity, Planes
+from stream.patience import Patience
 
 MS = Fraction(1, 1000)
 
