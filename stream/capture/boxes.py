@@ -77,7 +77,7 @@ def hidden_in_boxes(path: Path) -> dict[str, tuple[str, ...]]:
         OSError: The disk failed.
     """
     found: dict[str, list[str]] = defaultdict(list)
-    for kind in _top(path):
+    for kind in top_boxes(path):
         if kind not in _TOP_KNOWN:
             found[_TOP_WORDS.get(kind, f"box {_shown(kind)}")].append("")
     moov = read_moov(path)
@@ -193,7 +193,8 @@ def _places(path: Path) -> list[tuple[bytes, int, int]]:
     return found
 
 
-def _top(path: Path) -> list[bytes]:
+def top_boxes(path: Path) -> list[bytes]:
+    """Return the kinds of the boxes that a file is made of; of another kind of file none."""
     return [kind for kind, _, _ in _places(path)]
 
 

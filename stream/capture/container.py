@@ -14,6 +14,7 @@ from av.stream import Stream
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
+from stream.capture.kinds import CONCAT, other_kind, require_file
 from stream.errors import OpenError, SourceError
 from stream.pyav import open_input
 from stream.stills import Stills
@@ -36,21 +37,21 @@ def open_container(path: Path) -> InputContainer:
     else:
         # the prefix keeps a colon in the name from being taken for a protocol
         place, format_name, options = f"file:{path}", None, {}
-    if path.is_dir():
-        raise OpenError(f"{path} is a folder; name a video file in it")
-    if path.is_file() and path.stat().st_size == 0:
-        raise OpenError(f"{path} is empty (0 bytes); record or copy it again")
+        require_file(path)
     try:
         container = open_input(place, format_name=format_name, options=options)
-    except FileNotFoundError as error:
-        raise OpenError(f"{path} does not exist; check the name") from error
-    except PermissionError as error:
-        raise OpenError(f"{path} may not be read; check its permissions") from error
     except (av.FFmpegError, OSError) as error:
+        if not stills and (kind := other_kind(path)):
+            raise OpenError(f"{path} {kind}") from error
+        if isinstance(error, PermissionError):
+            raise OpenError(f"{path} may not be read; check its permissions") from error
         raise OpenError(
             f"{path} cannot be read as video ({reason(error)}); it may be another kind of file, "
             "or cut off before its index was written"
         ) from error
+    if container.format.name == "concat":
+        container.close()
+        raise OpenError(f"{path} {CONCAT}")
     if container.format.name in _NOT_VIDEO:
         container.close()
         raise OpenError(f"{path} is not a video; name a video file")
@@ -80,6 +81,7 @@ def packets_of(
 
     Raises:
         SourceError: The disk or the network failed, which is not the file's own damage.
+        OpenError: The packets are encrypted.
     """
     damaged = 0
     while damaged <= _MAX_DAMAGE:
@@ -87,6 +89,9 @@ def packets_of(
             for packet in container.demux(*streams):
                 if not packet.size:
                     continue
+                if packet.has_sidedata("encryption_info"):
+                    name = container.name.removeprefix("file:")
+                    raise OpenError(f"{name} is encrypted; name a copy that is not")
                 if damaged:
                     on_damage()
                     damaged = 0

@@ -29,6 +29,7 @@ from stream.capture.container import (
 )
 from stream.capture.deinterlace import Deinterlacer
 from stream.capture.film import picture_stream
+from stream.capture.kinds import without_frames
 from stream.capture.pace import frame_rate
 from stream.capture.parts import Parts, is_counted, nominal_step
 from stream.capture.side_data import display_matrix, hdr_metadata, not_carried
@@ -222,7 +223,7 @@ class FileSource:
     def _first_picture(self) -> av.VideoFrame:
         picture = next(self._pictures, None)
         if picture is None:
-            raise OpenError(f"{self._path}: not one picture can be decoded; the file is damaged")
+            raise OpenError(f"{self._path} {without_frames(self._path)}")
         return picture
 
     def _packets(self) -> Iterator[Packet[Stream]]:

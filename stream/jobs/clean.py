@@ -8,6 +8,7 @@ segment, and the outcome has the same bytes as that of a run in one go.
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
@@ -44,6 +45,8 @@ from stream.output.stills import write_stills
 from stream.stages import Processor
 from stream.stats import RunStats
 from stream.stills import Stills
+
+_FLOATS = re.compile(r"f(16|32)(le|be)$")  # in FFmpeg's names of pixel formats
 
 
 @dataclass(frozen=True, slots=True)
@@ -357,6 +360,8 @@ def _remarks(info: StreamInfo, stats: RunStats) -> list[str]:
             f"{info.name} is cut off or damaged, frames missing from it: about "
             f"{stats.frames_missing}; all that can be read was cleaned"
         )
+    if _FLOATS.search(info.source_pixel_format):
+        remarks.append(f"{info.name}: its fractions become whole numbers of 16 bits, from 0 to 1")
     if "interlacing" in info.not_carried:  # of the rest the finished file tells
         remarks.append(f"{info.name}: its interlacing cannot be kept")
     return remarks

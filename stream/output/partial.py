@@ -67,6 +67,8 @@ def require_free(target: Path, *, overwrite: bool) -> None:
             raise SinkError(f"the folder {folder} does not exist; create it first")
         if target.is_dir():
             raise SinkError(f"{target} is a folder; name a file in it")
+        if target.exists() and not target.is_file():
+            raise SinkError(f"{target} is a pipe or a device; name a file")
         if is_there(target) and not overwrite:
             raise SinkError(f"{target} exists; choose another name, or --overwrite it")
     except OSError as error:

@@ -272,7 +272,7 @@ def make_unreadable(kind, path, clip):
         ("text", "cannot be read as video"),
         ("index cut off", "cut off before its index"),
         ("audio only", "holds no video, only audio"),
-        ("no pictures", "not one picture"),
+        ("no pictures", "not one frame"),
     ],
 )
 def test_what_cannot_be_read_is_named_in_one_line(kind, says, clip, tmp_path):

@@ -15,6 +15,9 @@ DAMAGE = av.error.InvalidDataError(1094995529, "Invalid data found when processi
 class Packet:
     size: int = 1
 
+    def has_sidedata(self, kind):
+        return False
+
 
 class Container:
     """Each call of demux goes on where the last one stopped, as FFmpeg's does."""
