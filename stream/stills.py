@@ -12,9 +12,11 @@ from pathlib import Path
 
 from stream.errors import OpenError
 
-_KINDS = "png|jpg|jpeg|tif|tiff|bmp|dpx|tga|webp|jp2|ppm|pgm"
+KINDS = ("png", "jpg", "jpeg", "tif", "tiff", "bmp", "dpx", "tga", "webp", "jp2", "ppm", "pgm")
+"""Endings of still pictures that may be numbered."""
+
 _ADDRESS = re.compile(
-    rf"(?P<before>[^%]*)%0?(?P<digits>\d*)d(?P<after>[^%]*\.(?:{_KINDS}))(?:@(?P<rate>\d+(?:\.\d+)?))?",
+    rf"(?P<before>[^%]*)%0?(?P<digits>\d*)d(?P<after>[^%]*\.(?:{'|'.join(KINDS)}))(?:@(?P<rate>\d+(?:\.\d+)?))?",
     re.IGNORECASE,
 )
 _RATE = Fraction(25)

@@ -180,7 +180,12 @@ def run(options: argparse.Namespace) -> int:
         elif is_there(options.input[0]):
             make_folder(output)
         output /= options.input[0].name
-    tasks = tasks_of(options.input, output, options.pattern)
+    tasks = tasks_of(
+        options.input,
+        output,
+        options.pattern,
+        lambda message: print(f"deblur: {message}", file=sys.stderr),
+    )
     with closing(Cleaner(options, tasks)) as cleaner:
         if not batch:
             cleaner.check(tasks[0])

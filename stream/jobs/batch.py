@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,17 +9,9 @@ from pathlib import Path
 from stream.containers import container_of
 from stream.errors import JobError, OpenError, SinkError, UsageError
 from stream.jobs.clean import CleanResult
+from stream.jobs.folder import VIDEOS, Folder
 from stream.jobs.workspace import tidy
 from stream.stills import is_there
-
-# What is taken for a video in a folder; a file named by itself may have any name.
-_SUFFIXES = frozenset(
-    [
-        *(".3gp", ".asf", ".avi", ".divx", ".f4v", ".flv", ".gif", ".m2ts", ".m2v", ".m4v", ".mkv"),
-        *(".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".ogv", ".ts", ".vob", ".webm", ".wmv"),
-        ".y4m",
-    ]
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +38,12 @@ class Outcome:
         return "failed" if self.error else "skipped"
 
 
-def tasks_of(inputs: Sequence[Path], output: Path, pattern: str | None = None) -> list[Task]:
+def tasks_of(
+    inputs: Sequence[Path],
+    output: Path,
+    pattern: str | None = None,
+    on_message: Callable[[str], None] = lambda message: None,
+) -> list[Task]:
     """What a command line asks for.
 
     One file goes to ``output``, or into it where it is a folder. Several files, and the videos of
@@ -59,6 +55,7 @@ def tasks_of(inputs: Sequence[Path], output: Path, pattern: str | None = None) -
         output: A file or folder.
         pattern: Of folders, take those videos only whose path within the folder ends like this:
             see `pathlib.PurePath.match`.
+        on_message: Told of each folder what in it was passed over, if anything.
 
     Raises:
         JobError: The outputs would take each other's place, or an input's.
@@ -69,16 +66,20 @@ def tasks_of(inputs: Sequence[Path], output: Path, pattern: str | None = None) -
         return [Task(inputs[0], output / inputs[0].name if output.is_dir() else output)]
     if output.exists() and not output.is_dir():
         raise JobError(f"{output} is a file; name a folder for several videos")
-    tasks = [
-        Task(source, output / _writable(name))
-        for path in inputs
-        for source, name in _videos(path, output, pattern)
-    ]
+    tasks = []
+    for path in inputs:
+        if not path.is_dir():
+            tasks.append(Task(path, output / _writable(Path(path.name))))
+            continue
+        folder = Folder(path, output, pattern)
+        tasks += [Task(path / name, output / _writable(name)) for name in folder.videos()]
+        if told := folder.told():
+            on_message(told)
     if not tasks:
         named = f" named {pattern}" if pattern else ""
         hint = "check the names; numbered pictures are named like folder/frame_%04d.png"
         raise OpenError(f"there is no video{named} in {', '.join(map(str, inputs))}; {hint}")
-    if output.suffix.lower() in _SUFFIXES and not output.exists():
+    if output.suffix.lower() in VIDEOS and not output.exists():
         raise UsageError(
             f"{output} is the name of one video; name a folder for several, and numbered pictures "
             "like frame_%04d.png, in quotes"
@@ -133,24 +134,6 @@ def _unless_there(
         raise OpenError(f"{task.source} does not exist; check the name")
     _make_folder(task.target.parent)
     return clean(task)
-
-
-def _videos(path: Path, output: Path, pattern: str | None) -> Iterator[tuple[Path, Path]]:
-    """The videos that a path of the command line means, each with its place in the output."""
-    if not path.is_dir():
-        yield path, Path(path.name)
-        return
-    own = output.resolve()
-    for folder, folders, files in os.walk(path):
-        here = Path(folder)
-        folders[:] = sorted(
-            name for name in folders if name[0] != "." and (here / name).resolve() != own
-        )
-        for name in sorted(files):
-            place = here.relative_to(path) / name
-            named_so = not pattern or place.match(pattern)
-            if named_so and name[0] != "." and place.suffix.lower() in _SUFFIXES:
-                yield here / name, place
 
 
 def _writable(name: Path) -> Path:

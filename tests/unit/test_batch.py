@@ -1,7 +1,11 @@
+import os
+from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
+import av
 import pytest
-from clips import Clip
+from clips import Clip, add_audio, png
 from fakes import FakeProcessor
 
 from stream.errors import JobError, OpenError, UsageError
@@ -9,6 +13,8 @@ from stream.jobs.batch import Task, clean_all, is_batch, tasks_of
 from stream.jobs.clean import CleanResult, clean_file
 from stream.jobs.workspace import Workspace
 from stream.stats import RunStats
+
+TENTH = Fraction(1, 10)
 
 
 @pytest.fixture
@@ -66,6 +72,41 @@ def test_a_pattern_picks_among_the_videos_of_folders(pattern, names, tree, tmp_p
     assert tasks.pop().source.name == "own.txt", "what is named itself is taken"
     assert len(tasks) == len(names)
     assert names[0] is ... or [task.source.name for task in tasks] == names
+
+
+def test_what_a_folder_holds_is_asked_of_the_files_and_the_rest_is_counted(clip, tmp_path):
+    """The ending of a raw stream, of a phone's or of none says nothing by itself."""
+    folder, told = tmp_path / "in", []
+    folder.mkdir()
+    spec = Clip(width=32, height=32, frames=3)
+    kinds = {".mp4": ("a.insv", "b.qt", "c"), ".h264": ("d.h264",), ".ogg": ("e.ogg",)}
+    ogg = replace(spec, suffix=".ogg", codec="libvpx", options=(), gaps=(1,), time_base=TENTH)
+    specs = {".mp4": spec, ".h264": replace(spec, suffix=".h264"), ".ogg": ogg}
+    for kind, names in kinds.items():
+        for name in names:
+            (folder / name).write_bytes(clip(specs[kind]).read_bytes())
+    make_sound(folder / "f.ogg")
+    for name in ("g.txt", "h.TXT", "LICENSE"):
+        (folder / name).write_text("no video")
+    (folder / "i.png").write_bytes(png())
+    os.mkfifo(folder / "j.pipe")
+    tasks = tasks_of([folder], tmp_path / "out", None, told.append)
+    assert [task.source.name for task in tasks] == ["a.insv", "b.qt", "c", "d.h264", "e.ogg"]
+    assert [task.target.name for task in tasks][-1] == "e.ogg.mkv"
+    passed = "1 .ogg, 1 .pipe, 1 .png, 2 .txt, 1 without an ending"
+    assert told == [f"{folder}: passed over what holds no video: {passed}"]
+
+
+def make_sound(path):
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libopus", rate=48_000, layout="mono")
+        add_audio(container, stream, 0.1)
+
+
+def test_a_file_that_may_not_be_read_is_taken_so_that_it_fails_by_name(tree, tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path).name != "notes.txt")
+    names = [task.source.name for task in tasks_of([tree / "deep"], tmp_path / "out")]
+    assert names == ["notes.txt", "c.flv"]
 
 
 def test_equal_names_with_other_endings_do_not_clash(tree, tmp_path):
