@@ -161,12 +161,13 @@ def unmeasured(picture):
 )
 def test_pictures_come_through_however_they_are_wrapped(kind, wrap, web_camera, live):  # noqa: F811
     web_camera.pages["/"] = (kind, lambda: steadily(10, lambda i: wrap(jpeg(i % 200))))
-    code, report, said = live(web_camera.address("/"), "--null", "--duration", "2")
+    code, report, said = live(web_camera.address("/"), "--null", frames=6)
     assert code == 0, said.err
     assert (report["reconnects"], report["decode_failures"]) == (0, 0)
     assert report["frames_in"] > 5
 
 
+@pytest.mark.slow
 def test_a_camera_with_a_picture_every_two_seconds_stays_connected(web_camera, live, tmp_path):  # noqa: F811
     web_camera.pages["/"] = (MULTIPART, lambda: steadily(0.5, lambda i: part(jpeg(40 * i % 200))))
     path = tmp_path / "a.mkv"
@@ -179,6 +180,7 @@ def test_a_camera_with_a_picture_every_two_seconds_stays_connected(web_camera, l
     assert seconds_each(pictures) == pytest.approx(2, abs=0.5)
 
 
+@pytest.mark.slow
 def test_an_address_that_gives_one_picture_each_time_is_asked_again(web_camera, live, tmp_path):  # noqa: F811
     """A new picture every 0.4 s; the same one twice is no other."""
     began = time.monotonic()
