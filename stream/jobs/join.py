@@ -36,7 +36,7 @@ from stream.jobs.losses import Count, Expected, is_pause, losses, lost_tags, rea
 from stream.jobs.plan import shift_in_segments
 from stream.jobs.reel import Reel
 from stream.jobs.retime import Clock
-from stream.jobs.steady import steady_rate
+from stream.jobs.steady import even_rate, steady_rate
 from stream.output.muxer import hides, open_muxer, write_error
 from stream.pyav import exact, open_input
 
@@ -161,6 +161,7 @@ def _write(
             copies[stream.index] = copy = target.add_stream_from_template(stream, opaque=True)
             if isinstance(stream, VideoStream):
                 _keep_pixel_shape(copy, exact(stream.sample_aspect_ratio))
+                _state_rate(copy, container, None)
                 if not is_cover(stream):
                     film, other = named[pictures.index], named[stream.index]
                     warnings.append(f"{other} is copied as it is; {film} is cleaned")
@@ -205,8 +206,16 @@ def _add_video(
         # they count a timecode in it, and take 1 / time base for it where it is missing
         rate = info.frame_rate or Fraction(0)
         stream.codec_context.framerate = rate if 1 <= rate <= 255 else Fraction(25)
+    elif container.is_matroska:
+        _state_rate(stream, container, even_rate(reel.times(), info.frame_rate))
     _keep_pixel_shape(stream, info.sample_aspect_ratio)
     return stream
+
+
+def _state_rate(stream: Stream, container: Container, rate: Fraction | None) -> None:
+    """Tell Matroska the duration of frames, or that it varies; FFmpeg would say a tick."""
+    if isinstance(stream, VideoStream) and container.is_matroska:
+        stream.codec_context.framerate = rate or Fraction(0)
 
 
 def _annex_b(video: Stream, target: Stream | None = None) -> BitStreamFilterContext | None:

@@ -53,6 +53,11 @@ class Reel:
         """
         yield from in_order(self._read(), self._reorder, self._end)
 
+    def times(self) -> Iterator[Fraction]:
+        """Seconds at which frames are shown, in order, as time is counted in the segments."""
+        for segment in self._segments:
+            yield from sorted(read_times(segment))
+
     def close(self) -> None:
         """Close the first segment; the others are closed when read."""
         self._first.close()

@@ -1,8 +1,9 @@
-"""What AVI demands of a video: one rate for all pictures, and sound that begins with them."""
+"""The one rate of a video, if it has one, as AVI demands it and Matroska likes to be told."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from array import array
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from stream.pyav import exact
 
 _USUAL = [Fraction(rate) for rate in (12, 15, 24, 25, 30, 48, 50, 60, 100, 120, 240)]
 _USUAL += [rate * Fraction(1000, 1001) for rate in _USUAL if rate in (24, 30, 48, 60, 120, 240)]
+_ROUNDED_S = 0.0011  # by which times in 1/1000 s may be off
 
 
 def steady_rate(path: Path) -> Fraction:
@@ -56,12 +58,29 @@ def steady_rate(path: Path) -> Fraction:
     return rate
 
 
-def _near(times: Sequence[Fraction]) -> list[Fraction]:
+def even_rate(times: Iterable[Fraction], stated: Fraction | None) -> Fraction | None:
+    """Return the rate at which frames follow each other without a gap, or None.
+
+    Args:
+        times: Seconds at which frames are shown, in order, exact to 1/1000 s.
+        stated: What the source's container says of it.
+    """
+    shown = array("d", map(float, times))
+    candidates = [stated, *_near([Fraction(shown[0]), Fraction(shown[-1])], len(shown))]
+    return next((rate for rate in candidates if rate and _is_even(shown, float(rate))), None)
+
+
+def _is_even(times: Sequence[float], rate: float) -> bool:
+    begin = times[0]
+    return all(abs(time - begin - place / rate) <= _ROUNDED_S for place, time in enumerate(times))
+
+
+def _near(times: Sequence[Fraction], count: int = 0) -> list[Fraction]:
     """Usual rates by their distance from the measured one, and that one itself."""
     length = times[-1] - times[0] if times else Fraction(0)
     if not length:
         return []
-    measured = (len(times) - 1) / length
+    measured = ((count or len(times)) - 1) / length
     return [*sorted(_USUAL, key=lambda rate: abs(rate - measured)), measured]
 
 

@@ -327,6 +327,22 @@ def test_what_cannot_be_done_is_refused_before_any_work(name, options, error, sa
     assert processor.calls == []
 
 
+@pytest.mark.parametrize(
+    ("gaps", "rate"), [((512,), 25), ((512, 512, 1024), None), ((100, 900, 536), None)]
+)
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_matroska_is_told_the_rate_only_where_there_is_one(gaps, rate, suffix, clip, tmp_path):
+    source = clip(Clip(suffix, gaps=gaps, frames=26, second_video=True))
+    clean_file(source, tmp_path / "out.mkv", FakeProcessor(), FAST)
+    raw = (tmp_path / "out.mkv").read_bytes()
+    tracks = raw[raw.index(b"\x16\x54\xae\x6b") : raw.index(b"\x1f\x43\xb6\x75")]
+    durations = [
+        int.from_bytes(part[1 : 1 + (part[0] & 0x7F)], "big")
+        for part in tracks.split(b"\x23\xe3\x83")[1:]  # DefaultDuration
+    ]
+    assert durations == ([1_000_000_000 // rate] if rate else [])
+
+
 def first_shown(path):
     with av.open(str(path)) as container:
         return next(container.decode(video=0)).to_ndarray(format="rgb24")
