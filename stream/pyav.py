@@ -8,7 +8,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import contextlib
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
 from typing import Any, Protocol
 
@@ -87,3 +89,18 @@ def open_output(
         **_KEEPING_TAGS,
     )
     return container
+
+
+_LOG = threading.Lock()
+
+
+@contextlib.contextmanager
+def talkative() -> Iterator[None]:
+    """Let FFmpeg's log tell everything meanwhile; what PyAV does not hand out is read there."""
+    with _LOG:
+        before = av.logging.get_level()
+        av.logging.set_level(av.logging.INFO)
+        try:
+            yield
+        finally:
+            av.logging.set_level(before)

@@ -8,7 +8,6 @@ containers can tell them.
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -22,9 +21,7 @@ from av.stream import AttachmentStream, Discard, Disposition, Stream
 from stream.capture.boxes import hidden_in_boxes
 from stream.capture.container import open_container
 from stream.capture.matroska import hidden_in_elements
-from stream.pyav import exact
-
-_LOG = threading.Lock()
+from stream.pyav import exact, talkative
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,13 +176,8 @@ def _dumped(
 
     Returns the four letters and side data of each stream, and the tags of programs.
     """
-    with _LOG:
-        before = av.logging.get_level()
-        av.logging.set_level(av.logging.INFO)
-        try:
-            text = str(cast(Any, container).dumps_format())
-        finally:
-            av.logging.set_level(before)
+    with talkative():
+        text = str(cast(Any, container).dumps_format())
     streams: dict[int, tuple[str, dict[str, str]]] = {}
     programs: dict[str, str] = {}
     entries: dict[str, str] | None = None

@@ -48,10 +48,12 @@ class _Origin(NamedTuple):
     Attributes:
         position: Of its packet in the file, in bytes; -1 where the container does not tell.
         part: How many times the file's clock has begun anew before it.
+        size: Of its packet, in bytes.
     """
 
     position: int = -1
     part: int = 0
+    size: int = 0
 
 
 class FileSource:
@@ -65,6 +67,7 @@ class FileSource:
         index: Of the next frame.
         position: Of the packet in the file that the last frame came from, in bytes: no other frame
             has it. -1 where the container does not tell.
+        packet_size: Of the same packet, in bytes.
         frames_missing: About how many the container promises that are not in it; known in the
             end.
         end: The pts at which the last picture ends; known in the end.
@@ -82,6 +85,7 @@ class FileSource:
         self.index = 0
         self.end = 0
         self.position = -1
+        self.packet_size = 0
         self._part = 0
         self._ends_in_damage = False
         self._open()
@@ -241,7 +245,7 @@ class FileSource:
             if not packet.is_discard:
                 self._expect(packet)
             position = -1 if packet.pos is None else packet.pos
-            packet.opaque = _Origin(position, len(self._parts.begin_s))
+            packet.opaque = _Origin(position, len(self._parts.begin_s), packet.size)
             for picture in self._decode_one(packet):
                 yield from self._deinterlacer.push(picture)
         yield from self._drained()
@@ -315,7 +319,7 @@ class FileSource:
     def _frame(self, picture: av.VideoFrame, pts: int, backwards: bool = False) -> Frame:
         origin = picture.opaque if isinstance(picture.opaque, _Origin) else _Origin()
         backwards = backwards or origin.part != self._part
-        self.position, self._part = origin
+        self.position, self._part, self.packet_size = origin
         discontinuity = Discontinuity.PTS_BACKWARDS if backwards else None
         flowing = as_flowing(picture)
         frame = Frame(

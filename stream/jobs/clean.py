@@ -34,6 +34,7 @@ from stream.jobs.plan import (
     make_plan,
     on_clock,
 )
+from stream.jobs.quality import following
 from stream.jobs.reader import Reader
 from stream.jobs.remaining import unfinished
 from stream.jobs.segment import clean_segment
@@ -155,8 +156,17 @@ class Ready:
         self.reader.close()
 
 
-def prepare(source: Path, target: Path, options: CleanOptions, model: str) -> Ready:
+def prepare(
+    source: Path, target: Path, options: CleanOptions, model: str, *, tried: bool = True
+) -> Ready:
     """Look at the source and decide what is to be done; writes nothing.
+
+    Args:
+        source: The video.
+        target: Its suffix names the container.
+        options: Codec, quality and the part that is wanted.
+        model: See `clean_file`.
+        tried: Whether the quality is found out by encoding a few frames, which takes seconds.
 
     Raises:
         DeblurError: In one line why it cannot be done.
@@ -180,6 +190,8 @@ def prepare(source: Path, target: Path, options: CleanOptions, model: str) -> Re
             container.muxer,
         )
         plan = make_plan(info, encoding, options.segment_s, options.view, clock)
+        if tried and options.encoder.crf is None:
+            plan = dataclasses.replace(plan, encoding=following(source, plan))
         identity = identity_of(source, plan, window, model, target)
         stack.pop_all()
     return Ready(reader, window, plan, identity, tuple(warnings))
@@ -192,7 +204,7 @@ def check(source: Path, target: Path, options: CleanOptions) -> None:
         DeblurError: In one line why it cannot be done.
     """
     require_promising(target, overwrite=options.overwrite)
-    prepare(source, target, options, "").close()
+    prepare(source, target, options, "", tried=False).close()
 
 
 def _require_different(source: Path, target: Path) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from functools import cache
 
-_QSCALE = {"flags": "+qscale", "global_quality": "236"}  # 2, in units of 118: the best that lasts
+# FFmpeg takes the quantiser of each frame, which PyAV leaves at 0, and this least one instead
+_QSCALE = {"flags": "+qscale", "qmin": "2"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,10 @@ class Known:
         device: FFmpeg's name of the device that must be opened for it, or "".
         worst_crf: The greatest quality number that it tells from a smaller one, or None.
         presets: What the trade may be; nothing where the encoder is asked.
+        halving: By how much greater a quality number makes about half the bytes; None where the
+            encoder has no such number, or does not lose by it.
+        coarsest: The greatest quality number that is chosen for a coarse source; 0 where none is.
+        lossless: Flags that take the place of the quality where nothing may be lost.
     """
 
     encoder: str
@@ -35,6 +40,9 @@ class Known:
     device: str = ""
     worst_crf: int | None = None
     presets: tuple[str, ...] = ()
+    halving: float | None = None
+    coarsest: int = 0
+    lossless: dict[str, str] = field(default_factory=dict)
 
 
 def _numbers(first: int, last: int) -> tuple[str, ...]:
@@ -50,19 +58,34 @@ _X26X = (
 # Visually lossless: against its input, libx264 measures 42.9 dB on a detailed 480p clip at 45 ms
 # of one core a frame; "medium" gains 0.2 dB for 40 % more time, "veryfast" loses 2 dB.
 KNOWN = (
-    Known("libx264", "h264", 17, "fast", worst_crf=51, presets=_X26X),
-    Known("libx264rgb", "h264", 17, "fast", worst_crf=51, presets=_X26X),
+    *(
+        Known(
+            *(encoder, "h264", 17, "fast"),
+            worst_crf=51,
+            presets=_X26X,
+            halving=6,
+            coarsest=28,
+            lossless={"qp": "0"},
+        )
+        for encoder in ("libx264", "libx264rgb")
+    ),
     Known(
         *("libx265", "hevc", 18, "fast"),
         flags={"x265-params": "log-level=none:frame-threads=3"},
         worst_crf=51,
         presets=_X26X,
+        halving=6,
+        coarsest=29,
+        lossless={"x265-params": "log-level=none:frame-threads=3:lossless=1"},
     ),
     Known(
         *("libvpx-vp9", "vp9", 18, "4"),
         preset_flag="cpu-used",
         flags={"b": "0", "row-mt": "1"},
         presets=_numbers(-8, 8),
+        halving=12,
+        coarsest=42,
+        lossless={"lossless": "1"},
     ),
     # VP8 has no quality without a bit rate; this one is never reached
     Known(
@@ -70,18 +93,26 @@ KNOWN = (
         preset_flag="cpu-used",
         flags={"b": "100000000", "auto-alt-ref": "0"},  # with them it refuses transparency
         presets=_numbers(-16, 16),
+        halving=12,
+        coarsest=36,
     ),
-    Known("libsvtav1", "av1", 20, "8", presets=_numbers(0, 13)),
+    Known(
+        *("libsvtav1", "av1", 20, "8"),
+        presets=_numbers(0, 13),
+        halving=9,
+        coarsest=40,
+        lossless={"svtav1-params": "lossless=1"},
+    ),
     Known("ffv1", "ffv1", flags={"level": "3", "slicecrc": "1"}),
     Known("prores_ks", "prores"),
     Known("dnxhd", "dnxhd", flags={"profile": "dnxhr_hqx"}),
     Known("dnxhd", "dnxhd", flags={"profile": "dnxhr_hq"}),
     Known("dnxhd", "dnxhd", flags={"profile": "dnxhr_444"}),
     Known("cfhd", "cfhd"),
-    Known("mpeg4", "mpeg4", flags=_QSCALE),
-    Known("mpeg2video", "mpeg2video", flags=_QSCALE),
-    Known("mpeg1video", "mpeg1video", flags=_QSCALE),
-    Known("mjpeg", "mjpeg", flags=_QSCALE),
+    *(
+        Known(codec, codec, flags=_QSCALE, coarsest=8)
+        for codec in ("mpeg4", "mpeg2video", "mpeg1video", "mjpeg")
+    ),
     Known("png", "png"),
     Known("tiff", "tiff"),
     # with the default a segment's first picture would be shown in the first segment's colours
@@ -110,10 +141,16 @@ LOSSLESS = frozenset(
 
 # Quality and default speed of hardware encoders, by the end of their names.
 _HARDWARE = {
-    "nvenc": Known("", "", 19, "p5", "cq", flags={"rc": "vbr"}),
-    "qsv": Known("", "", 19, "medium", "global_quality"),
-    "amf": Known("", "", 19, None, "qp_p", flags={"rc": "cqp"}),
-    "vaapi": Known("", "", 19, None, "qp", flags={"rc_mode": "CQP"}, device="vaapi"),
+    "nvenc": Known("", "", 19, "p5", "cq", flags={"rc": "vbr"}, halving=6, coarsest=30),
+    "qsv": Known("", "", 19, "medium", "global_quality", halving=6, coarsest=30),
+    "amf": Known("", "", 19, None, "qp_p", flags={"rc": "cqp"}, halving=6, coarsest=30),
+    "vaapi": Known(
+        *("", "", 19, None, "qp"),
+        flags={"rc_mode": "CQP"},
+        device="vaapi",
+        halving=6,
+        coarsest=30,
+    ),
     "videotoolbox": Known("", "", None, None, flags={"flags": "+qscale", "global_quality": "7670"}),
 }
 _ON_HARDWARE = ("h264", "hevc", "av1", "vp9", "mpeg2", "mjpeg", "prores")
@@ -144,6 +181,27 @@ def find(name: str, source_codec: str) -> list[Known]:
         codec = codec or (source_codec if source_codec in _ON_HARDWARE else "h264")
         return [replace(_HARDWARE[maker], encoder=f"{codec}_{maker}", codec=codec)]
     return []
+
+
+def of_encoder(encoder: str) -> Known | None:
+    """What is known of an encoder by FFmpeg's name."""
+    return next(iter(find(encoder, "")), None)
+
+
+def coarser(known: Known, flags: dict[str, str], halvings: float) -> dict[str, str]:
+    """Return flags with which an encoder makes fewer bytes than by default.
+
+    Args:
+        known: The encoder.
+        flags: Its own by default.
+        halvings: How often to halve them; less is done where its ``coarsest`` comes first.
+    """
+    if known.crf is not None and known.halving is not None:
+        number = min(known.coarsest, round(known.crf + known.halving * halvings))
+        return flags | {known.crf_flag: str(number)}
+    if known.coarsest:
+        return flags | {"qmin": str(int(min(known.coarsest, 2 * 2**halvings)))}
+    return flags
 
 
 def names() -> list[str]:

@@ -6,7 +6,7 @@ import pytest
 from clips import Clip
 from fakes import FakeProcessor, InjectedError
 
-from stream.errors import SinkError
+from stream.errors import UsageError
 from stream.jobs import CleanOptions, Excerpt, View, clean_file, forecast
 from stream.output.encoder import EncoderOptions
 
@@ -68,5 +68,5 @@ def test_a_middle_without_a_picture_is_no_obstacle(clip, tmp_path):
 
 
 def test_what_would_fail_fails(clip, tmp_path):
-    with pytest.raises(SinkError, match="no container is known"):
+    with pytest.raises(UsageError, match="no container is known"):
         forecast(clip(PLAIN), tmp_path / "o.xyz", FakeProcessor(), HALF)
