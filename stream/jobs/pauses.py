@@ -67,6 +67,7 @@ def require_short_pauses(
     with open_container(path) as original:
         video = picture_stream(original, path)
         others = [stream for stream in original.streams if stream.type in _COPIED]
+        others = [stream for stream in others if _unit(stream)]
         limits = {stream.index: container.longest_pause * _unit(stream) for stream in others}
         limits[video.index] = container.longest_pause * (container.unit or info.time_base)
         length = Fraction(original.duration or 0, av.time_base)
@@ -114,7 +115,7 @@ def _pauses(
 
 
 def _unit(stream: Stream) -> Fraction:
-    """Return the seconds in which MP4 counts the time of a copied stream."""
-    if isinstance(stream, AudioStream) and stream.rate:
+    """Return the seconds in which MP4 counts the time of a copied stream; 0 where none are set."""
+    if isinstance(stream, AudioStream) and stream.codec_context and stream.rate:
         return Fraction(1, stream.rate)
     return exact(stream.time_base)
