@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import multiprocessing
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+import av
 import numpy as np
-from clips import Clip
+from clips import Clip, make_clip, packet
+from edit_lists import edited
 from fakes import FakeProcessor
+from odd_stills import CHUNKS, jpeg, still
 
 from stream.errors import DeblurError
 from stream.jobs import CleanOptions, clean_file
@@ -52,6 +55,39 @@ ORIGINALS = {
 }
 """Containers and codecs, by name."""
 
+
+def _trimmed(folder: Path) -> bytes:
+    """Two parts of a second, the first one's beginning cut away."""
+    make_clip(folder / "whole.mp4", Clip(".mp4", audio="aac", **{**_SMALL, "frames": 40}))
+    edits = (Fraction(1, 4), Fraction(3, 4)), (Fraction(1), Fraction(3, 2))
+    return edited(folder / "whole.mp4", folder / "trimmed.mp4", *edits).read_bytes()
+
+
+def _profiled(folder: Path) -> bytes:
+    """A video of PNG with all that a still picture may bring along."""
+    with av.open(str(folder / "stills.mov"), "w") as container:
+        video = container.add_mux_stream("png", rate=25, width=34, height=22)
+        for index in range(8):
+            container.mux(packet(video, still(*CHUNKS, index=index), 40 * index, 40))
+    return (folder / "stills.mov").read_bytes()
+
+
+MADE: dict[str, tuple[str, Callable[[Path], bytes]]] = {
+    "mp4, edit lists": (".mp4", _trimmed),
+    "mov, png, icc, exif, hdr": (".mov", _profiled),
+    "png, icc, exif": (".png", lambda folder: still("ICC profile", "EXIF")),
+    "jpeg, exif": (".jpg", lambda folder: jpeg()),
+}
+"""Files that PyAV's muxers do not write: their suffix, and what makes them in a folder."""
+
+NAMES = (*ORIGINALS, *MADE)
+
+
+def original(name: str, clip: Callable[[Clip], Path], folder: Path) -> bytes:
+    """A whole file's bytes."""
+    return clip(ORIGINALS[name]).read_bytes() if name in ORIGINALS else MADE[name][1](folder)
+
+
 _SEGMENTED = CleanOptions(segment_s=Fraction(1, 4))
 
 KINDS = ("bits flipped", "end cut off", "header of another", "range zeroed", "range missing")
@@ -68,12 +104,14 @@ class Mutation:
     @property
     def names(self) -> tuple[str, str]:
         """Of the file, and of the output: in the same container where we write it, or Matroska."""
-        suffix = ORIGINALS[self.original].suffix
-        return f"in{suffix}", "out.mkv" if self.seed % 2 or suffix == ".avi" else f"out{suffix}"
+        spec = ORIGINALS.get(self.original)
+        suffix = spec.suffix if spec else MADE[self.original][0]
+        other = self.seed % 2 or suffix in (".avi", ".png", ".jpg")
+        return f"in{suffix}", "out.mkv" if other else f"out{suffix}"
 
     def made_from(self, originals: dict[str, bytes]) -> bytes:
         """The damaged file's bytes."""
-        number = (list(ORIGINALS).index(self.original), KINDS.index(self.kind), self.seed)
+        number = (NAMES.index(self.original), KINDS.index(self.kind), self.seed)
         rng = np.random.default_rng(number)
         raw = bytearray(originals[self.original])
         start = int(rng.integers(len(raw)))

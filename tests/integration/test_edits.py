@@ -1,10 +1,10 @@
 """What edit lists cut away stays away, in every container."""
 
-import struct
 from fractions import Fraction
 
 import pytest
 from clips import SAMPLE_RATE, Clip, packets, times
+from edit_lists import edited
 from fakes import FakeProcessor
 
 from stream.jobs import CleanOptions, clean_file
@@ -18,46 +18,6 @@ SPEC = Clip(
     options=(("preset", "ultrafast"), ("g", "25"), ("bf", "2")),
 )
 FRAME = Fraction(1024, SAMPLE_RATE)  # seconds of one packet of AAC
-
-
-def boxes(raw):
-    place = 0
-    while place < len(raw):
-        (size,) = struct.unpack(">I", raw[place : place + 4])
-        yield raw[place + 4 : place + 8], raw[place + 8 : place + size]
-        place += size
-
-
-def box(kind, raw):
-    return struct.pack(">I", len(raw) + 8) + kind + raw
-
-
-def edited(source, target, *edits, lead=1024):
-    """Copy an MP4 whose movie box comes last, with these edits in all tracks: seconds.
-
-    ``lead`` is by how many units what is shown at 0 lies behind, for reordering and priming.
-    """
-
-    def track(raw):
-        parts = dict(boxes(raw))
-        media = dict(boxes(parts[b"mdia"]))
-        (scale,) = struct.unpack(">I", media[b"mdhd"][12:16])
-        entries = [
-            struct.pack(">IiI", round((to - since) * 12800), round(since * scale) + lead, 1 << 16)
-            for since, to in edits
-        ]
-        parts[b"edts"] = box(b"elst", struct.pack(">II", 0, len(entries)) + b"".join(entries))
-        order = [b"tkhd", b"edts", *(kind for kind in parts if kind not in (b"tkhd", b"edts"))]
-        return b"".join(box(kind, parts[kind]) for kind in order)
-
-    raw = source.read_bytes()
-    start = raw.rindex(b"moov") - 4
-    movie = [
-        box(kind, track(content) if kind == b"trak" else content)
-        for kind, content in boxes(raw[start + 8 :])
-    ]
-    target.write_bytes(raw[:start] + box(b"moov", b"".join(movie)))
-    return target
 
 
 def sound(path):
