@@ -15,7 +15,7 @@ quick: install  ## the tests that notice first when Python or a package is anoth
 	$(BIN)/pytest tests/integration/test_clean_file.py tests/integration/test_file_source.py \
 	    tests/unit/test_pyav.py tests/unit/test_undocumented.py tests/unit/test_dependencies.py
 
-slow: install  ## the soak tests too: minutes
+slow: install  ## what is long or timed, too
 	$(BIN)/pytest -m "slow or not slow"
 
 check: install

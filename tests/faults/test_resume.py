@@ -217,6 +217,22 @@ def test_a_segment_of_which_one_bit_has_flipped_is_told_of_and_made_again(clip, 
     assert target.read_bytes() == expected
 
 
+def test_a_segment_that_the_disk_does_not_give_back_is_told_of_and_made_again(
+    clip, expected, tmp_path, monkeypatch
+):
+    def unreadable(path):
+        if path.name == "000001.mp4":
+            raise OSError(errno.EIO, "Input/output error")
+        return journal.digest_of(path)
+
+    target = tmp_path / "out.mkv"
+    stop_at(clip, target, frame=62)
+    monkeypatch.setattr("stream.jobs.workspace.digest_of", unreadable)
+    _, messages = resume(clip, target)
+    assert "(000001.mp4); look to the disk" in messages[0]
+    assert target.read_bytes() == expected
+
+
 @pytest.mark.parametrize("workers", [None, 2])
 def test_a_segment_that_comes_out_otherwise_the_second_time_is_told_of(workers, clip, tmp_path):
     """As from an encoder that is not the same each time, here from another processor."""
