@@ -20,15 +20,19 @@ def free_port(kind=socket.SOCK_STREAM):
 class Sender:
     """Starts and kills the program of `sender.py` for one address.
 
-    ``address`` is where to receive. Over UDP the sender finds the receiver; over TCP and HTTP it
-    listens, and serves one receiver.
+    ``address`` is where to receive. Over UDP, and where it is ``pushing``, the sender finds the
+    receiver; over TCP and HTTP it listens otherwise, and serves one receiver.
     """
 
-    def __init__(self, kind):
+    def __init__(self, kind, *, pushing=False):
         port = free_port(socket.SOCK_DGRAM if kind == "udp" else socket.SOCK_STREAM)
         self.address = f"{kind}://127.0.0.1:{port}"
-        extra = {"udp": "?pkt_size=1316", "tcp": "?listen=1", "http": ""}[kind]
+        extra = {"udp": "?pkt_size=1316", "tcp": "?listen=1"}.get(kind, "")
         self._url = self.address + extra
+        if pushing:
+            path = "/live/key" if kind == "rtmp" else ""
+            self.address = f"{kind}://:{port}{path}"
+            self._url = f"{kind}://127.0.0.1:{port}{path}"
         self._process = None
 
     def start(self, *options):
@@ -58,8 +62,8 @@ def sender():
     """A function that gives the sender of a kind; killed at the end."""
     made = []
 
-    def make(kind):
-        made.append(Sender(kind))
+    def make(kind, **options):
+        made.append(Sender(kind, **options))
         return made[-1]
 
     yield make

@@ -13,6 +13,7 @@ import av
 import numpy as np
 
 RATE = 20
+FAST = {"preset": "ultrafast", "tune": "zerolatency", "g": "10"}
 _TICKS = 90_000
 
 
@@ -30,7 +31,11 @@ def main():
                 send(self.wfile, options)
 
         http.server.HTTPServer((host, int(port)), Page).serve_forever()
-    send(options.url, options)
+    while True:
+        try:
+            send(options.url, options)
+        except ConnectionRefusedError:  # the receiver is still on its way
+            time.sleep(0.1)
 
 
 def parser():
@@ -45,11 +50,14 @@ def parser():
 
 
 def send(target, options):
-    with av.open(target, "w", format="mpegts") as container:
-        stream = container.add_stream("libx264", rate=RATE)
+    by_rtmp = str(target).startswith("rtmp")
+    with av.open(target, "w", format="flv" if by_rtmp else "mpegts") as container:
+        stream = container.add_stream("libx264", rate=RATE, options=dict(FAST))
         stream.width, stream.height = options.size
         stream.pix_fmt = "yuv420p"
-        encoder = encoder_of(options.size, options.interlaced)
+        stream.codec_context.time_base = Fraction(1, _TICKS)
+        by_itself = encoder_of(options.size, options.interlaced)
+        encoder = stream.codec_context if by_rtmp else by_itself  # FLV wants its header first
         began = time.monotonic()
         for index in itertools.count():
             if index and index == options.turn:
@@ -71,7 +79,7 @@ def encoder_of(size, interlaced):
     encoder.pix_fmt, encoder.time_base = "yuv420p", Fraction(1, _TICKS)
     encoder.framerate = Fraction(RATE)
     fields = {"flags": "+ildct+ilme", "x264-params": "tff=1"} if interlaced else {}
-    encoder.options = {"preset": "ultrafast", "tune": "zerolatency", "g": "10"} | fields
+    encoder.options = FAST | fields
     return encoder
 
 

@@ -10,12 +10,13 @@ from pathlib import Path
 
 from stream.capture.connection import Connection
 from stream.errors import OpenError
+from stream.patience import Patience
 from stream.stages import Source
 from stream.url import without_password
 
 KINDS = (
     "camera:N, screen:[DISPLAY], an rtsp, rtmp, http(s), udp, tcp or srt address, "
-    "test:[WIDTHxHEIGHT][@FPS], or a file with --realtime"
+    "rtmp://:1935/APP/KEY to be pushed to, test:[WIDTHxHEIGHT][@FPS], or a file with --realtime"
 )
 _TEST = re.compile(r"(?:(\d{2,5})x(\d{2,5}))?(?:@(\d{1,3}(?:\.\d+)?))?")
 
@@ -73,7 +74,7 @@ def source_of(
     Raises:
         OpenError: The address means nothing.
     """
-    from stream.capture.network import is_url
+    from stream.capture.network import is_url, listens
 
     options = options or SourceOptions()
     kind, colon, rest = address.partition(":")
@@ -81,7 +82,13 @@ def source_of(
         return _test(rest)
     if kind in ("camera", "screen") or is_url(address):
         connect = _connector(address, options)
-        return lambda: _reconnecting(connect, options, on_message)
+        # what serves must be there whenever a sender comes
+        patience = Patience(
+            longest_s=0.5 if listens(address) else 8.0,
+            give_up_s=options.give_up_s,
+            wait_s=options.wait_s,
+        )
+        return lambda: _reconnecting(connect, patience, options.paced, on_message)
     if not Path(address).exists():
         raise OpenError(f"{without_password(address)} is no source; give {KINDS}")
     if not options.realtime:
@@ -107,14 +114,15 @@ def _test(mode: str) -> Callable[[], Source]:
 
 
 def _reconnecting(
-    connect: Callable[[], Connection], options: SourceOptions, on_message: Callable[[str], None]
+    connect: Callable[[], Connection],
+    patience: Patience,
+    paced: bool,
+    on_message: Callable[[str], None],
 ) -> Source:
     from stream.capture.realtime import RealtimeSource
     from stream.capture.reconnect import ReconnectingSource
-    from stream.patience import Patience
 
-    patience = Patience(give_up_s=options.give_up_s, wait_s=options.wait_s)
-    source = ReconnectingSource(connect, patience, paced=options.paced, on_message=on_message)
+    source = ReconnectingSource(connect, patience, paced=paced, on_message=on_message)
     info = source.info
     rate = f" at {float(info.frame_rate):g} fps" if info.frame_rate else ""
     codec = info.codec or "raw"

@@ -48,6 +48,7 @@ class FeedAddress:
         options: FFmpeg's, for the demuxer, the device and the protocol.
         timeout_s: Without a picture for so long, it counts as lost.
         probe_s: How long to look for its streams, in seconds of its own time.
+        serving: The sender connects to us, so that it must be taken as it comes.
         buffer_s: How late its pictures may be shown to keep their pace; without, they are read one
             by one as they are asked for, which is right for devices of this machine.
     """
@@ -59,6 +60,7 @@ class FeedAddress:
     timeout_s: float = 5.0
     probe_s: float = 0.0
     buffer_s: float = 0.0
+    serving: bool = False
 
 
 class Feed:
@@ -74,7 +76,8 @@ class Feed:
         self._receiver: Receiver[Packet[VideoStream]] | None = None
         self._container = _opened(place, place.probe_s)
         try:
-            if self._container.format.name == _UNDECLARED and not self._container.streams.video:
+            video = self._container.streams.video
+            if self._container.format.name == _UNDECLARED and not (video or place.serving):
                 # servers send sound at once, and of the picture nothing before a keyframe
                 self._container.close()
                 self._container = _opened(place, KEYFRAME_S)

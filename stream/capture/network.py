@@ -23,6 +23,9 @@ _PROTOCOLS = {
     "tcp": "tcp",
     "srt": "srt",
 }
+_PUSHED = {"rtmp": {"listen": "1"}, "tcp": {"listen": "1"}}
+"""What a program such as OBS may push to us by, and FFmpeg's options to be its server."""
+
 _BUFFER_S = 1.0  # of pictures that come in bursts, as after a stall
 _PROBE_S = 1.0
 _OPTIONS = {
@@ -37,8 +40,9 @@ def is_url(address: str) -> bool:
 
 
 def listens(address: str) -> bool:
-    """Whether the sender is to find us, rather than we it."""
-    return address.partition("://")[0].lower() == "udp"
+    """Whether the sender is to find us, rather than we it: by UDP, or where no host is named."""
+    scheme, _, rest = address.partition("://")
+    return scheme.lower() == "udp" or (scheme.lower() in _PUSHED and rest.startswith(":"))
 
 
 def network_connector(url: str, timeout_s: float) -> Callable[[], Connection]:
@@ -51,15 +55,19 @@ def network_connector(url: str, timeout_s: float) -> Callable[[], Connection]:
 
 def network_place(url: str, timeout_s: float) -> FeedAddress:
     """How to open a network stream with little delay."""
-    scheme = url.partition("://")[0].lower()
+    scheme, _, rest = url.partition("://")
+    scheme = scheme.lower()
+    serving = scheme in _PUSHED and listens(url)
     return FeedAddress(
-        url=with_credentials(*credentials(url)),
+        url=f"{scheme}://0.0.0.0{rest}" if serving else with_credentials(*credentials(url)),
         name=without_password(url),
         options={
             "protocol_whitelist": _PROTOCOLS[scheme],
             "fpsprobesize": "2",  # otherwise 20 pictures are waited for, only to guess their rate
             **_OPTIONS.get(scheme.removesuffix("s"), {}),
+            **(_PUSHED[scheme] if serving else {}),
         },
+        serving=serving,
         timeout_s=timeout_s,
         probe_s=_PROBE_S,
         buffer_s=_BUFFER_S,

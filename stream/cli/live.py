@@ -89,7 +89,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=positive_float,
         metavar="S",
         help="try a source or receiver that is not there yet for so long (by default only where "
-        "the address listens: udp, as long as --give-up)",
+        "the address listens, as long as --give-up)",
     )
     parser.add_argument("--realtime", action="store_true", help="play a file at its own pace")
     parser.add_argument("--duration", type=positive_float, metavar="S", help="stop after S seconds")

@@ -95,6 +95,40 @@ def test_a_server_that_comes_later_is_waited_for_where_asked(sender, live, told)
     assert code == 0, said.err
 
 
+@pytest.mark.parametrize("kind", ["rtmp", "tcp"])
+def test_a_program_pushes_straight_in_stops_and_pushes_again(
+    kind,
+    sender,  # noqa: F811
+    live,
+    told,
+    monkeypatch,
+):
+    """As OBS does."""
+    far, back = sender(kind, pushing=True), []
+
+    def heard(message):
+        if "connecting again" in message:
+            far.start()
+        if "there again" in message:
+            back.append(None)
+
+    def on_progress(line, stats):
+        if stats.frames_out == 10:
+            far.kill()
+        if back:
+            back.append(None)
+        if len(back) == 12:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    told(heard)
+    monkeypatch.setattr("stream.cli.live.ProgressLine.__call__", on_progress)
+    far.start()
+    code, report, said = live(far.address, "--null", "--timeout", "600")
+    assert code == 130, said.err
+    assert report["reconnects"] == 1
+    assert report["frames_in"] == report["frames_out"] + report["frames_dropped"]
+
+
 @pytest.mark.parametrize("status", [401, 403, 404])
 def test_an_address_that_is_wrong_is_not_tried_again(status, web_camera, capsys):  # noqa: F811
     web_camera.status = status
