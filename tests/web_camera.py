@@ -50,14 +50,15 @@ class WebCamera:
         self.pages: dict[str, tuple[str, Callable[[], Iterator[bytes]]]] = {}
         self.asked: list[str] = []
         self.closed = False
-        self.challenge = ""
+        self.challenge = self.secret = ""
         self.status = 404
         camera = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 camera.asked.append(self.path)
-                if camera.challenge and not self.headers.get("Authorization"):
+                given = self.headers.get("Authorization", "")
+                if camera.challenge and not (given and given.endswith(camera.secret)):
                     self.send_response(401)
                     self.send_header("WWW-Authenticate", camera.challenge)
                     self.send_header("Content-Length", "0")

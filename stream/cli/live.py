@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2  # isort: skip  # noqa: F401 - before PyAV: see require_display
 
 import argparse
+import os
 import signal
 import sys
 import threading
@@ -24,7 +25,7 @@ from stream.capture.network import listens
 from stream.capture.screen import screens
 from stream.cli.arguments import add_compute, add_strength, model_name, positive_float, rate, size
 from stream.cli.report import ProgressLine, require_writable, write_json
-from stream.errors import UsageError
+from stream.errors import DeblurError, UsageError
 from stream.frame import Discontinuity, StreamInfo
 from stream.inference.device import Compute
 from stream.inference.overload import Level, OverloadControl, Step, levels_of
@@ -38,6 +39,7 @@ from stream.patience import Patience
 from stream.pipeline import Pipeline
 from stream.stages import Sink
 from stream.stats import RunStats
+from stream.url import credentials, with_credentials
 
 if TYPE_CHECKING:
     from stream.inference.deblurrer import Deblurrer
@@ -45,6 +47,9 @@ if TYPE_CHECKING:
 
 WATCHED_FRAMES = 2
 """How many may wait for the model while a busy machine pauses: who watches wants the latest."""
+
+PASSWORD = "DEBLUR_PASSWORD"  # noqa: S105 - the variable's name
+"""Of the environment: the password of a source whose address names a user alone."""
 
 RECORDED_BYTES = 512 << 20
 """What may wait for the model where nobody watches: a recording wants every frame."""
@@ -91,6 +96,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="try a source or receiver that is not there yet for so long (by default only where "
         "the address listens, as long as --give-up)",
     )
+    parser.add_argument(
+        "--password-file",
+        type=Path,
+        metavar="FILE",
+        help=f"holds the password of the user that SOURCE names, as in rtsp://USER@HOST/ (or set "
+        f"{PASSWORD})",
+    )
     parser.add_argument("--realtime", action="store_true", help="play a file at its own pace")
     parser.add_argument("--duration", type=positive_float, metavar="S", help="stop after S seconds")
     parser.add_argument(
@@ -117,7 +129,7 @@ def run(options: argparse.Namespace) -> int:
     require_writable(options.report)
     recorded = _only_recorded(options)
     open_source = source_of(
-        options.source,
+        _with_password(options),
         SourceOptions(
             options.size,
             options.rate,
@@ -226,6 +238,22 @@ def _output(target: Target, options: argparse.Namespace) -> Sink:
         ask=lambda: require_answer(target),
         on_message=_say,
     )
+
+
+def _with_password(options: argparse.Namespace) -> str:
+    """The source's address, with the password that is kept elsewhere; it shows in no list then."""
+    address, file = str(options.source), options.password_file
+    url, user, password = credentials(address)
+    if file is None:
+        secret = os.environ.get(PASSWORD, "")
+    elif not user or password:
+        raise UsageError("--password-file: let SOURCE name a user alone, as in rtsp://USER@HOST/")
+    else:
+        try:
+            secret = file.read_text().rstrip("\r\n")
+        except (OSError, ValueError) as error:
+            raise DeblurError(f"{file} cannot be read as a password") from error
+    return address if password or not secret else with_credentials(url, user, secret)
 
 
 def _wait_s(options: argparse.Namespace, address: str) -> float:

@@ -1,5 +1,6 @@
 """`deblur live` where senders and receivers are not there yet, go away, or never were."""
 
+import base64
 import io
 import os
 import signal
@@ -11,7 +12,7 @@ import av
 import pytest
 from clips import Clip
 from network import free_port, sender  # noqa: F401 - a fixture
-from web_camera import web_camera  # noqa: F401 - a fixture
+from web_camera import MULTIPART, jpeg, part, steadily, web_camera  # noqa: F401 - a fixture
 
 import stream.cli.live
 from stream.cli import main
@@ -159,3 +160,30 @@ def test_what_is_no_video_is_told_in_a_sentence_at_once(web_camera, capsys, clip
         error = capsys.readouterr().err
         assert words in error
         assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("kept", ["file", "environment"])
+def test_a_password_is_kept_out_of_the_command(kept, web_camera, live, tmp_path, monkeypatch):  # noqa: F811
+    secret = "se/cr#et?@ 1"
+    web_camera.challenge = 'Basic realm="cam"'
+    web_camera.secret = base64.b64encode(f"me:{secret}".encode()).decode()
+    web_camera.pages["/"] = (MULTIPART, lambda: steadily(20, lambda i: part(jpeg(i % 200))))
+    extra = []
+    if kept == "file":
+        (tmp_path / "password").write_text(f"{secret}\n")
+        extra = ["--password-file", str(tmp_path / "password")]
+    else:
+        monkeypatch.setenv("DEBLUR_PASSWORD", secret)
+    address = web_camera.address("/").replace("http://", "http://me@")
+    code, report, said = live(address, "--null", *extra, frames=3)
+    assert code == 0, said.err
+    assert secret not in said.err + report["source"]
+
+
+@pytest.mark.parametrize("user", ["", "me:known@"])
+def test_a_password_for_nobody_is_wrong_usage(user, tmp_path, capsys):
+    (tmp_path / "password").write_text("secret")
+    argv = [f"http://{user}host/", "--null", "--password-file", str(tmp_path / "password")]
+    with pytest.raises(SystemExit, match="2"):
+        main(["live", *argv])
+    assert "let SOURCE name a user alone" in capsys.readouterr().err
