@@ -109,6 +109,7 @@ def clean_file(
     """
     source, target, options = Path(source), Path(target), options or CleanOptions()
     tell = on_message or (lambda message: None)
+    _require_different(source, target)
     require_promising(target, overwrite=options.overwrite)
     with ExitStack() as stack:
         ready = stack.enter_context(closing(prepare(source, target, options, model)))

@@ -24,7 +24,7 @@ from av.container import OutputContainer
 from av.video.reformatter import ColorRange
 from av.video.stream import VideoStream
 
-from stream.containers import MKV, STILLS, of_muxer
+from stream.containers import MKV, MOV, MP4, STILLS, of_muxer
 from stream.errors import SinkError, UsageError
 from stream.frame import ColorTags, StreamInfo
 from stream.output.codecs import (
@@ -47,11 +47,13 @@ from stream.output.layout import (
     exact,
     opaque,
     rounded,
+    then,
     widened,
 )
 from stream.output.muxer import hides, open_muxer
 from stream.output.priority import start_encoding
 from stream.pixel_format import has_alpha, is_rgb, is_yuv
+from stream.stills import Stills
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +98,7 @@ def choose_encoding(
     refused: dict[str, str] = {}
     for known, layout in _attempts(info, options, format_name):
         _require_known([known], options)
-        encoding = Encoding(
-            known.encoder, layout.name, _flags(known, options, info, format_name), known.device
-        )
+        encoding = _encoding(known, layout, options, info, format_name)
         reason = refusal(info, encoding, format_name)
         if reason is None:
             return encoding, _surprises(info, options, known, layout, refused, format_name)
@@ -108,11 +108,34 @@ def choose_encoding(
             del refused[known.codec]
         refused.setdefault(known.codec, f"{known.encoder} {reason}")
     picture = f"{info.width}x{info.height} {info.pixel_format}"
-    other = ".mov" if of_muxer(format_name) is MKV else ".mkv"
+    advice = " or ".join(_advice(info, options, format_name)) or "convert it first"
     raise SinkError(
-        f"no encoder for {picture} in {format_name}: {'; '.join(refused.values())}; "
-        f"try another container ({other}) or --codec ffv1"
+        f"no encoder for {picture} in {format_name}: {'; '.join(refused.values())}; {advice}"
     )
+
+
+def _advice(info: StreamInfo, options: EncoderOptions, format_name: str) -> Iterator[str]:
+    """What would do instead, each of it tried."""
+    other = MOV if of_muxer(format_name) is MKV else MKV
+    for words, codec, muxer in (
+        (f"try another container ({other.suffixes[0]})", options.codec, other.muxer),
+        ("try --codec ffv1", "ffv1", format_name),
+        ("leave out --codec", None, format_name),
+    ):
+        plain = EncoderOptions(codec)
+        attempts = _attempts(info, plain, muxer)
+        if (codec, muxer) != (options.codec, format_name) and any(
+            refusal(info, _encoding(known, layout, plain, info, muxer), muxer) is None
+            for known, layout in attempts
+        ):
+            yield words
+
+
+def _encoding(
+    known: Known, layout: Layout, options: EncoderOptions, info: StreamInfo, format_name: str
+) -> Encoding:
+    flags = _flags(known, options, info, format_name)
+    return Encoding(known.encoder, layout.name, flags, known.device)
 
 
 def add_video_stream(
@@ -148,7 +171,10 @@ def add_video_stream(
 
 
 def for_stills(options: EncoderOptions, target: Path, info: StreamInfo) -> EncoderOptions:
-    """The options with the codec that a file of numbered pictures asks for, if it is one.
+    """The options with the codec that numbered pictures ask for, in the target or the source.
+
+    In MP4 hardly any player shows codecs of still pictures: those become H.264, and HEVC where they
+    have more than 8 bits.
 
     Raises:
         UsageError: Another codec was asked for.
@@ -156,6 +182,10 @@ def for_stills(options: EncoderOptions, target: Path, info: StreamInfo) -> Encod
     """
     codec = STILLS.get(target.suffix.lower())
     if codec is None:
+        film = target.suffix.lower() in MP4.suffixes and Stills.at(Path(info.name)) is not None
+        if options.codec is None and film:
+            deep = info.pixel_format.endswith("le")
+            return replace(options, codec="hevc" if deep else "h264")
         return options
     if options.codec and codec not in [known.codec for known in _wanted(options.codec, info.codec)]:
         raise UsageError(f"{target.name} holds {codec}, not {options.codec}; leave --codec out")
@@ -217,11 +247,15 @@ def _attempts(
         (keeping, exact(flowing)),
         (own, finer([Layout(flowing)])),
         (own, finer(rounded(flowing))),
+        (own, then(rounded(flowing), as_yuv)),
         (others, opaque(flowing)),
         (others, finer(opaque(flowing))),
         (others, as_yuv(flowing)),
         (others, finer(as_yuv(flowing))),
         (own if options.codec is not None else [], as_rgb(flowing)),
+        (others, rounded(flowing)),
+        (others, then(rounded(flowing), opaque)),
+        (others, then(rounded(flowing), as_yuv)),
         ([known for known in own if known.codec == "gif"], as_palette(flowing)),
     ):
         for known, layout in itertools.product(candidates, layouts):

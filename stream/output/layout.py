@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, cast
+
+from av.video import format as formats
 
 from stream.pixel_format import has_alpha, is_rgb
+
+_FORMATS = frozenset(cast(Any, formats).names)
 
 # The same samples in another order.
 _REARRANGED = {
@@ -46,10 +52,26 @@ def exact(flowing: str) -> list[Layout]:
 
 
 def rounded(flowing: str) -> list[Layout]:
-    """Layouts of 10 bits for pictures of 12: FFmpeg reads 12-bit ProRes, but writes 10 bits."""
-    if not flowing.endswith("p12le"):
-        return []
-    return [Layout(flowing.replace("12le", "10le"), "12 bits a sample are rounded to 10")]
+    """Layouts of fewer bits a sample, most bits first: encoders end at 12, 10 or 8."""
+    match = _PLANAR.fullmatch(flowing)
+    depth = int(match[3] or 8) if match else 16 if flowing == "ya16le" else 8
+    stem = match[1] if match else "ya"
+    found = []
+    for bits in (12, 10, 8):
+        name = f"{stem}{bits}le" if bits > 8 else "ya8" if stem == "ya" else stem
+        if bits < depth and name in _FORMATS:
+            change = f"{depth} bits a sample are rounded to {bits}"
+            found += [Layout(layout.name, change) for layout in exact(name)]
+    return found
+
+
+def then(layouts: list[Layout], change: Callable[[str], list[Layout]]) -> list[Layout]:
+    """Layouts that come of changing these once more."""
+    return [
+        Layout(other.name, ", ".join(filter(None, (layout.change, other.change))))
+        for layout in layouts
+        for other in change(layout.name)
+    ]
 
 
 def widened(layouts: list[Layout]) -> list[Layout]:
@@ -57,12 +79,7 @@ def widened(layouts: list[Layout]) -> list[Layout]:
 
     The smallest comes first, those that must round enlarged chroma last.
     """
-    return [
-        Layout(each.name, ", ".join(filter(None, (layout.change, wider.change))))
-        for layout in layouts
-        for wider in _wider(layout.name)
-        for each in exact(wider.name)
-    ]
+    return then(then(layouts, _wider), exact)
 
 
 def opaque(flowing: str) -> list[Layout]:

@@ -12,17 +12,18 @@ from stream.capture.file import FileSource
 from stream.errors import JobError, OpenError, SinkError, UsageError
 from stream.jobs import CleanOptions, clean_file
 from stream.jobs.identity import fingerprint
+from stream.output.encoder import EncoderOptions
 from stream.stills import Stills, is_there
 
 
-def draw(folder, name, numbers, codec="png", layout="rgb24"):
+def draw(folder, name, numbers, codec="png", layout="rgb24", size=(34, 22)):
     """Noise under numbered names; returns the pattern."""
     rng = np.random.default_rng(8)
     for number in numbers:
         encoder = av.CodecContext.create(codec, "w")
-        encoder.width, encoder.height, encoder.pix_fmt = 34, 22, layout
+        (encoder.width, encoder.height), encoder.pix_fmt = size, layout
         encoder.time_base = Fraction(1, 25)
-        shot = av.VideoFrame.from_ndarray(rng.integers(0, 256, (22, 34, 3), np.uint8), "rgb24")
+        shot = av.VideoFrame.from_ndarray(rng.integers(0, 256, (*size[::-1], 3), np.uint8), "rgb24")
         made = [*encoder.encode(shot.reformat(format=layout)), *encoder.encode(None)]
         (folder / (name.partition("@")[0] % number)).write_bytes(b"".join(map(bytes, made)))
     return folder / name
@@ -153,3 +154,41 @@ def test_a_sequence_is_another_one_when_a_picture_is(tmp_path):
     draw(tmp_path, "in_%02d.png", range(3, 4))
     assert fingerprint(source) != before
     assert fingerprint(source.with_name(source.name + "@30")) != fingerprint(source)
+
+
+@pytest.mark.parametrize(
+    ("target", "codec", "written", "says"),
+    [
+        ("out.mov", "prores", "yuv444p12le", "rounded to 10, RGB becomes YUV 4:4:4"),
+        ("out.mkv", "hevc", "gbrp12le", "16 bits a sample are rounded to 12"),
+        ("out.mp4", "h264", "gbrp", "16 bits a sample are rounded to 8"),
+    ],
+)
+def test_pictures_of_16_bits_are_rounded_to_what_a_codec_takes(
+    target, codec, written, says, tmp_path
+):
+    source = draw(tmp_path, "in_%02d.png", range(3), layout="rgb48be", size=(96, 64))
+    options = CleanOptions(EncoderOptions(codec))
+    (warning,) = clean_file(source, tmp_path / target, FakeProcessor(), options).warnings
+    assert says in warning
+    with av.open(str(tmp_path / target)) as container:
+        assert container.streams.video[0].pix_fmt == written
+
+
+@pytest.mark.parametrize(
+    ("layout", "codec"), [("rgb24", "h264"), ("gray", "h264"), ("rgb48be", "hevc")]
+)
+def test_pictures_become_a_video_that_players_show_in_mp4(layout, codec, tmp_path):
+    source = draw(tmp_path, "in_%02d.png", range(3), layout=layout, size=(96, 64))
+    clean_file(source, tmp_path / "out.mp4", FakeProcessor())
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        assert container.streams.video[0].codec_context.name == codec
+
+
+def test_advice_where_no_encoder_will_do_was_tried(tmp_path):
+    source = draw(tmp_path, "in_%02d.png", range(3), layout="rgb48be", size=(96, 64))
+    with pytest.raises(SinkError, match=r"no encoder .*; try --codec ffv1 or leave out --codec$"):
+        clean_file(
+            source, tmp_path / "out.mkv", FakeProcessor(), CleanOptions(EncoderOptions("dnxhr"))
+        )
+    clean_file(source, tmp_path / "out.mkv", FakeProcessor(), CleanOptions(EncoderOptions("ffv1")))
