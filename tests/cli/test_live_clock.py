@@ -180,20 +180,14 @@ def test_a_camera_with_a_picture_every_two_seconds_stays_connected(web_camera, l
     assert seconds_each(pictures) == pytest.approx(2, abs=0.5)
 
 
-@pytest.mark.slow
-def test_an_address_that_gives_one_picture_each_time_is_asked_again(web_camera, live, tmp_path):  # noqa: F811
-    """A new picture every 0.4 s; the same one twice is no other."""
-    began = time.monotonic()
+def test_an_address_that_gives_one_picture_each_time_is_asked_again(web_camera, live):  # noqa: F811
+    """A new picture with every third answer; the same one again is no other."""
     web_camera.pages["/"] = (
         "image/jpeg",
-        lambda: iter([jpeg(20 * round((time.monotonic() - began) // 0.4) % 200)]),
+        lambda: iter([jpeg(20 * ((len(web_camera.asked) + 2) // 3) % 200)]),
     )
-    path = tmp_path / "a.mkv"
-    code, report, said = live(web_camera.address("/"), "--out", str(path), "--duration", "4")
+    code, report, said = live(web_camera.address("/"), "--null", "--timeout", "600", frames=5)
     assert code == 0, said.err
     assert "connecting" not in said.err
-    assert report["reconnects"] == 0
-    pictures = recorded(path)
-    assert len(pictures) == report["frames_in"] > 4
-    assert len(web_camera.asked) > len(pictures)
-    assert seconds_each(pictures) == pytest.approx(0.4, abs=0.1)
+    assert report["frames_in"] == report["frames_out"] + report["frames_dropped"]
+    assert len(web_camera.asked) >= 3 * report["frames_in"] - 2
