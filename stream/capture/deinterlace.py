@@ -69,6 +69,7 @@ class Deinterlacer:
                 break
             if picture.pts is not None:
                 picture.pts //= 2  # the filter counts fields
+            picture.duration = (picture.duration or 0) // 2
             ready.append(picture)
         return ready
 

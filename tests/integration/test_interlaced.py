@@ -1,5 +1,6 @@
 """Interlaced video: whole pictures, as many as before, at their own times, and never combed."""
 
+import contextlib
 from fractions import Fraction
 
 import av
@@ -109,6 +110,25 @@ def test_pictures_are_whole_and_keep_count_and_time(case, tmp_path):
         # at the time of the first field: the bar is where that field saw it
         error = np.abs(luma - field(2 * index))[:, 4:-4].mean()
         assert error < np.abs(luma - field(2 * index + 1))[:, 4:-4].mean() / 2
+
+
+def durations(path):
+    """Of the frames in the pipeline, in seconds."""
+    with contextlib.closing(FileSource(path)) as source:
+        return [frame.duration * frame.time_base for frame in source.frames()]
+
+
+def test_deinterlaced_frames_last_as_long_as_before(tmp_path):
+    source = tmp_path / "in.mkv"
+    make(source, "libx264", H264 | {"x264-params": "tff=1"}, "yuv420p")
+    with av.open(str(source)) as container:
+        video = container.streams.video[0]
+        given = {
+            packet.duration * video.time_base for packet in container.demux(video) if packet.size
+        }
+    found = durations(source)
+    assert len(found) == COUNT
+    assert set(found) == given
 
 
 def test_what_is_whole_passes_bit_for_bit_until_the_first_fields(tmp_path):
