@@ -67,7 +67,9 @@ def even_rate(times: Iterable[Fraction], stated: Fraction | None) -> Fraction | 
     """
     shown = array("d", map(float, times))
     candidates = [stated, *_near([Fraction(shown[0]), Fraction(shown[-1])], len(shown))]
-    return next((rate for rate in candidates if rate and _is_even(shown, float(rate))), None)
+    # FFmpeg's ratios have 32 bits, and those of measured times are longer
+    exact_enough = (rate.limit_denominator(1_000_000) for rate in candidates if rate)
+    return next((rate for rate in exact_enough if rate and _is_even(shown, float(rate))), None)
 
 
 def _is_even(times: Sequence[float], rate: float) -> bool:

@@ -88,3 +88,11 @@ def test_one_pause_does_not_change_the_mean_of_steps():
     assert mean_step([0, 1, 60, 61, 120, 121]) == Fraction(121, 5)
     assert mean_step([5, 5]) is None
     assert mean_step([5]) is None
+
+
+def test_a_rate_that_no_ratio_of_32_bits_tells_is_no_error(clip, tmp_path):
+    """Measured between times in floating point it had numbers of 50 bits."""
+    source, target = clip(Clip(frames=20, gaps=(*[20_480] * 19, 512))), tmp_path / "out.mkv"
+    clean_file(source, target, FakeProcessor())
+    apart = zip(times(source), times(target), strict=True)
+    assert max(abs(one - other) for one, other in apart) <= Fraction(1, 1000)
