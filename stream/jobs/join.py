@@ -28,7 +28,7 @@ from stream.capture.facts import FileFacts, chapter_facts, codec_of, facts_of, s
 from stream.capture.film import is_cover, picture_stream
 from stream.capture.parts import Parts
 from stream.capture.side_data import not_carried_of
-from stream.containers import GIF, Container, container_of
+from stream.containers import GIF, M2TS, MKV, MOV, TS, Container, container_of
 from stream.frame import StreamInfo
 from stream.jobs.edits import played
 from stream.jobs.excerpt import WHOLE, TimeRange, clock_text
@@ -166,7 +166,10 @@ def _write(
                     film, other = named[pictures.index], named[stream.index]
                     warnings.append(f"{other} is copied as it is; {film} is cleaned")
         else:
-            warnings.append(f"{named[stream.index]} cannot be kept in {container.name}, left out")
+            advice = _advice(container, stream, info, codecs[stream.index])
+            warnings.append(
+                f"{named[stream.index]} cannot be kept in {container.name}, left out{advice}"
+            )
             continue
         copy.metadata.update(_lasting(stream.metadata))
         copy.disposition = stream.disposition
@@ -325,6 +328,15 @@ def _holds(container: Container, stream: Stream, info: StreamInfo, tag: str) -> 
     finally:
         with contextlib.suppress(av.FFmpegError, OSError):
             trial.close()
+
+
+def _advice(container: Container, stream: Stream, info: StreamInfo, tag: str) -> str:
+    """The container that keeps a stream, in words; each is asked."""
+    if stream.type == "data" and not codec_of(stream):
+        return ""  # MPEG-TS takes it, but not what it is
+    others = (one for one in (MKV, MOV, TS, M2TS) if one is not container)
+    keeping = next((one for one in others if _holds(one, stream, info, tag)), None)
+    return f"; {keeping.suffixes[0]} keeps it" if keeping else ""
 
 
 def _described_data(trial: OutputContainer, stream: Stream, file: io.BytesIO) -> list[str]:

@@ -198,8 +198,8 @@ def test_what_the_container_cannot_hold_is_left_out_and_named(clip, tmp_path):
     )
     result = clean_file(source, tmp_path / "out.mp4", FakeProcessor(), FAST)
     assert result.warnings == (
-        "subtitle stream 2 (subrip, isl) cannot be kept in mp4, left out",
-        "attachment stream 3 (font.ttf) cannot be kept in mp4, left out",
+        "subtitle stream 2 (subrip, isl) cannot be kept in mp4, left out; .mkv keeps it",
+        "attachment stream 3 (font.ttf) cannot be kept in mp4, left out; .mkv keeps it",
     )
     assert times(tmp_path / "out.mp4") == times(source)
     assert packets(tmp_path / "out.mp4", "audio") == packets(source, "audio")

@@ -191,5 +191,5 @@ def test_data_streams_are_kept_or_named(suffix, tmp_path):
         assert read[0] == read[1]
         assert len(read[0]) == 12
     else:
-        named = "data stream 1 (klv) cannot be kept in mkv, left out"
+        named = "data stream 1 (klv) cannot be kept in mkv, left out; .ts keeps it"
         assert result.warnings == (named,)
