@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import re
 from pathlib import Path
@@ -47,12 +48,9 @@ def is_lossless(path: Path) -> bool:
 
 def _values(stream: VideoStream, packets: list[Packet[Stream]], element: str) -> list[int]:
     """Values of a syntax element, as FFmpeg's own parser of headers logs them."""
-    with talkative(), av.logging.Capture() as lines:
+    with talkative(), av.logging.Capture() as lines, contextlib.suppress(av.FFmpegError):  # damaged
         parser = BitStreamFilterContext("trace_headers", stream)
         for packet in packets:
-            try:
-                parser.filter(packet)
-            except av.FFmpegError:  # damaged
-                break
+            parser.filter(packet)
     matches = (_ELEMENT.fullmatch(text) for _, _, text in lines)
     return [int(match[2]) for match in matches if match and match[1] == element]

@@ -103,3 +103,11 @@ def test_what_mpegts_would_hide_in_private_data_is_not_written_there(clip, tmp_p
         "subtitle stream 2 (subrip, isl)",
         "attachment stream 3 (font.ttf)",
     ]
+
+
+def test_a_damaged_header_of_the_codec_is_no_traceback(originals, tmp_path):
+    """FFmpeg's parser refuses it as it is opened, so whether the video is lossless is unknown."""
+    mutation = Mutation("mp4, hevc", "bits flipped", 9)
+    counts, faults = check_all([mutation], originals, tmp_path)
+    assert not faults, "\n".join(faults)
+    assert counts.total() == 1
