@@ -211,7 +211,11 @@ def check(source: Path, target: Path, options: CleanOptions) -> None:
 def _require_different(source: Path, target: Path) -> None:
     stills = Stills.at(source)
     same_names = stills is not None and stills == Stills.at(target)
-    if same_names or (source.exists() and target.exists() and source.samefile(target)):
+    try:
+        same_file = source.samefile(target)
+    except OSError:  # one is not there, or has a name too long, as is said later
+        same_file = False
+    if same_names or same_file:
         raise JobError(f"{target} is the input itself; choose another name for the output")
 
 

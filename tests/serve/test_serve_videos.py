@@ -216,7 +216,7 @@ def test_errors_do_not_name_files_of_the_server(clip, tmp_path):
             path = await upload(running, cut)
             while (report := await running.get(path))["state"] != "failed":
                 await asyncio.sleep(0.05)
-            assert report["error"].startswith("the video: ")
+            assert report["error"].startswith("the video ")
             assert str(tmp_path) not in str(report)
 
     bounded(scenario())

@@ -366,7 +366,7 @@ def test_eval_names_models_of_one_file_name_apart(weights, tmp_path):
     assert labels(names) == [(names[0], names[0]), (names[1], names[1]), (names[2], "busy")]
 
 
-@pytest.mark.parametrize("missing", ["blur", "sharp", "model"])
+@pytest.mark.parametrize("missing", ["blur", "sharp"])
 def test_eval_fails_in_one_line(material, weights, missing, capsys):
     given = [*material, "--model", str(weights / "idle.npz")]
     given[given.index(f"--{missing}") + 1] = "/nowhere/to/be/found"
