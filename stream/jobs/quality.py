@@ -20,7 +20,7 @@ from stream.capture.container import open_container, packets_of
 from stream.capture.file import FileSource
 from stream.capture.lossless import is_lossless
 from stream.containers import of_muxer
-from stream.errors import SinkError, SourceError
+from stream.errors import SourceError
 from stream.jobs.plan import Plan
 from stream.output.codecs import Known, coarser, of_encoder
 from stream.output.encoder import Encoding, refusal
@@ -53,7 +53,7 @@ def following(source: Path, plan: Plan) -> Encoding:
         return encoding
     try:
         halvings = _halvings(source, plan, known)
-    except (SourceError, SinkError):  # whatever it is, the job itself says where
+    except SourceError:  # whatever it is, the job itself says where
         return encoding
     return replace(encoding, flags=coarser(known, encoding.flags, halvings))
 

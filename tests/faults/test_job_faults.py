@@ -103,10 +103,12 @@ import resource, sys
 sys.path[:0] = sys.argv[1:2]
 from fakes import FakeProcessor
 from stream.errors import SinkError
-from stream.jobs import clean_file
+from stream.jobs import CleanOptions, clean_file
+from stream.output.encoder import EncoderOptions
+options = CleanOptions(EncoderOptions(crf=17))  # nothing is encoded on trial
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[4]),) * 2)
 try:
-    clean_file(sys.argv[2], sys.argv[3], FakeProcessor())
+    clean_file(sys.argv[2], sys.argv[3], FakeProcessor(), options)
 except SinkError as error:
     print(error)
 """
