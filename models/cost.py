@@ -4,21 +4,28 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from models.network import MULTIPLE, NetworkConfig, connect
+from models.network import CAUSAL, MULTIPLE, NetworkConfig, connect
 from models.planes import CHANNELS, PATCH, padded_length
 
 
-def cost_gmac(config: NetworkConfig, height: int = 720, width: int = 1280) -> float:
-    """Multiply-accumulates of one frame, in units of 10^9, counted from its convolutions."""
-    return sum(costs_gmac(config, height, width).values())
+def cost_gmac(
+    config: NetworkConfig, height: int = 720, width: int = 1280, *, neighbours: int = CAUSAL
+) -> float:
+    """Multiply-accumulates of one frame, in units of 10^9, counted from its convolutions.
+
+    What aligning the neighbours takes is not among them.
+    """
+    return sum(costs_gmac(config, height, width, neighbours=neighbours).values())
 
 
-def costs_gmac(config: NetworkConfig, height: int, width: int) -> dict[int, float]:
+def costs_gmac(
+    config: NetworkConfig, height: int, width: int, *, neighbours: int = CAUSAL
+) -> dict[int, float]:
     """The same by the resolution of what is computed: 4 stands for a quarter of the frame's."""
     rows, columns = (padded_length(side, MULTIPLE) // PATCH for side in (height, width))
-    features, frames = (_Shape(rows, columns, number * CHANNELS) for number in (1, 2))
+    frames = _Shape(rows, columns, (1 + neighbours) * CHANNELS)
     count = _Count()
-    connect(config, count, features, frames, _Shape(rows // 2, columns // 2, config.hidden))
+    connect(config, count, frames, _Shape(rows // 2, columns // 2, config.hidden), neighbours)
     return {PATCH * rows // made: total / 1e9 for made, total in count.totals.items()}
 
 
@@ -54,8 +61,8 @@ class _Count:
     def join(self, parts: Sequence[_Shape]) -> _Shape:
         return parts[0]._replace(channels=sum(part.channels for part in parts))
 
-    def first_channels(self, x: _Shape, count: int) -> _Shape:
-        return x._replace(channels=count)
+    def channels(self, x: _Shape, start: int, stop: int) -> _Shape:
+        return x._replace(channels=stop - start)
 
     def upsample(self, x: _Shape) -> _Shape:
         return _Shape(2 * x.rows, 2 * x.columns, x.channels)

@@ -14,7 +14,7 @@ from models import planes as yuv
 from models import registry
 from models.blocks import ResidualBlock, convolution
 from models.errors import WeightsError
-from models.network import NEGATIVE_SLOPE, NetworkConfig, connect
+from models.network import GATES, LOOK_AHEAD, NEGATIVE_SLOPE, NetworkConfig, connect
 from models.registry import Weights
 from models.runtimes import tensorflow
 
@@ -26,11 +26,13 @@ class Model:
     Attributes:
         name: the registry's name, or the file's stem.
         config: its size.
+        neighbours: that it is given, `CAUSAL` or `LOOK_AHEAD`.
         network: see `build`.
     """
 
     name: str
     config: NetworkConfig
+    neighbours: int
     network: keras.Model
 
 
@@ -46,23 +48,26 @@ def computing_in(policy: str) -> Iterator[None]:
 
 
 def build(
-    config: NetworkConfig, height: int | None = None, width: int | None = None
+    config: NetworkConfig,
+    height: int | None = None,
+    width: int | None = None,
+    *,
+    neighbours: int = LOOK_AHEAD,
 ) -> keras.Model:
     """The network for any batch, and for any frame size unless one is given, in pixels.
 
-    Inputs: features (N, h, w, 24), previous (N, h, w, 24), hidden (N, h/2, w/2, hidden), with h
-    and w multiples of 4. Outputs: residual features (N, h, w, 24), the next hidden state.
+    Inputs: frames (N, h, w, 24 * (1 + neighbours)) as `models.network.connect` takes them, hidden
+    (N, h/2, w/2, hidden), with h and w multiples of 4. Outputs: residual features (N, h, w, 24),
+    the next hidden state.
     """
     if keras.backend.backend() == "tensorflow":
         tensorflow()  # whoever has imported it, it must leave the graph as it is
     size4 = (height and height // 4, width and width // 4)
     size8 = (height and height // 8, width and width // 8)
-    features = keras.Input((*size4, yuv.CHANNELS), name="features")
-    previous = keras.Input((*size4, yuv.CHANNELS), name="previous")
+    frames = keras.Input((*size4, yuv.CHANNELS * (1 + neighbours)), name="frames")
     hidden = keras.Input((*size8, config.hidden), name="hidden")
-    layers = _KerasLayers()
-    outputs = connect(config, layers, features, layers.join([features, previous]), hidden)
-    return keras.Model([features, previous, hidden], list(outputs))
+    outputs = connect(config, _KerasLayers(), frames, hidden, neighbours)
+    return keras.Model([frames, hidden], list(outputs))
 
 
 class _KerasLayers:
@@ -72,7 +77,8 @@ class _KerasLayers:
         self, x: Any, filters: int, name: str, *, side: int = 3, stride: int = 1
     ) -> Any:
         if side == 1:
-            return keras.layers.Conv2D(filters, 1, name=name)(x)
+            start = "zeros" if name in GATES else "glorot_uniform"
+            return keras.layers.Conv2D(filters, 1, name=name, kernel_initializer=start)(x)
         # a fresh network changes nothing
         return convolution(filters, name, strides=stride, zero=name == "head")(x)
 
@@ -85,8 +91,8 @@ class _KerasLayers:
     def join(self, parts: Sequence[Any]) -> Any:
         return ops.concatenate(parts, axis=-1)
 
-    def first_channels(self, x: Any, count: int) -> Any:
-        return x[..., :count]
+    def channels(self, x: Any, start: int, stop: int) -> Any:
+        return x[..., start:stop]
 
     def upsample(self, x: Any) -> Any:
         return keras.layers.UpSampling2D(2, interpolation="nearest")(x)
@@ -108,9 +114,9 @@ def load(name: str) -> Model:
 
 def assembled(weights: Weights) -> Model:
     """The network of these weights; WeightsError if they don't fit its configuration."""
-    network = build(weights.config)
+    network = build(weights.config, neighbours=weights.neighbours)
     assign(network, weights.arrays, weights.path)
-    return Model(weights.name, weights.config, network)
+    return Model(weights.name, weights.config, weights.neighbours, network)
 
 
 def assign(network: keras.Model, arrays: Mapping[str, np.ndarray], source: Path) -> None:

@@ -1,17 +1,18 @@
-"""The architecture: a causal recurrent encoder-decoder on YUV planes.
+"""The architecture: a recurrent encoder-decoder on YUV planes that looks at aligned neighbours.
 
-One frame costs one pass: the frame, the frame before it and a hidden state go in; the residual of
-the frame and the next state come out. Nothing works above a quarter of the frame's resolution.
+One frame costs one pass: the frame, what its neighbours show at the same places and a hidden state
+go in; the residual of the frame and the next hidden state come out. Nothing works above a quarter
+of the frame's resolution. `models.alignment` makes the neighbours.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from models import planes as yuv
-from models.planes import Array, Levels
+from models.planes import Levels
 
 LEVELS = 3
 """Resolutions of the trunk: 1/4, 1/8 and 1/16 of the frame."""
@@ -21,6 +22,18 @@ MULTIPLE = yuv.PATCH << (LEVELS - 1)
 
 NEGATIVE_SLOPE = 0.1
 """Of the activations, below zero."""
+
+LUMA = 16
+"""Feature channels of one frame that are luma; they come first."""
+
+CAUSAL, LOOK_AHEAD = 1, 2
+"""Neighbours that a network is given: the reference, made of the frame before; the next frame too.
+
+The same weights serve both: a neighbour that is not there differs from the frame by nothing, so
+the parts of the network that read it can be left out (`causal_arrays`)."""
+
+GATES = ("gate_reference", "gate_following")
+"""The layer of each neighbour that says how much of it is taken, channel by channel."""
 
 RESIDUAL_SCALE = 0.1
 """Gain of the output head: nominal residuals are small, and a full-scale head wrecks the start."""
@@ -63,18 +76,6 @@ class NetworkConfig:
         return cls(**values)
 
 
-class State(NamedTuple):
-    """What a stream carries from frame to frame: `initial_state` makes a fresh one.
-
-    Attributes:
-        previous: (N, H/4, W/4, 24) features of the frame before, zeros at the start.
-        hidden: (N, H/8, W/8, hidden) within [-1, 1], zeros at the start.
-    """
-
-    previous: Array
-    hidden: Array
-
-
 class Layers(Protocol):
     """What the architecture is made of: Keras layers to train with, nodes of a file to run.
 
@@ -99,8 +100,8 @@ class Layers(Protocol):
         """Tensors joined along their channels."""
         ...
 
-    def first_channels(self, x: Any, count: int) -> Any:
-        """The first channels of x."""
+    def channels(self, x: Any, start: int, stop: int) -> Any:
+        """The channels of x from `start` up to `stop`."""
         ...
 
     def upsample(self, x: Any) -> Any:
@@ -121,14 +122,16 @@ class Layers(Protocol):
 
 
 def connect(
-    config: NetworkConfig, layers: Layers, features: Any, frames: Any, hidden: Any
+    config: NetworkConfig, layers: Layers, frames: Any, hidden: Any, neighbours: int
 ) -> tuple[Any, Any]:
     """Lay the whole network out in `layers`.
 
-    Takes a frame's 24 features at 1/4 of its resolution, the same joined with those of the frame
-    before, and the hidden state at 1/8. Gives the residual features and the next hidden state.
+    Takes a frame's 24 features at 1/4 of its resolution, joined with as many of each neighbour less
+    those of the frame, and the hidden state at 1/8. Gives the residual features and the next hidden
+    state. `neighbours` is CAUSAL or LOOK_AHEAD.
     """
     quarter, eighth, sixteenth = config.widths
+    places = range(yuv.CHANNELS, (1 + neighbours) * yuv.CHANNELS, yuv.CHANNELS)
     x = layers.convolution(frames, quarter, "stem")
     skip4 = x = _blocks(layers, x, config.encoder[0], "encoder4")
     x = layers.convolution(x, eighth, "down8", stride=2)
@@ -138,15 +141,39 @@ def connect(
     x = _blocks(layers, x, config.encoder[2], "bottom")
     x = layers.add(skip8, layers.upsample(layers.convolution(x, eighth, "up8", side=1)))
     x = _blocks(layers, x, config.decoder[1], "decoder8")
-    next_hidden = layers.tanh(layers.first_channels(x, config.hidden))
+    next_hidden = layers.tanh(layers.channels(x, 0, config.hidden))
     x = layers.add(skip4, layers.upsample(layers.convolution(x, quarter, "up4", side=1)))
     x = _blocks(layers, x, config.decoder[0], "decoder4")
+    x = layers.activation(x)
     # Undoing blur is a linear filter that differs from place to place: the trunk only has to tell
     # which, not to carry the picture. It gained a quarter more at equal steps (docs/training.md).
-    bank = layers.convolution(features, config.filters, "bank")
-    choice = layers.convolution(layers.activation(x), config.filters, "choice", side=1)
+    seen = layers.channels(frames, 0, places[0] + LUMA)
+    further = [layers.channels(frames, place, place + LUMA) for place in places[1:]]
+    bank = layers.convolution(
+        layers.join([seen, *further]) if further else seen, config.filters, "bank"
+    )
+    choice = layers.convolution(x, config.filters, "choice", side=1)
     residual = layers.convolution(layers.multiply(bank, choice), yuv.CHANNELS, "head")
-    return layers.multiply(residual, RESIDUAL_SCALE), next_hidden
+    residual = layers.multiply(residual, RESIDUAL_SCALE)
+    # Where a neighbour is sharper and shows the same, it is taken as it is, sample by sample.
+    for place, gate in zip(places, GATES, strict=False):
+        share = layers.convolution(x, yuv.CHANNELS, gate, side=1)
+        change = layers.channels(frames, place, place + yuv.CHANNELS)
+        residual = layers.add(residual, layers.multiply(share, change))
+    return residual, next_hidden
+
+
+def causal_arrays(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The weights of a network with look-ahead as those of the one that has none.
+
+    Both give the same for a next frame that is not there.
+    """
+    kept = {"stem/kernel": 2 * yuv.CHANNELS, "bank/kernel": yuv.CHANNELS + LUMA}
+    return {
+        name: array[:, :, : kept[name]] if name in kept else array
+        for name, array in arrays.items()
+        if not name.startswith(GATES[-1])
+    }
 
 
 def _blocks(layers: Layers, x: Any, count: int, name: str) -> Any:
@@ -155,14 +182,14 @@ def _blocks(layers: Layers, x: Any, count: int, name: str) -> Any:
     return x
 
 
-def initial_state(config: NetworkConfig, batch: int, height: int, width: int) -> State:
-    """A fresh float32 state for frames of this size, in pixels, which need not be multiples."""
-    rows = yuv.padded_length(height, MULTIPLE) // yuv.PATCH
-    columns = yuv.padded_length(width, MULTIPLE) // yuv.PATCH
-    return State(
-        np.zeros((batch, rows, columns, yuv.CHANNELS), np.float32),
-        np.zeros((batch, rows // 2, columns // 2, config.hidden), np.float32),
-    )
+def fresh_hidden(config: NetworkConfig, batch: int, height: int, width: int) -> np.ndarray:
+    """The float32 hidden state before the first of frames of this size, in pixels: zeros.
+
+    (N, H/8, W/8, hidden), the sides padded to `MULTIPLE` before.
+    """
+    rows = yuv.padded_length(height, MULTIPLE) // (2 * yuv.PATCH)
+    columns = yuv.padded_length(width, MULTIPLE) // (2 * yuv.PATCH)
+    return np.zeros((batch, rows, columns, config.hidden), np.float32)
 
 
 def frame_features(y: np.ndarray, u: np.ndarray, v: np.ndarray, levels: Levels) -> np.ndarray:

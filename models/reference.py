@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import MismatchError, WeightsError
-from models.network import NEGATIVE_SLOPE, NetworkConfig, connect
+from models.network import LOOK_AHEAD, NEGATIVE_SLOPE, NetworkConfig, connect
 
 TOLERANCES = {
     "float32": 1e-3,
@@ -32,22 +32,25 @@ Exact: TypeAlias = NDArray[np.float64]
 
 
 class Reference:
-    """A network with these weights; `arrays` as in `models.registry.Weights`."""
+    """A network with these weights and neighbours; `arrays` as in `models.registry.Weights`."""
 
-    def __init__(self, config: NetworkConfig, arrays: Mapping[str, np.ndarray]) -> None:
+    def __init__(
+        self,
+        config: NetworkConfig,
+        arrays: Mapping[str, np.ndarray],
+        neighbours: int = LOOK_AHEAD,
+    ) -> None:
         self.config = config
+        self.neighbours = neighbours
         self._layers = _NumpyLayers(arrays)
 
-    def __call__(
-        self, features: np.ndarray, previous: np.ndarray, hidden: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def __call__(self, frames: np.ndarray, hidden: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Residual and next hidden state in float64, of the inputs that `keras_network.build` has.
 
         WeightsError if the weights are of another architecture.
         """
-        current, before, state = (np.asarray(a, np.float64) for a in (features, previous, hidden))
-        frames = self._layers.join([current, before])
-        residual, following = connect(self.config, self._layers, current, frames, state)
+        seen, state = (np.asarray(a, np.float64) for a in (frames, hidden))
+        residual, following = connect(self.config, self._layers, seen, state, self.neighbours)
         return residual, following
 
 
@@ -85,8 +88,8 @@ class _NumpyLayers:
     def join(self, parts: Sequence[Exact]) -> Exact:
         return np.concatenate(parts, axis=-1)
 
-    def first_channels(self, x: Exact, count: int) -> Exact:
-        return x[..., :count]
+    def channels(self, x: Exact, start: int, stop: int) -> Exact:
+        return x[..., start:stop]
 
     def upsample(self, x: Exact) -> Exact:
         return x.repeat(2, axis=1).repeat(2, axis=2)

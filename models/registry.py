@@ -9,14 +9,15 @@ import json
 import zipfile
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from models.earlier import from_earlier, is_earlier, with_look_ahead
 from models.errors import WeightsError
-from models.network import NetworkConfig
+from models.network import CAUSAL, GATES, LOOK_AHEAD, NetworkConfig, causal_arrays
 
 WEIGHTS = Path(__file__).parent / "weights"
 
@@ -40,12 +41,24 @@ class Weights:
         config: the size of the network they are of.
         arrays: float16 by the name of the variable, such as `stem/kernel`, a kernel being (rows,
             columns, inputs, outputs).
+        aligned: whether its reference is moved to where the frame shows it; of earlier weights
+            it is the frame before as it was.
     """
 
     name: str
     path: Path
     config: NetworkConfig
     arrays: dict[str, np.ndarray]
+    aligned: bool = True
+
+    @property
+    def neighbours(self) -> int:
+        """How many neighbours the network is given: `CAUSAL` or `LOOK_AHEAD`."""
+        return LOOK_AHEAD if f"{GATES[-1]}/kernel" in self.arrays else CAUSAL
+
+    def causal(self) -> "Weights":
+        """Those of the network without look-ahead, which is quicker and waits for no next frame."""
+        return replace(self, arrays=causal_arrays(self.arrays))
 
 
 def shipped() -> list[str]:
@@ -79,8 +92,12 @@ def card(name: str) -> dict[str, Any]:
     return fields
 
 
-def load(name: str) -> Weights:
-    """Read weights by their registry name or their file; WeightsError if that fails."""
+def load(name: str, *, to_train: bool = False) -> Weights:
+    """Read weights by their registry name or their file; WeightsError if that fails.
+
+    With `to_train`, those of the network with look-ahead and aligned neighbours that begins from
+    them.
+    """
     path = weights_path(name)
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
@@ -94,7 +111,14 @@ def load(name: str) -> Weights:
             f"{path} is not a model, or it is damaged: give one of {', '.join(shipped())}, "
             "or a weights file"
         ) from error
-    return Weights(path.stem, path, config, arrays)
+    aligned = True
+    if is_earlier(arrays):
+        aligned = to_train
+        arrays = from_earlier(arrays, path, exact=not to_train)
+    weights = Weights(path.stem, path, config, arrays, aligned)
+    if to_train and weights.neighbours == CAUSAL:
+        weights = replace(weights, arrays=with_look_ahead(arrays))
+    return weights
 
 
 def write_weights(path: Path, config: NetworkConfig, arrays: Mapping[str, np.ndarray]) -> None:

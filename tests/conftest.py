@@ -54,13 +54,14 @@ def random_model(tmp_path_factory: pytest.TempPathFactory) -> str:
     import numpy as np
 
     from models.keras_network import build, save_weights
-    from models.network import NetworkConfig
+    from models.network import GATES, NetworkConfig
 
     config = NetworkConfig((8, 8, 8), encoder=(1, 1, 1), decoder=(0, 1), hidden=8, filters=8)
     network = build(config)
     rng = np.random.default_rng(5)
     for variable in network.weights:
-        gain = 0.05 if variable.path.startswith("head") else 1.0
+        layer = variable.path.split("/")[0]
+        gain = {"head": 0.05, **dict.fromkeys(GATES, 0.05)}.get(layer, 1.0)
         fan_in = max(1, int(np.prod(variable.shape[:-1])))
         variable.assign(gain * rng.normal(size=variable.shape) / np.sqrt(fan_in))
     path = tmp_path_factory.mktemp("weights") / "random.npz"

@@ -7,9 +7,11 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from models.training.batches import BatchShape
+from models.training.augmentation import KINDS
+from models.training.batches import BatchShape, Cuts
 from models.training.options import TrainOptions
-from models.training.pool import PoolSettings
+from models.training.pool import FLOW_STEPS, PoolSettings
+from models.training.recurrence import ABSENT, ALIGNED, UNRELATED, ClipInputs
 from models.training.run import open_run
 
 QUICK = {"JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
@@ -34,8 +36,13 @@ def losses(out, start, precision):
     )
     sharp = np.random.default_rng(0).integers(16, 236, (2, 2, 8, 8, 24)).astype(np.uint8)
     blurry = (sharp // 2 + 64).astype(np.uint8)
-    batch = _placed(blurry, sharp) if keras.backend.backend() == "jax" else (blurry, sharp)
-    zeros = [np.zeros((1, 4, 4, 24), np.float32)] * 2
+    flow = np.full((2, 2, 8, 8, 2), 1.5, np.float32)
+    kinds = np.array([[ABSENT, ALIGNED], [ABSENT, UNRELATED]], np.int8)
+    if keras.backend.backend() == "jax":
+        batch = _placed(blurry, sharp, flow, kinds)
+    else:
+        batch = ClipInputs(blurry, sharp, flow, kinds), sharp
+    zeros = [np.zeros((1, 4, 4, 72), np.float32)]
     zeros.append(np.zeros((1, 2, 2, run.config.hidden), np.float32))
     out.mkdir()
     found = []
@@ -55,11 +62,14 @@ def all_losses(folder, start):
     return {each: losses(folder / each, start, each) for each in PRECISIONS}
 
 
-def _placed(blurry, sharp):
+def _placed(blurry, sharp, flow, kinds):
     from models.training.jax_run import PlacedBatch
 
-    clips = dict(enumerate(np.stack([blurry, sharp], axis=1)))
-    return PlacedBatch(clips, np.arange(2), np.zeros((2, 3), int), np.zeros((2, 5), bool))
+    samples = np.concatenate([blurry, sharp, sharp], axis=-1)
+    steps = (flow * FLOW_STEPS).astype(np.int16)
+    places = np.arange(2), np.zeros((2, 3), int), np.zeros((2, KINDS), bool)
+    cuts = Cuts(*places, kinds, np.full_like(kinds, ALIGNED))
+    return PlacedBatch(dict(enumerate(zip(samples, steps, strict=True))), np.arange(2), cuts)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ python litert_runtime.py tiny.tflite blurred.mp4 sharp.mkv
 import os
 import sys
 
-import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 from video import deblur
 
@@ -15,5 +14,4 @@ model, source, target = sys.argv[1:]
 interpreter = Interpreter(model, num_threads=os.cpu_count())
 step = interpreter.get_signature_runner("serving_default")
 shapes = {name: given["shape"] for name, given in step.get_input_details().items()}
-state = {name: np.zeros(shapes[name], np.float32) for name in ("previous", "hidden")}
-deblur(lambda inputs: step(**inputs), state, source, target)
+deblur(lambda inputs: step(**inputs), shapes, source, target)

@@ -6,7 +6,6 @@ python onnx_runtime.py tiny.onnx blurred.mp4 sharp.mkv
 
 import sys
 
-import numpy as np
 import onnxruntime
 from video import deblur
 
@@ -14,7 +13,6 @@ model, source, target = sys.argv[1:]
 session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
 names = [output.name for output in session.get_outputs()]
 shapes = {given.name: given.shape for given in session.get_inputs()}
-state = {name: np.zeros(shapes[name], np.float32) for name in ("previous", "hidden")}
 
 
 def step(inputs):
@@ -22,4 +20,4 @@ def step(inputs):
     return dict(zip(names, session.run(names, inputs), strict=True))
 
 
-deblur(step, state, source, target)
+deblur(step, shapes, source, target)

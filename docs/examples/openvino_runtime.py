@@ -6,7 +6,6 @@ python openvino_runtime.py tiny.xml blurred.mp4 sharp.mkv
 
 import sys
 
-import numpy as np
 import openvino
 from video import deblur
 
@@ -14,7 +13,6 @@ model, source, target = sys.argv[1:]
 compiled = openvino.Core().compile_model(model, "CPU")
 names = [output.any_name for output in compiled.outputs]
 shapes = {given.any_name: list(given.shape) for given in compiled.inputs}
-state = {name: np.zeros(shapes[name], np.float32) for name in ("previous", "hidden")}
 
 
 def step(inputs):
@@ -23,4 +21,4 @@ def step(inputs):
     return {name: outputs[name] for name in names}
 
 
-deblur(step, state, source, target)
+deblur(step, shapes, source, target)

@@ -6,7 +6,6 @@ python saved_model.py tiny blurred.mp4 sharp.mkv
 
 import sys
 
-import numpy as np
 import tensorflow as tf
 from video import deblur
 
@@ -16,7 +15,7 @@ tf.config.optimizer.set_experimental_options({"remapping": False})
 model, source, target = sys.argv[1:]
 signature = tf.saved_model.load(model).signatures["serving_default"]
 specs = signature.structured_input_signature[1]
-state = {name: np.zeros(specs[name].shape, np.float32) for name in ("previous", "hidden")}
+shapes = {name: spec.shape for name, spec in specs.items()}
 
 
 def step(inputs):
@@ -25,4 +24,4 @@ def step(inputs):
     return {name: value.numpy() for name, value in outputs.items()}
 
 
-deblur(step, state, source, target)
+deblur(step, shapes, source, target)

@@ -1,9 +1,14 @@
 """What the examples share: 8-bit 4:2:0 video in and out with PyAV, and the numbers a file wants."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain, pairwise
 
 import av
+import cv2
 import numpy as np
+
+Planes = dict[str, np.ndarray]
+"""Y, U and V of a frame, (H, W) uint8 each."""
 
 Step = Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]
 
@@ -11,22 +16,63 @@ ZERO_SCALE = {"y": (16, 219), "u": (128, 224), "v": (128, 224)}
 """Limited range at 8 bits: the code of zero, and codes from 0 to 1."""
 
 
-def deblur(step: Step, state: dict[str, np.ndarray], source: str, target: str) -> None:
-    """Run an exported step over a video and write a lossless one; `state` is the fresh state."""
+def deblur(step: Step, shapes: dict[str, Sequence[int]], source: str, target: str) -> None:
+    """Run an exported step, whose inputs have these shapes, over a video; write a lossless one."""
+    hidden = np.zeros(tuple(shapes["hidden"]), np.float32)
+    looks_ahead = "following_y" in shapes
+    past = None
     with av.open(source) as reader, av.open(target, "w") as writer:
         video = reader.streams.video[0]
         out = writer.add_stream("ffv1", rate=video.average_rate)
         out.width, out.height, out.pix_fmt = video.width, video.height, "yuv420p"
-        for frame in reader.decode(video):
-            planes = dict(zip("yuv", planes_of(frame), strict=True))
-            outputs = step(nominal(planes) | state)
-            state = {name: outputs[f"next_{name}"] for name in state}
-            for packet in out.encode(picture(planes, outputs)):
+        clip = (dict(zip("yuv", planes_of(frame), strict=True)) for frame in reader.decode(video))
+        for frame, following in pairwise(chain(clip, [None])):
+            if looks_ahead:
+                beside = {
+                    "reference": moved(frame, *past) if past else frame,
+                    "following": moved(frame, following, following) if following else frame,
+                }
+            else:  # earlier weights: the frame before as it was, and grey before the first
+                grey = {"y": 126, "u": 128, "v": 128}
+                first = {name: np.full_like(plane, grey[name]) for name, plane in frame.items()}
+                beside = {"reference": past[0] if past else first}
+            inputs = nominal(frame) | {"hidden": hidden}
+            for name, planes in beside.items():
+                inputs |= {f"{name}_{key}": value for key, value in nominal(planes).items()}
+            outputs = step(inputs)
+            hidden, made = outputs["next_hidden"], corrected(frame, outputs)
+            past = frame, {key: cv2.addWeighted(frame[key], 0.5, made[key], 0.5, 0) for key in made}
+            for packet in out.encode(picture(made)):
                 writer.mux(packet)
         writer.mux(out.encode())
 
 
-def nominal(planes: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+def moved(frame: Planes, neighbour: Planes, planes: Planes) -> Planes:
+    """A neighbour's planes, or others that lie as they do, to where the frame shows the same."""
+    height, width = frame["y"].shape
+    size = -(-width // 4), -(-height // 4)
+    if min(size) < 12:  # too small to find anything
+        return frame
+    small = [cv2.resize(p["y"], size, interpolation=cv2.INTER_AREA) for p in (frame, neighbour)]
+    search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
+    search.setFinestScale(0)
+    search.setPatchStride(6)
+    search.setGradientDescentIterations(8)
+    flow = 4 * search.calc(*small, None)
+    result = {}
+    for name, plane in planes.items():
+        rows, columns = plane.shape
+        full = cv2.resize(flow, (columns, rows), interpolation=cv2.INTER_LINEAR)
+        full *= np.array([columns / width, rows / height], np.float32)
+        across = full[..., 0] + np.arange(columns, dtype=np.float32)
+        down = full[..., 1] + np.arange(rows, dtype=np.float32)[:, None]
+        result[name] = cv2.remap(
+            plane, across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        )
+    return result
+
+
+def nominal(planes: Planes) -> dict[str, np.ndarray]:
     """Codes (H, W) to float32 (1, H, W), Y in [0, 1], U and V in [-0.5, 0.5]."""
     return {
         name: ((plane[None] - np.float32(zero)) / np.float32(scale))
@@ -34,13 +80,21 @@ def nominal(planes: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     }
 
 
-def picture(planes: dict[str, np.ndarray], outputs: dict[str, np.ndarray]) -> av.VideoFrame:
+def corrected(planes: Planes, outputs: dict[str, np.ndarray]) -> Planes:
     """The frame plus the residual, rounded once."""
+    changed = {
+        name: plane + ZERO_SCALE[name][1] * outputs[f"{name}_residual"][0]
+        for name, plane in planes.items()
+    }
+    return {name: np.clip(np.rint(p), 0, 255).astype(np.uint8) for name, p in changed.items()}
+
+
+def picture(planes: Planes) -> av.VideoFrame:
+    """The planes as a frame for an encoder."""
     frame = av.VideoFrame(*planes["y"].shape[::-1], "yuv420p")
-    for target, (name, plane) in zip(frame.planes, planes.items(), strict=True):
-        changed = plane + ZERO_SCALE[name][1] * outputs[f"{name}_residual"][0]
+    for target, plane in zip(frame.planes, planes.values(), strict=True):
         lines = np.frombuffer(target, np.uint8).reshape(-1, target.line_size)
-        lines[: plane.shape[0], : plane.shape[1]] = np.clip(np.rint(changed), 0, 255)
+        lines[: plane.shape[0], : plane.shape[1]] = plane
     return frame
 
 

@@ -4,20 +4,21 @@ A clip's score is the mean over its frames and a set's score the mean over all i
 score of doing nothing stands beside each.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import zip_longest
+from itertools import chain, pairwise, zip_longest
 from statistics import fmean
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 
+from models.alignment import Past, aligned, reduced_luma
 from models.color import add_residual, rgb_to_planes
 from models.errors import ClipError
 from models.evaluation.clips import Clip
 from models.evaluation.metrics import flicker, psnr, ssim
-from models.network import NetworkConfig, State, frame_features, initial_state, residual_planes
+from models.network import NetworkConfig, frame_features, fresh_hidden, residual_planes
 from models.planes import Levels
 
 if TYPE_CHECKING:
@@ -32,7 +33,8 @@ class Scores:
     """Means over the frames of a clip or a set; flicker is None without consecutive frames.
 
     `in` is the blurry input as it is, `out` the network's output. PSNR in dB, flicker in code
-    values. sharp_psnr is of the output for the sharp clip as the input.
+    values. sharp_psnr is of the output for the sharp clip as the input. by_frame has each frame's
+    psnr_in and psnr_out, in order.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Scores:
     flicker_in: float | None
     flicker_out: float | None
     sharp_psnr: float | None = None
+    by_frame: tuple[tuple[float, float], ...] = ()
 
     @property
     def gain(self) -> float:
@@ -52,29 +55,64 @@ class Scores:
 
 
 def restore(
-    network: "keras.Model", config: NetworkConfig, frames: Iterable[np.ndarray]
+    network: "keras.Model",
+    config: NetworkConfig,
+    frames: Iterable[np.ndarray],
+    *,
+    look_ahead: bool = False,
 ) -> Iterator[np.ndarray]:
     """Deblur consecutive (H, W, 3) uint8 RGB frames one at a time; a new size begins a fresh state.
 
-    The residual is made on the 4:2:0 view of each frame and added to its RGB samples.
+    The residual is made on the 4:2:0 view of each frame and added to its RGB samples. `network` is
+    one of LOOK_AHEAD neighbours; without `look_ahead` it is shown no next frame.
     """
     levels = Levels()
-    state: State | None = None
-    for rgb in frames:
-        height, width = rgb.shape[:2]
-        y, u, v = (plane[None] for plane in rgb_to_planes(rgb, levels))
-        features = frame_features(y, u, v, levels)
-        if state is None or state.previous.shape != features.shape:
-            state = initial_state(config, 1, height, width)
-        residual, hidden = network.predict_on_batch([features, *state])
-        state = State(features, hidden)
-        planes = residual_planes(np.asarray(residual), height, width, levels)
-        yield add_residual(rgb, (planes[0][0], planes[1][0], planes[2][0]), levels)
+    past: Past | None = None
+    hidden = np.zeros(0, np.float32)
+    for rgb, later in pairwise(chain(map(_view, frames), [None])):
+        assert rgb is not None  # noqa: S101 - only the last is
+        current, height, width = rgb.features, *rgb.pixels.shape[:2]
+        same = later is not None and later.small.shape == rgb.small.shape
+        if past is None or past.small.shape != rgb.small.shape:
+            past, hidden = None, fresh_hidden(config, 1, height, width)
+        reference = aligned(rgb.small, past.small, past.blend) if past else None
+        following = look_ahead and same and later and aligned(rgb.small, later.small, later.planes)
+        joined = [current]
+        for planes in (reference, following):
+            joined.append(_features(planes) - current if planes else np.zeros_like(current))
+        residual, hidden = network.predict_on_batch([np.concatenate(joined, -1), hidden])
+        changes = residual_planes(np.asarray(residual), height, width, levels)
+        made = [
+            np.clip(np.rint(plane + change[0]), 0, levels.peak).astype(np.uint8)
+            for plane, change in zip(rgb.planes, changes, strict=True)
+        ]
+        past = Past.of(rgb.small, rgb.planes, made)
+        y, u, v = (change[0] for change in changes)
+        yield add_residual(rgb.pixels, (y, u, v), levels)
 
 
-def restorer(network: "keras.Model", config: NetworkConfig) -> Restore:
+class _View(NamedTuple):
+    """An RGB frame, its planes, their reduced luma and features."""
+
+    pixels: np.ndarray
+    planes: list[np.ndarray]
+    small: np.ndarray
+    features: np.ndarray
+
+
+def _view(rgb: np.ndarray) -> _View:
+    planes = list(rgb_to_planes(rgb, Levels()))
+    return _View(rgb, planes, reduced_luma(planes[0], 8), _features(planes))
+
+
+def _features(planes: Sequence[np.ndarray]) -> np.ndarray:
+    y, u, v = (plane[None] for plane in planes)
+    return frame_features(y, u, v, Levels())
+
+
+def restorer(network: "keras.Model", config: NetworkConfig, *, look_ahead: bool = False) -> Restore:
     """What a network does to a clip, as `score_clip` wants it."""
-    return partial(restore, network, config)
+    return partial(restore, network, config, look_ahead=look_ahead)
 
 
 def score_clip(
@@ -127,6 +165,7 @@ def score_clip(
         fmean(f[0] for f in flickers) if flickers else None,
         fmean(f[1] for f in flickers) if flickers else None,
         fmean(kept) if kept else None,
+        tuple((row[0], row[1]) for row in rows),
     )  # fmt: skip
 
 
@@ -150,4 +189,5 @@ def mean_scores(name: str, scores: list[Scores]) -> Scores:
         flicker_in=mean("flicker_in", changes=1),
         flicker_out=mean("flicker_out", changes=1),
         sharp_psnr=mean("sharp_psnr"),
+        by_frame=tuple(chain.from_iterable(score.by_frame for score in scores)),
     )

@@ -1,5 +1,6 @@
 """Whether an exported file computes what the Keras model does, on frames with known sharp ones."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
@@ -10,14 +11,15 @@ from models.color import add_residual
 from models.evaluation.metrics import psnr
 from models.export.clips import FRAMES, LEVELS, drawn_clip, run_clip
 from models.export.step import (
-    NEXT_STATE,
+    HIDDEN,
+    NEIGHBOURS,
+    NEXT_HIDDEN,
     PLANES,
     RESIDUALS,
-    STATE,
     Size,
     Step,
     Tensors,
-    fresh_state,
+    fresh_hidden,
     residual_codes,
 )
 from models.keras_network import Model
@@ -56,8 +58,10 @@ def check_step(model: Model, step: Step, size: Size, *, channels_first: bool) ->
     hidden = model.config.hidden
     blurry = [pair[0] for pair in pairs]
     errors, scores = [], []
-    expected = run_clip(keras_step(model), blurry, fresh_state(size, hidden, channels_first=False))
-    found = run_clip(step, blurry, fresh_state(size, hidden, channels_first=channels_first))
+    expected, found = (
+        run_clip(each, blurry, fresh_hidden(size, hidden, channels_first=first), model.neighbours)
+        for each, first in ((keras_step(model), False), (step, channels_first))
+    )
     for (source, sharp), (_, theirs), (_, ours) in zip(pairs, expected, found, strict=True):
         both = residual_codes(theirs, LEVELS), residual_codes(ours, LEVELS)
         errors += [np.abs(a - b).max() for a, b in zip(*both, strict=True)]
@@ -75,22 +79,32 @@ def keras_step(model: Model) -> Step:
     """The step of the Keras model, which exported files are held against; any size."""
 
     def step(inputs: Tensors) -> Tensors:
-        height, width = inputs["y"].shape[1:]
-        rows, columns = (padded_length(side, MULTIPLE) for side in (height, width))
-        y, u, v = (inputs[name] for name in PLANES)
-        features = pack(
-            pad_plane(y - np.float32(0.5), rows, columns, np),
-            pad_plane(u, rows // 2, columns // 2, np),
-            pad_plane(v, rows // 2, columns // 2, np),
-            np,
-        )
+        current = _features([inputs[name] for name in PLANES])
+        joined = [current]
+        for neighbour in NEIGHBOURS[: model.neighbours]:
+            planes = [inputs[f"{neighbour}_{name}"] for name in PLANES]
+            joined.append(_features(planes) - current)
         residual, hidden = map(
-            keras.ops.convert_to_numpy, model.network([features, *(inputs[n] for n in STATE)])
+            keras.ops.convert_to_numpy,
+            model.network([np.concatenate(joined, axis=-1), inputs[HIDDEN]]),
         )
         residuals = [
             plane[:, : inputs[name].shape[1], : inputs[name].shape[2]]
             for name, plane in zip(PLANES, unpack(residual, np), strict=True)
         ]
-        return dict(zip((*RESIDUALS, *NEXT_STATE), (*residuals, features, hidden), strict=True))
+        return dict(zip((*RESIDUALS, NEXT_HIDDEN), (*residuals, hidden), strict=True))
 
     return step
+
+
+def _features(planes: Sequence[np.ndarray]) -> np.ndarray:
+    """Nominal planes of any size to features, (N, h, w, 24)."""
+    y, u, v = planes
+    rows, columns = (padded_length(side, MULTIPLE) for side in y.shape[1:])
+    packed: np.ndarray = pack(
+        pad_plane(y - np.float32(0.5), rows, columns, np),
+        pad_plane(u, rows // 2, columns // 2, np),
+        pad_plane(v, rows // 2, columns // 2, np),
+        np,
+    )
+    return packed

@@ -15,15 +15,15 @@ from onnx import TensorProto, helper, numpy_helper
 from models.errors import WeightsError
 from models.export.clips import calibration_inputs
 from models.export.step import (
-    NEXT_STATE,
-    PLANES,
+    HIDDEN,
+    NEXT_HIDDEN,
     RESIDUALS,
-    STATE,
     Size,
     Step,
     Tensors,
+    hidden_shape,
+    input_names,
     plane_shapes,
-    state_shapes,
 )
 from models.network import MULTIPLE, NEGATIVE_SLOPE, connect
 from models.planes import CHANNELS, chroma_shape, padded_length
@@ -46,11 +46,12 @@ def write(weights: Weights, path: Path, size: Size | None, precision: str = "flo
     those of some drawn clips. Inputs and outputs are always float32.
     """
     graph = _Graph()
-    shapes = _shapes(weights.config.hidden, size)
+    planes, hidden = _plane_shapes(size), _hidden_shape(weights.config.hidden, size)
+    given = [*planes * (1 + weights.neighbours), hidden]
     made = graph.model(
         weights.name,
-        zip((*PLANES, *STATE), shapes, strict=True),
-        zip(_write_step(graph, weights, size), shapes, strict=True),
+        zip(input_names(weights.neighbours), given, strict=True),
+        zip(_write_step(graph, weights, size), [*planes, hidden], strict=True),
     )
     if precision == "int8":
         made = _quantized(made, weights, size)
@@ -60,20 +61,21 @@ def write(weights: Weights, path: Path, size: Size | None, precision: str = "flo
 def network(weights: Weights, size: Size) -> bytes:
     """An ONNX file of the network alone, without the planes, for frames of one size.
 
-    Inputs: frames (1, 48, h, w), a frame's features and then those of the frame before, and hidden
-    (1, hidden, h/2, w/2). Outputs: residual (1, 24, h, w), next_hidden. All are float32.
+    Inputs: frames (1, 24 * (1 + neighbours), h, w) as `models.network.connect` takes them, and
+    hidden (1, hidden, h/2, w/2). Outputs: residual (1, 24, h, w), next_hidden. All are float32.
     """
-    inputs, outputs = ("frames", STATE[1]), ("residual", NEXT_STATE[1])
+    inputs, outputs = ("frames", HIDDEN), ("residual", NEXT_HIDDEN)
     graph = _Graph()
     layers = _OnnxLayers(graph, weights)
-    features = layers.first_channels(inputs[0], CHANNELS)
-    for made, name in zip(connect(weights.config, layers, features, *inputs), outputs, strict=True):
+    results = connect(weights.config, layers, *inputs, weights.neighbours)
+    for made, name in zip(results, outputs, strict=True):
         graph.add("Identity", [made], name)
-    *_, (batch, channels, rows, columns), state = _shapes(weights.config.hidden, size)
+    batch, _, rows, columns = state = _hidden_shape(weights.config.hidden, size)
+    grid = 2 * int(rows), 2 * int(columns)
     model = graph.model(
         weights.name,
-        zip(inputs, ((batch, 2 * channels, rows, columns), state), strict=True),
-        zip(outputs, ((batch, channels, rows, columns), state), strict=True),
+        zip(inputs, ((batch, CHANNELS * (1 + weights.neighbours), *grid), state), strict=True),
+        zip(outputs, ((batch, CHANNELS, *grid), state), strict=True),
     )
     content: bytes = model.SerializeToString()
     return content
@@ -91,9 +93,11 @@ def _quantized(made: onnx.ModelProto, weights: Weights, size: Size | None) -> on
         have - (padded_length(side, MULTIPLE) - side)
         for have, side in zip(_CALIBRATION_SIZE, size or _CALIBRATION_SIZE, strict=True)
     )
-    shapes = dict(zip(PLANES, plane_shapes((height, width)), strict=True))
+    *names, _ = input_names(weights.neighbours)
+    sizes = plane_shapes((height, width)) * (1 + weights.neighbours)
+    shapes = dict(zip(names, sizes, strict=True))
     calibration = calibration_inputs(
-        step, _CALIBRATION_SIZE, weights.config.hidden, channels_first=True
+        step, _CALIBRATION_SIZE, weights.config.hidden, weights.neighbours, channels_first=True
     )
     return quantized(
         made,
@@ -105,17 +109,19 @@ def _quantized(made: onnx.ModelProto, weights: Weights, size: Size | None) -> on
     )
 
 
-def _shapes(hidden: int, size: Size | None) -> list[Shape]:
-    """Of the inputs, which are those of the outputs too; names stand for sizes that are free."""
+def _plane_shapes(size: Size | None) -> list[Shape]:
+    """Of a picture's planes; names stand for sizes that are free."""
     if size is None:
-        chroma = ("N", "H/2", "W/2")
-        state = [("N", CHANNELS, "H/4", "W/4"), ("N", hidden, "H/8", "W/8")]
-        return [("N", "H", "W"), chroma, chroma, *state]
-    planes = [(1, *shape) for shape in plane_shapes(size)]
-    return [
-        *planes,
-        *((1, depth, rows, columns) for rows, columns, depth in state_shapes(size, hidden)),
-    ]
+        return [("N", "H", "W"), ("N", "H/2", "W/2"), ("N", "H/2", "W/2")]
+    return [(1, *shape) for shape in plane_shapes(size)]
+
+
+def _hidden_shape(hidden: int, size: Size | None) -> Shape:
+    """Of the hidden state; names stand for sizes that are free."""
+    if size is None:
+        return ("N", hidden, "H/8", "W/8")
+    rows, columns, depth = hidden_shape(size, hidden)
+    return (1, depth, rows, columns)
 
 
 class _Graph:
@@ -165,24 +171,13 @@ class _Graph:
 
 def _write_step(graph: _Graph, weights: Weights, size: Size | None) -> list[str]:
     """Add the whole step; returns the names of its outputs."""
-    planes = list(PLANES)
-    if size:
-        padded = [padded_length(side, MULTIPLE) for side in size]
-        wanted = [padded, *[[side // 2 for side in padded]] * 2]
-        planes = [
-            _padded(graph, *pair) for pair in zip(planes, plane_shapes(size), wanted, strict=True)
-        ]
-    planes[0] = graph.add("Sub", [planes[0], graph.scalar(0.5)])
-    packed = [
-        graph.add(
-            "SpaceToDepth", [graph.add("Unsqueeze", [plane, graph.integers(1)])], blocksize=block
-        )
-        for plane, block in zip(planes, (4, 2, 2), strict=True)
-    ]
-    features = graph.add("Concat", packed, NEXT_STATE[0], axis=1)
+    *planes, hidden = input_names(weights.neighbours)
+    current, *others = (
+        _features(graph, planes[index : index + 3], size) for index in range(0, len(planes), 3)
+    )
     layers = _OnnxLayers(graph, weights)
-    frames = layers.join([features, STATE[0]])
-    residual, hidden = connect(weights.config, layers, features, frames, STATE[1])
+    frames = layers.join([current, *(graph.add("Sub", [each, current]) for each in others)])
+    residual, hidden = connect(weights.config, layers, frames, hidden, weights.neighbours)
     for name, start, stop, block in zip(
         RESIDUALS, (0, 16, 20), (16, 20, 24), (4, 2, 2), strict=True
     ):
@@ -192,8 +187,27 @@ def _write_step(graph: _Graph, weights: Weights, size: Size | None) -> list[str]
             rows, columns = size if block == 4 else chroma_shape(*size)
             plane = _sliced(graph, _sliced(graph, plane, 2, 0, rows), 3, 0, columns)
         graph.add("Squeeze", [plane, graph.integers(1)], name)
-    graph.add("Identity", [hidden], NEXT_STATE[1])
-    return [*RESIDUALS, *NEXT_STATE]
+    graph.add("Identity", [hidden], NEXT_HIDDEN)
+    return [*RESIDUALS, NEXT_HIDDEN]
+
+
+def _features(graph: _Graph, planes: Sequence[str], size: Size | None) -> str:
+    """Add what packs a picture's nominal planes: (N, 24, H/4, W/4)."""
+    if size:
+        padded = [padded_length(side, MULTIPLE) for side in size]
+        wanted = [padded, *[[side // 2 for side in padded]] * 2]
+        planes = [
+            _padded(graph, *pair) for pair in zip(planes, plane_shapes(size), wanted, strict=True)
+        ]
+    y, u, v = planes
+    centred = graph.add("Sub", [y, graph.scalar(0.5)])
+    packed = [
+        graph.add(
+            "SpaceToDepth", [graph.add("Unsqueeze", [plane, graph.integers(1)])], blocksize=block
+        )
+        for plane, block in ((centred, 4), (u, 2), (v, 2))
+    ]
+    return graph.add("Concat", packed, axis=1)
 
 
 def _padded(graph: _Graph, plane: str, have: Sequence[int], want: Sequence[int]) -> str:
@@ -243,8 +257,8 @@ class _OnnxLayers:
     def join(self, parts: Sequence[str]) -> str:
         return self._graph.add("Concat", parts, axis=1)
 
-    def first_channels(self, x: str, count: int) -> str:
-        return _sliced(self._graph, x, 1, 0, count)
+    def channels(self, x: str, start: int, stop: int) -> str:
+        return _sliced(self._graph, x, 1, start, stop)
 
     def upsample(self, x: str) -> str:
         scales = self._graph.constant(np.array([1, 1, 2, 2], np.float32))

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from models.export import onnx_graph
-from models.export.step import NEXT_STATE, RESIDUALS, Size, Step, Tensors
+from models.export.step import NEXT_HIDDEN, RESIDUALS, Size, Step, Tensors
 from models.registry import Weights
 from models.runtimes import openvino
 
@@ -35,7 +35,7 @@ def open_step(path: Path, *, bfloat16: bool = False) -> Step:
 
     def step(inputs: Tensors) -> Tensors:
         outputs = compiled(inputs)
-        return {name: outputs[name] for name in (*RESIDUALS, *NEXT_STATE)}
+        return {name: outputs[name] for name in (*RESIDUALS, NEXT_HIDDEN)}
 
     return step
 

@@ -7,19 +7,18 @@ import keras
 import tensorflow as tf
 
 from models.export.step import (
-    NEXT_STATE,
-    PLANES,
+    NEXT_HIDDEN,
     RESIDUALS,
-    STATE,
     Size,
     Step,
     Tensors,
+    hidden_shape,
+    input_names,
     plane_shapes,
-    state_shapes,
 )
 from models.keras_network import Model, assembled
 from models.network import MULTIPLE
-from models.planes import CHANNELS, pad_plane, padded_length
+from models.planes import pad_plane, padded_length
 from models.registry import Weights
 
 SIGNATURE = "serving_default"
@@ -41,25 +40,31 @@ def _step_function(model: Model, size: Size | None) -> Any:
     network = model.network
     weights = [keras.ops.convert_to_numpy(variable) for variable in network.weights]
 
-    def step(y: Any, u: Any, v: Any, previous: Any, hidden: Any) -> dict[str, Any]:
-        planes = _padded([y, u, v], size) if size else [y, u, v]
-        planes[0] -= 0.5
-        packed = [
-            tf.nn.space_to_depth(plane[..., None], block)
-            for plane, block in zip(planes, (4, 2, 2), strict=True)
-        ]
-        features = tf.concat(packed, -1)
-        inputs = [features, previous, hidden]
-        (residual, next_hidden), _ = network.stateless_call(weights, [], inputs)
+    def step(*inputs: Any) -> dict[str, Any]:
+        *planes, hidden = inputs
+        current, *others = (
+            _features(planes[index : index + 3], size) for index in range(0, len(planes), 3)
+        )
+        frames = tf.concat([current, *(other - current for other in others)], -1)
+        (residual, next_hidden), _ = network.stateless_call(weights, [], [frames, hidden])
         parts = zip(tf.split(residual, [16, 4, 4], -1), (4, 2, 2), strict=True)
         residuals = [tf.nn.depth_to_space(part, block)[..., 0] for part, block in parts]
         if size:
             shapes = zip(residuals, plane_shapes(size), strict=True)
             residuals = [plane[:, :rows, :columns] for plane, (rows, columns) in shapes]
-        names = (*RESIDUALS, *NEXT_STATE)
-        return dict(zip(names, (*residuals, features, next_hidden), strict=True))
+        return dict(zip((*RESIDUALS, NEXT_HIDDEN), (*residuals, next_hidden), strict=True))
 
     return tf.function(step, input_signature=_signature(model, size), autograph=False)
+
+
+def _features(planes: list[Any], size: Size | None) -> Any:
+    """Nominal planes (N, H, W) and twice (N, H/2, W/2) to (N, H/4, W/4, 24)."""
+    y, u, v = _padded(planes, size) if size else planes
+    packed = [
+        tf.nn.space_to_depth(plane[..., None], block)
+        for plane, block in ((y - 0.5, 4), (u, 2), (v, 2))
+    ]
+    return tf.concat(packed, -1)
 
 
 def _padded(planes: list[Any], size: Size) -> list[Any]:
@@ -70,15 +75,16 @@ def _padded(planes: list[Any], size: Size) -> list[Any]:
 
 
 def _signature(model: Model, size: Size | None) -> list[Any]:
-    hidden = model.config.hidden
+    names, hidden = input_names(model.neighbours), model.config.hidden
+    pictures = 1 + model.neighbours
     free = (None, None)
-    shapes: list[tuple[int | None, ...]] = [free] * 3 + [(*free, CHANNELS), (*free, hidden)]
+    shapes: list[tuple[int | None, ...]] = [free] * (3 * pictures) + [(*free, hidden)]
     if size:
-        shapes = [*plane_shapes(size), *state_shapes(size, hidden)]
+        shapes = [*plane_shapes(size) * pictures, hidden_shape(size, hidden)]
     batch = 1 if size else None
     return [
         tf.TensorSpec((batch, *shape), tf.float32, name)
-        for name, shape in zip((*PLANES, *STATE), shapes, strict=True)
+        for name, shape in zip(names, shapes, strict=True)
     ]
 
 

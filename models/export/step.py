@@ -11,7 +11,7 @@ from typing import TypeAlias
 import numpy as np
 
 from models.network import MULTIPLE
-from models.planes import CHANNELS, PATCH, Levels, chroma_shape, padded_length
+from models.planes import PATCH, Levels, chroma_shape, padded_length
 
 Tensors: TypeAlias = dict[str, np.ndarray]
 Step: TypeAlias = Callable[[Tensors], Tensors]
@@ -19,17 +19,29 @@ Size: TypeAlias = tuple[int, int]
 """Height and width in pixels."""
 
 PLANES = ("y", "u", "v")
-STATE = ("previous", "hidden")
+NEIGHBOURS = ("reference", "following")
+HIDDEN, NEXT_HIDDEN = "hidden", "next_hidden"
 RESIDUALS = ("y_residual", "u_residual", "v_residual")
-NEXT_STATE = ("next_previous", "next_hidden")
 
 
-def nominal_planes(planes: Sequence[np.ndarray], levels: Levels) -> Tensors:
-    """Code values of one frame, (H, W) and twice (ceil(H/2), ceil(W/2)), to the step's planes."""
+def input_names(neighbours: int) -> list[str]:
+    """The planes of the frame, those of each neighbour such as `reference_y`, and `hidden`."""
+    others = [f"{name}_{plane}" for name in NEIGHBOURS[:neighbours] for plane in PLANES]
+    return [*PLANES, *others, HIDDEN]
+
+
+def nominal_planes(
+    planes: Sequence[np.ndarray], levels: Levels, neighbour: str | None = None
+) -> Tensors:
+    """Code values of one frame, (H, W) and twice (ceil(H/2), ceil(W/2)), to the step's planes.
+
+    With the name of a neighbour, to its.
+    """
     scales = [levels.luma, levels.chroma, levels.chroma]
+    names = [f"{neighbour}_{name}" if neighbour else name for name in PLANES]
     return {
         name: ((plane[None] - np.float32(zero)) / np.float32(scale)).astype(np.float32, copy=False)
-        for name, plane, (zero, scale) in zip(PLANES, planes, scales, strict=True)
+        for name, plane, (zero, scale) in zip(names, planes, scales, strict=True)
     }
 
 
@@ -41,25 +53,19 @@ def residual_codes(outputs: Tensors, levels: Levels) -> list[np.ndarray]:
     ]
 
 
-def next_state(outputs: Tensors) -> Tensors:
-    """What goes into the next frame's step."""
-    return {name: outputs[key] for name, key in zip(STATE, NEXT_STATE, strict=True)}
-
-
 def plane_shapes(size: Size) -> list[tuple[int, int]]:
     """Height and width of Y, U and V of frames of this size."""
     return [size, chroma_shape(*size), chroma_shape(*size)]
 
 
-def state_shapes(size: Size, hidden: int) -> list[tuple[int, int, int]]:
-    """Rows, columns and channels of the state; `hidden` is the number of its hidden channels."""
-    rows, columns = (padded_length(side, MULTIPLE) // PATCH for side in size)
-    return [(rows, columns, CHANNELS), (rows // 2, columns // 2, hidden)]
+def hidden_shape(size: Size, hidden: int) -> tuple[int, int, int]:
+    """Rows, columns and channels of the hidden state of frames of this size."""
+    rows, columns = (padded_length(side, MULTIPLE) // (2 * PATCH) for side in size)
+    return rows, columns, hidden
 
 
-def fresh_state(size: Size, hidden: int, *, channels_first: bool) -> Tensors:
-    """The state before a stream's first frame, of batch 1: all zeros."""
-    shapes = state_shapes(size, hidden)
-    if channels_first:
-        shapes = [(channels, rows, columns) for rows, columns, channels in shapes]
-    return {name: np.zeros((1, *s), np.float32) for name, s in zip(STATE, shapes, strict=True)}
+def fresh_hidden(size: Size, hidden: int, *, channels_first: bool) -> np.ndarray:
+    """The hidden state before a stream's first frame, of batch 1: all zeros."""
+    rows, columns, channels = hidden_shape(size, hidden)
+    shape = (channels, rows, columns) if channels_first else (rows, columns, channels)
+    return np.zeros((1, *shape), np.float32)

@@ -7,10 +7,19 @@ import keras
 import numpy as np
 
 from models import planes as yuv
-from models.training.pool import ClipPool
+from models.training.augmentation import KINDS, turned
+from models.training.pool import FLOW_STEPS, PICTURES, ClipPool, record_parts
+from models.training.recurrence import ABSENT, ALIGNED, UNRELATED, ClipInputs
 
 LOOK_AHEAD = 3
 """Steps whose clips are ordered at once, so that renderers have work while a step waits."""
+
+LIVE_SHARE = 0.5
+"""Clips without look-ahead, as in live streams: one set of weights serves both."""
+
+ABSENT_SHARE, UNRELATED_SHARE = 0.08, 0.04
+"""References, and next frames, that are not there, and that show something else: after a cut that
+was not detected, or in a flash. The network must not trust what it can't use."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +32,9 @@ class BatchShape:
         crop: side of the square crop, in pixels, a multiple of 16.
     """
 
-    clips: int = 3
-    frames: int = 4
-    crop: int = 128
+    clips: int = 2
+    frames: int = 6
+    crop: int = 144
 
     def __post_init__(self) -> None:
         if min(self.clips, self.frames) < 1:
@@ -40,22 +49,25 @@ class BatchShape:
 
 
 class Cuts(NamedTuple):
-    """Where the clips of a batch are cut from and how they are turned, one row for each.
+    """Where the clips of a batch are cut from and how they are changed, one row for each.
 
     Attributes:
         numbers: (N,) of clips of the pool.
         corners: (N, 3) first frame, top row and left column of the cut, in features.
-        turns: (N, 5) bool: rows reversed, columns reversed, transposed, time reversed, U and V
-            swapped, in this order.
+        turns: (N, KINDS) bool, see `models.training.augmentation`.
+        kinds: (N, T) what the frames' references are, see `models.training.recurrence`.
+        following: (N, T) likewise of the next frames.
     """
 
     numbers: np.ndarray
     corners: np.ndarray
     turns: np.ndarray
+    kinds: np.ndarray
+    following: np.ndarray
 
 
 class ClipBatches(keras.utils.PyDataset):  # type: ignore[misc]
-    """Item `step` is (blurry, sharp), each (N, T, h, w, 24) uint8 limited-range features."""
+    """Item `step` is the `ClipInputs` of a batch and its sharp frames, (N, T, h, w, 24) uint8."""
 
     def __init__(self, pool: ClipPool, shape: BatchShape, *, steps: int) -> None:
         super().__init__()
@@ -66,10 +78,17 @@ class ClipBatches(keras.utils.PyDataset):  # type: ignore[misc]
     def __len__(self) -> int:
         return self.steps
 
-    def __getitem__(self, step: int) -> tuple[np.ndarray, np.ndarray]:
-        cuts = zip(*self._order(step), strict=True)
-        blurry, sharp = np.stack([self._cut(*cut) for cut in cuts], axis=1)
-        return blurry, sharp
+    def __getitem__(self, step: int) -> tuple[ClipInputs, np.ndarray]:
+        cuts = self._order(step)
+        places = zip(cuts.numbers, cuts.corners, cuts.turns, strict=True)
+        samples, flow = map(np.stack, zip(*(self._cut(*place) for place in places), strict=True))
+        blurry, sharp, following = np.split(samples, PICTURES, axis=-1)
+        return ClipInputs(
+            frames=blurry,
+            following=neighbours(following, blurry, cuts.following, np),
+            flow=flow / np.float32(FLOW_STEPS),
+            kinds=cuts.kinds,
+        ), sharp
 
     def _order(self, step: int) -> Cuts:
         """The cuts of a step, whose clips and those of the next ones are asked of the pool."""
@@ -84,37 +103,37 @@ class ClipBatches(keras.utils.PyDataset):  # type: ignore[misc]
         window = settings.window(step)
         side = (settings.size - shape.crop) // yuv.PATCH
         slack = np.array([settings.frames - shape.frames, side, side])
-        return Cuts(
-            rng.integers(window.start, window.stop, shape.clips),
-            rng.integers(slack + 1, size=(shape.clips, 3)),
-            # Averaged exposures read the same backwards: reversed time is as true as forward time
-            rng.random((shape.clips, 5)) < 0.5,
-        )
+        numbers = rng.integers(window.start, window.stop, shape.clips)
+        corners = rng.integers(slack + 1, size=(shape.clips, 3))
+        turns = rng.random((shape.clips, KINDS)) < 0.5
+        kinds, following = (self._kinds(rng) for _ in range(2))
+        kinds[:, 0] = ABSENT
+        following[rng.random(shape.clips) < LIVE_SHARE] = ABSENT
+        return Cuts(numbers, corners, turns, kinds, following)
 
-    def _cut(self, number: int, corner: np.ndarray, turns: np.ndarray) -> np.ndarray:
-        """A stretch of a clip in time and space, (2, T, h, w, 24)."""
+    def _kinds(self, rng: np.random.Generator) -> np.ndarray:
+        shape = self.shape.clips, self.shape.frames
+        drawn = rng.random(shape)
+        kinds = np.full(shape, ALIGNED, np.int8)
+        kinds[drawn < ABSENT_SHARE + UNRELATED_SHARE] = ABSENT
+        if self.shape.clips > 1:
+            kinds[drawn < UNRELATED_SHARE] = UNRELATED
+        return kinds
+
+    def _cut(
+        self, number: int, corner: np.ndarray, turns: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """A stretch of a clip in time and space: features (T, h, w, 72) and flow (T, h, w, 2)."""
         frames, side = self.shape.frames, self.shape.crop // yuv.PATCH
         first, top, left = corner
         clip = self.pool.clip(int(number))
-        cut = clip[:, first : first + frames, top : top + side, left : left + side]
-        return turned(cut, turns)
+        cut = clip[first : first + frames, top : top + side, left : left + side]
+        samples, flow = record_parts(cut)
+        return turned(samples, flow, turns, lambda flag, a, b: a if flag else b)
 
 
-def turned(clip: np.ndarray, turns: np.ndarray) -> np.ndarray:
-    """(2, T, h, w, 24) turned as one row of `Cuts.turns` says."""
-    flip_rows, flip_columns, transpose, reverse, swap = turns
-    if reverse:
-        clip = clip[:, ::-1]
-    flat = clip.reshape(-1, *clip.shape[2:])
-    planes: list[Any] = list(yuv.unpack(flat, np))
-    if flip_rows:
-        planes = [plane[:, ::-1] for plane in planes]
-    if flip_columns:
-        planes = [plane[:, :, ::-1] for plane in planes]
-    if transpose:
-        planes = [plane.transpose(0, 2, 1) for plane in planes]
-    y, u, v = planes
-    if swap:
-        u, v = v, u
-    packed: np.ndarray = yuv.pack(y, u, v, np)
-    return packed.reshape(clip.shape)
+def neighbours(following: Any, frames: Any, kinds: Any, xp: Any) -> Any:
+    """The next frames (N, T, h, w, 24) as `kinds` (N, T) says, in the array namespace `xp`."""
+    kinds = kinds[..., None, None, None]
+    related = xp.where(kinds == UNRELATED, xp.roll(following, 1, axis=0), following)
+    return xp.where(kinds == ABSENT, frames, related)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 import jax
 import keras
@@ -19,13 +19,18 @@ from jax import numpy as jnp
 
 from models import planes as yuv
 from models.errors import TrainingError
-from models.training.batches import BatchShape, ClipBatches
+from models.training.augmentation import KINDS, turned
+from models.training.batches import BatchShape, ClipBatches, Cuts, neighbours
 from models.training.options import TrainOptions
-from models.training.pool import ClipPool, PoolSettings
-from models.training.run import Run, clip_loss, nominal
+from models.training.pool import FLOW_STEPS, PICTURES, ClipPool, PoolSettings, record_parts
+from models.training.recurrence import ALIGNED, ClipInputs, one_frame
+from models.training.run import Run, clip_loss, next_frames
 
 State = tuple[list[Any], list[Any]]
 """Values of the trainable variables, and of the optimiser's."""
+
+Memory: TypeAlias = tuple[Any, Any]
+"""Features and flow of the clips that the accelerator holds, by their slot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +38,14 @@ class PlacedBatch:
     """A batch as places in the accelerator's memory.
 
     Attributes:
-        new: clips to put there first, (2, T, h, w, 24) uint8 by their slot.
+        new: clips to put there first, by their slot, as `record_parts` gives them.
         slots: (N,) of the batch's clips.
-        corners, turns: see `Cuts`.
+        cuts: see `Cuts`.
     """
 
-    new: dict[int, np.ndarray]
+    new: dict[int, tuple[np.ndarray, np.ndarray]]
     slots: np.ndarray
-    corners: np.ndarray
-    turns: np.ndarray
+    cuts: Cuts
 
 
 class PlacedBatches(ClipBatches):
@@ -60,9 +64,9 @@ class PlacedBatches(ClipBatches):
         new = {}
         for number, slot in zip(cuts.numbers.tolist(), slots.tolist(), strict=True):
             if self._placed.get(slot) != number:
-                new[slot] = np.array(self.pool.clip(number))
+                new[slot] = record_parts(self.pool.clip(number))
                 self._placed[slot] = number
-        return PlacedBatch(new, slots, cuts.corners, cuts.turns)
+        return PlacedBatch(new, slots, cuts)
 
 
 class JaxRun(Run):
@@ -99,8 +103,7 @@ class JaxRun(Run):
         for slot, clip in batch.new.items():
             self._memory = _put(self._memory, clip, slot)
         state = self._state or self._begun()
-        places = (batch.slots, batch.corners, batch.turns)
-        self._state, loss = self._advance(state, self._memory, *places, rate)
+        self._state, loss = self._advance(state, self._memory, batch.slots, batch.cuts, rate)
         self.settle()  # of the step before: this one has only been asked for
         self._unsettled = loss, self.progress.step + 1
 
@@ -111,15 +114,22 @@ class JaxRun(Run):
         return trained, moments
 
     def _advanced(
-        self, state: State, memory: Any, slots: Any, corners: Any, turns: Any, rate: Any
+        self, state: State, memory: Memory, slots: Any, cuts: Cuts, rate: Any
     ) -> tuple[State, Any]:
         weights, moments = state
         shape = self.options.batch
-        cut = jax.vmap(lambda *place: _cut(memory, shape, *place))(slots, corners, turns)
-        blurry, sharp = cut[:, 0], cut[:, 1]
+        cut = jax.vmap(lambda *place: _cut(memory, shape, *place))
+        samples, flow = cut(slots, cuts.corners, cuts.turns)
+        blurry, sharp, following = jnp.split(samples, PICTURES, axis=-1)
+        inputs = ClipInputs(
+            frames=blurry,
+            following=neighbours(following, blurry, cuts.following, jnp),
+            flow=flow / FLOW_STEPS,
+            kinds=cuts.kinds,
+        )
 
         def loss(weights: list[Any]) -> Any:
-            return clip_loss(self.options.loss)(sharp, self._restored(weights, blurry))
+            return clip_loss(self.options.loss)(sharp, self._restored(weights, inputs))
 
         value, gradients = jax.value_and_grad(loss)(weights)
         moments = list(moments)
@@ -127,18 +137,22 @@ class JaxRun(Run):
         weights, moments = self.optimizer.stateless_apply(moments, gradients, weights)
         return (list(weights), list(moments)), value
 
-    def _restored(self, weights: Sequence[Any], clips: Any) -> Any:
+    def _restored(self, weights: Sequence[Any], clips: ClipInputs) -> Any:
         """What `Unrolled` gives, in a loop over the frames: that compiles several times as fast."""
-        features = jnp.moveaxis(nominal(clips), 1, 0)
-        _, count, rows, columns, _ = features.shape
+        inputs = ClipInputs(*(jnp.moveaxis(part, 1, 0) for part in clips))
+        _, count, rows, columns, channels = inputs.frames.shape
         kind = self.network.outputs[1].dtype
         hidden = jnp.zeros((count, rows // 2, columns // 2, self.config.hidden), kind)
+        blend = jnp.zeros((count, rows, columns, channels), jnp.float32)
 
-        def frame(carried: Any, current: Any) -> Any:
-            (residual, hidden), _ = self.network.stateless_call(weights, [], [current, *carried])
-            return (current, hidden), current + residual
+        def network(given: list[Any]) -> Any:
+            return self.network.stateless_call(weights, [], given)[0]
 
-        _, restored = lax.scan(frame, (jnp.zeros_like(features[0]), hidden), features)
+        def frame(carried: Any, given: ClipInputs) -> Any:
+            restored, *carried = one_frame(network, given, *carried)
+            return tuple(carried), restored
+
+        _, restored = lax.scan(frame, (blend, hidden), inputs)
         return jnp.moveaxis(restored, 0, 1)
 
     def _variables(self) -> dict[str, Any]:
@@ -160,10 +174,13 @@ class JaxRun(Run):
     def _alike(self, clip: np.ndarray) -> PlacedBatch:
         """See `Run._alike`; it lies in the first slot, until a clip of the pool takes it."""
         (frames, side, _, _), count = clip.shape, self.options.batch.clips
-        record = np.zeros(self._memory.shape[1:], np.uint8)
-        record[:, :frames, :side, :side] = clip
-        nowhere = (np.zeros((count, n), kind) for n, kind in ((3, np.int64), (5, bool)))
-        return PlacedBatch({0: record}, np.zeros(count, np.int64), *nowhere)
+        samples, flow = (np.zeros(part.shape[1:], part.dtype) for part in self._memory)
+        pictures = np.concatenate([clip, clip, next_frames(clip)], axis=-1)
+        samples[:frames, :side, :side] = pictures
+        kinds, slots = self._all_there(), np.zeros(count, np.int64)
+        corners, turns = np.zeros((count, 3), np.int64), np.zeros((count, KINDS), bool)
+        cuts = Cuts(slots, corners, turns, kinds, np.full_like(kinds, ALIGNED))
+        return PlacedBatch({0: (samples, flow)}, slots, cuts)
 
     def _begin_again(self) -> None:
         """See `Run._begin_again`."""
@@ -179,44 +196,36 @@ class JaxRun(Run):
                 variable.assign(jnp.array(value))
 
 
-def _allocated(pool: PoolSettings) -> Any:
+def _allocated(pool: PoolSettings) -> Memory:
     """Room for every clip that the pool holds at once."""
     side = pool.size // yuv.PATCH
-    shape = (pool.capacity, 2, pool.frames, side, side, yuv.CHANNELS)
+    shape = (pool.capacity, pool.frames, side, side)
+    size = math.prod(shape) * (PICTURES * yuv.CHANNELS + 4)
     try:
-        return jnp.zeros(shape, jnp.uint8)
+        samples = jnp.zeros((*shape, PICTURES * yuv.CHANNELS), jnp.uint8)
+        return samples, jnp.zeros((*shape, 2), jnp.int16)
     except (MemoryError, jax.errors.JaxRuntimeError) as error:
         raise TrainingError(
-            f"{math.prod(shape) / 2**30:.1f} GiB of clips don't fit in the accelerator's memory: "
+            f"{size / 2**30:.1f} GiB of clips don't fit in the accelerator's memory: "
             "use a smaller --crop or fewer --frames"
         ) from error
 
 
 @partial(jax.jit, donate_argnums=0)
-def _put(memory: Any, clip: Any, slot: Any) -> Any:
-    return lax.dynamic_update_index_in_dim(memory, clip, slot, 0)
+def _put(memory: Memory, clip: tuple[Any, Any], slot: Any) -> Memory:
+    samples, flow = (
+        lax.dynamic_update_index_in_dim(part, new, slot, 0)
+        for part, new in zip(memory, clip, strict=True)
+    )
+    return samples, flow
 
 
-def _channels(change: Any) -> np.ndarray:
-    """Where each of the 24 channels of a patch comes from if its planes are changed so."""
-    y, u, v = np.arange(16).reshape(4, 4), np.arange(16, 20).reshape(2, 2), np.arange(20, 24)
-    return np.concatenate([change(plane).ravel() for plane in (y, u, v.reshape(2, 2))])
-
-
-_ROWS = _channels(lambda plane: plane[::-1])
-_COLUMNS = _channels(lambda plane: plane[:, ::-1])
-_TRANSPOSED = _channels(lambda plane: plane.T)
-_SWAPPED = np.r_[0:16, 20:24, 16:20]
-
-
-def _cut(memory: Any, shape: BatchShape, slot: Any, corner: Any, turns: Any) -> Any:
-    """One clip of a batch, (2, T, h, w, 24), turned as `models.training.batches.turned` does."""
+def _cut(memory: Memory, shape: BatchShape, slot: Any, corner: Any, turns: Any) -> tuple[Any, Any]:
+    """One clip of a batch, turned: features (T, h, w, 72) and flow (T, h, w, 2)."""
     side = shape.crop // yuv.PATCH
-    begin = (slot, 0, corner[0], corner[1], corner[2], 0)
-    clip = lax.dynamic_slice(memory, begin, (1, 2, shape.frames, side, side, yuv.CHANNELS))[0]
-    rows, columns, transposed, reverse, swap = turns
-    clip = jnp.where(reverse, clip[:, ::-1], clip)
-    clip = jnp.where(rows, clip[:, :, ::-1][..., _ROWS], clip)
-    clip = jnp.where(columns, clip[:, :, :, ::-1][..., _COLUMNS], clip)
-    clip = jnp.where(transposed, clip.swapaxes(2, 3)[..., _TRANSPOSED], clip)
-    return jnp.where(swap, clip[..., _SWAPPED], clip)
+    begin = (slot, corner[0], corner[1], corner[2], 0)
+    samples, flow = (
+        lax.dynamic_slice(part, begin, (1, shape.frames, side, side, part.shape[-1]))[0]
+        for part in memory
+    )
+    return turned(samples, flow, turns, jnp.where)

@@ -70,12 +70,13 @@ def draw_layer(
     curve: CameraCurve,
     *,
     size: tuple[int, int],
-    frames: int,
+    duration: float,
     oversampling: float,
 ) -> Layer:
     """An object of random shape cut from (H, W, 3) uint8, inside the view in the clip's middle.
 
-    `path` is the motion of what the camera sees of the object; `size` the clip's (height, width).
+    `path` is the motion of what the camera sees of the object, for a `duration` in frames; `size`
+    the clip's (height, width).
     """
     reference = min(size)
     side = float(np.exp(rng.uniform(np.log(0.12), np.log(0.9)))) * reference
@@ -95,7 +96,7 @@ def draw_layer(
     place = rng.uniform(-0.45, 0.45, 2) * np.array(size[::-1])
     middle = (np.array([width, height]) - 1) / 2 - place * oversampling
     camera = Camera(
-        path.from_middle(frames),
+        path.from_middle(duration),
         size,
         zoom=oversampling,
         centre=(float(middle[0]), float(middle[1])),

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 STEPS = 65536  # of light; 4096 would band in the shadows: one step at 2.2 is 6 of 255 there
+STORED_GAMMA = 1.0  # light and stored values are the same: their mean is that of GoPro's data
 SRGB_GAMMA = 0.0  # stands for the sRGB curve (IEC 61966-2-1), a line and a power of 2.4
 
 

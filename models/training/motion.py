@@ -62,9 +62,9 @@ class MotionPath:
             origin=self.origin + other.origin,
         )
 
-    def from_middle(self, frames: int) -> MotionPath:
-        """The same motion, with the pose zero in the middle of a clip of so many frames."""
-        middle = self.pose(np.array([frames / 2]))[0]
+    def from_middle(self, duration: float) -> MotionPath:
+        """The same motion, with the pose zero in the middle of so many frames' time."""
+        middle = self.pose(np.array([duration / 2]))[0]
         return replace(self, origin=self.origin - middle)
 
     def extent(self, frames: int, exposure: float) -> float:
@@ -94,13 +94,13 @@ def draw_path(
     """A random path that covers `length_px` in one exposure, on average over the clip.
 
     A hand-held camera sways slowly (periods of 12 to 100 frames: half a second and more at
-    25-30 fps) and trembles (3 to 10 frames, 3-10 Hz); a pan adds a steady drift, mostly
+    25-30 fps) and trembles (2 to 10 frames, 3-15 Hz); a pan adds a steady drift, mostly
     horizontal. `tremor` (0 to 1) is the share of trembling, `turn` the share of the motion that
     is rotation and zoom.
     """
     slow, fast = 3, 3
     frequency = np.concatenate(
-        [np.exp(rng.uniform(np.log(0.01), np.log(0.08), slow)), rng.uniform(0.1, 0.35, fast)]
+        [np.exp(rng.uniform(np.log(0.01), np.log(0.08), slow)), rng.uniform(0.1, 0.5, fast)]
     )
     weight = np.array([1.0, 1.0, 0.55, 0.55])  # pans are mostly horizontal; turns before zooms
     heading = rng.normal(size=4) * weight
@@ -116,3 +116,34 @@ def draw_path(
         frequency=frequency,
     )
     return path.scaled(length_px / max(path.extent(frames, exposure), 1e-6))
+
+
+def steady_spans(frames: int, exposure: float) -> Floats:
+    """Start and stop of each exposure in the path's time, (T, 2): one frame after the other."""
+    starts = np.arange(frames, dtype=np.float64)
+    return np.stack([starts, starts + exposure], axis=-1)
+
+
+def burst_spans(
+    rng: np.random.Generator,
+    frames: int,
+    exposure: float,
+    *,
+    slow: tuple[float, float],
+    fast: tuple[float, float],
+) -> Floats:
+    """Spans of a path that is run through at a speed that changes from frame to frame, (T, 2).
+
+    A hand shakes in bursts: half the time the speed swings between a slow and a fast one within a
+    few frames, and half the time each frame has its own, a quarter of them nearly none.
+    """
+    if rng.random() < 0.5:
+        low, high = rng.uniform(*slow), rng.uniform(*fast)
+        period = rng.uniform(4, 16)
+        swing = 0.5 - 0.5 * np.cos(2 * np.pi * (np.arange(frames) / period + rng.random()))
+        speeds = low + (high - low) * swing ** rng.uniform(0.6, 1.6)
+    else:
+        speeds = rng.uniform(0.15, 2.0, frames)
+        speeds[rng.random(frames) < 0.25] *= 0.05
+    starts = np.concatenate([[0.0], np.cumsum(speeds)[:-1]])
+    return np.stack([starts, starts + exposure * speeds], axis=-1)

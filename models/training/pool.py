@@ -12,7 +12,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, field
@@ -24,10 +24,12 @@ import numpy as np
 import psutil
 
 from models import planes as yuv
+from models.alignment import find_flow, moved, reduced_luma
 from models.color import rgb_to_planes
 from models.errors import ClipError
 from models.training.material import Material
 from models.training.settings import BlurSettings
+from models.training.synthesis import Clip
 
 ORDERED_AHEAD = 24
 """Clips per renderer that are ordered before a step may draw them, so that all have work: with 8
@@ -53,7 +55,7 @@ class PoolSettings:
     data: tuple[str, ...]
     seed: int = 0
     size: int = 192
-    frames: int = 6
+    frames: int = 8
     capacity: int = 4000
     first: int = 64
     renewal: float = 0.5
@@ -75,12 +77,49 @@ class PoolSettings:
         return range(max(0, stop - self.capacity), stop)
 
 
-def clip_features(frames: np.ndarray, matrix_seed: int) -> np.ndarray:
-    """(T, H, W, 3) uint8 RGB to (T, H/4, W/4, 24) uint8 limited-range features."""
+PICTURES = 3
+"""Pictures of a frame in a record: blurry, sharp, and the next blurry one moved to it."""
+
+FLOW_STEPS = 16
+"""Flow is kept as 16-bit integers of this many steps a luma sample."""
+
+
+def clip_record(clip: Clip, seed: int) -> np.ndarray:
+    """A clip of T + 1 frames as T records: (T, H/4, W/4, 76) uint8.
+
+    72 limited-range features of `PICTURES`, then the flow to the frame before, which `record_parts`
+    takes apart. Averaged exposures read the same backwards, so half of the clips are reversed:
+    reversed time is as true as forward time.
+    """
+    forward = slice(None, None, 1 - 2 * (seed // 2 % 2))
+    blurry, sharp = (_planes(frames[forward], seed) for frames in (clip.blurry, clip.sharp))
+    small = [reduced_luma(planes[0], 8) for planes in blurry]
+    records = []
+    for index in range(len(blurry) - 1):
+        ahead = find_flow(small[index], small[index + 1])
+        following = blurry[index + 1] if ahead is None else moved(blurry[index + 1], ahead)
+        back = find_flow(small[index], small[max(0, index - 1)])
+        flow = np.zeros((*small[index].shape, 2), np.float32) if back is None else back
+        steps = np.clip(np.rint(flow * FLOW_STEPS), -(2**15), 2**15 - 1).astype(np.int16)
+        pictures = [_packed(planes) for planes in (blurry[index], sharp[index], following)]
+        records.append(np.concatenate([*pictures, steps.view(np.uint8)], axis=-1))
+    return np.stack(records)
+
+
+def record_parts(records: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Records (..., 76) as features (..., 72) uint8 and flow (..., 2) int16."""
+    features = PICTURES * yuv.CHANNELS
+    return records[..., :features], np.ascontiguousarray(records[..., features:]).view(np.int16)
+
+
+def _planes(frames: np.ndarray, matrix_seed: int) -> list[list[np.ndarray]]:
     matrix = ("bt601", "bt709")[matrix_seed % 2]
-    planes = [rgb_to_planes(frame, yuv.Levels(), matrix) for frame in frames]  # type: ignore[arg-type]
-    y, u, v = (np.stack(plane) for plane in zip(*planes, strict=True))
-    packed: np.ndarray = yuv.pack(y, u, v, np)
+    return [list(rgb_to_planes(frame, yuv.Levels(), matrix)) for frame in frames]  # type: ignore[arg-type]
+
+
+def _packed(planes: Sequence[np.ndarray]) -> np.ndarray:
+    y, u, v = (plane[None] for plane in planes)
+    packed: np.ndarray = yuv.pack(y, u, v, np)[0]
     return packed
 
 
@@ -123,14 +162,13 @@ def _render(number: int, settings: PoolSettings, path: Path) -> None:
     clip = _material.clip(
         settings.seed * 1_000_000_007 + number,
         size=settings.size,
-        frames=settings.frames,
+        frames=settings.frames + 1,
         blur=settings.blur,
         pair_share=settings.pair_share,
     )
-    features = np.stack([clip_features(clip.blurry, number), clip_features(clip.sharp, number)])
     partial = path.with_suffix(f".{os.getpid()}.part")
     with partial.open("wb") as file:
-        np.save(file, features)
+        np.save(file, clip_record(clip, number))
     partial.replace(path)
 
 
@@ -198,7 +236,7 @@ class ClipPool:
             raise _renderer_died() from error
 
     def clip(self, number: int) -> np.ndarray:
-        """Clip `number` as (2, T, h, w, 24) uint8, blurry then sharp, mapped from disk.
+        """Clip `number` as the records of `clip_record`, (T, h, w, 76) uint8, mapped from disk.
 
         Waits until it is rendered, and has it rendered again if its file went missing or is cut
         short. ClipError if its renderer can't make it.

@@ -28,11 +28,12 @@ from models.training.losses import LOSSES
 from models.training.optimizers import make_optimizer
 from models.training.options import FRESH_MODEL, Progress, TrainOptions, learning_rate
 from models.training.pool import ClipPool
+from models.training.recurrence import ABSENT, ALIGNED, ClipInputs, nominal, one_frame
 from models.training.validation import validate
 
 
 class Unrolled(keras.Model):  # type: ignore[misc]
-    """A network over a whole clip: (N, T, h, w, 24) uint8 codes to nominal restored features."""
+    """A network over a whole clip: `ClipInputs` to nominal restored features, (N, T, h, w, 24)."""
 
     def __init__(self, network: keras.Model, config: NetworkConfig) -> None:
         super().__init__()
@@ -41,23 +42,18 @@ class Unrolled(keras.Model):  # type: ignore[misc]
 
     def call(self, clips: Any) -> Any:
         """Run the network frame by frame from a fresh state."""
-        features = nominal(clips)
-        shape = ops.shape(features)
-        previous = ops.zeros_like(features[:, 0])
-        hidden = ops.zeros((shape[0], shape[2] // 2, shape[3] // 2, self.hidden), features.dtype)
+        inputs = ClipInputs(*clips)
+        _, count, rows, columns, channels = inputs.frames.shape
+        size = ops.shape(inputs.frames)[0]
+        blend = ops.zeros((size, rows, columns, channels), "float32")
+        kind = self.network.outputs[1].dtype
+        hidden = ops.zeros((size, rows // 2, columns // 2, self.hidden), kind)
         restored = []
-        for index in range(clips.shape[1]):
-            current = features[:, index]
-            residual, hidden = self.network([current, previous, hidden])
-            restored.append(current + ops.cast(residual, features.dtype))
-            previous = current
+        for index in range(count):
+            frame = ClipInputs(*(part[:, index] for part in inputs))
+            made, blend, hidden = one_frame(self.network, frame, blend, hidden)
+            restored.append(made)
         return ops.stack(restored, axis=1)
-
-
-def nominal(codes: Any) -> Any:
-    """uint8 limited-range codes (..., 24) to centred nominal features."""
-    offset, scale = yuv.channel_levels(yuv.Levels())
-    return (ops.cast(codes, "float32") - offset) / scale
 
 
 def clip_loss(loss: str) -> Callable[[Any, Any], Any]:
@@ -101,6 +97,11 @@ def _drawn_clip(options: TrainOptions) -> np.ndarray:
     return noise.astype(np.uint8)
 
 
+def next_frames(clip: np.ndarray) -> np.ndarray:
+    """The frame after each of a clip (T, ...), the last one its own."""
+    return np.concatenate([clip[1:], clip[-1:]])
+
+
 def _drawn_weights(network: keras.Model) -> dict[str, np.ndarray]:
     """Weights by their names that carry signals to every layer, which fresh ones don't."""
     rng = np.random.default_rng(0)
@@ -111,16 +112,20 @@ def _drawn_weights(network: keras.Model) -> dict[str, np.ndarray]:
 
 
 def _restored(network: Reference, clip: np.ndarray) -> np.ndarray:
-    """What `Unrolled` gives of one clip, (1, T, h, w, 24) float64."""
+    """What `Unrolled` gives of one clip at rest, (1, T, h, w, 24) float64.
+
+    All its neighbours are there.
+    """
     offset, scale = yuv.channel_levels(yuv.Levels())
     features = ((clip - offset.astype(np.float64)) / scale)[:, None]
-    previous = np.zeros_like(features[0])
+    blend = features[0]
     hidden = np.zeros((1, clip.shape[1] // 2, clip.shape[2] // 2, network.config.hidden))
     restored = []
-    for current in features:
-        residual, hidden = network(current, previous, hidden)
+    for current, following in zip(features, next_frames(features), strict=True):
+        changes = [blend - current, following - current]
+        residual, hidden = network(np.concatenate([current, *changes], axis=-1), hidden)
         restored.append(current + residual)
-        previous = current
+        blend = (current + restored[-1]) / 2
     return np.stack(restored, axis=1)
 
 
@@ -129,7 +134,7 @@ def _beginning(options: TrainOptions) -> tuple[NetworkConfig, keras.Model]:
     if options.start is None:
         config = registry.CONFIGS[options.model or FRESH_MODEL]
         return config, build(config)
-    start = registry.load(options.start)
+    start = registry.load(options.start, to_train=True)
     config = registry.CONFIGS[options.model] if options.model else start.config
     network = build(config)
     if config == start.config:
@@ -177,7 +182,7 @@ class Run:
     def settle(self) -> None:
         """Wait for the loss of the last step."""
 
-    def _train(self, batch: tuple[np.ndarray, np.ndarray], rate: float) -> None:
+    def _train(self, batch: tuple[ClipInputs, np.ndarray], rate: float) -> None:
         self.optimizer.learning_rate = rate
         self._note(float(self.model.train_on_batch(*batch)), self.progress.step + 1)
 
@@ -215,9 +220,17 @@ class Run:
         )
 
     def _alike(self, clip: np.ndarray) -> Any:
-        """An item of `batches` that is nothing but this clip, (T, h, w, 24), which is sharp."""
-        clips = np.repeat(clip[None], self.options.batch.clips, axis=0)
-        return clips, clips
+        """An item of `batches` that is nothing but this clip, (T, h, w, 24): sharp, and at rest."""
+        count = self.options.batch.clips
+        clips, following = (np.repeat(a[None], count, axis=0) for a in (clip, next_frames(clip)))
+        flow = np.zeros((*clips.shape[:-1], 2), np.float32)
+        return ClipInputs(clips, following, flow, self._all_there()), clips
+
+    def _all_there(self) -> np.ndarray:
+        """The kinds of references, (N, T), of clips that lack none but the first."""
+        kinds = np.full((self.options.batch.clips, self.options.batch.frames), ALIGNED, np.int8)
+        kinds[:, 0] = ABSENT
+        return kinds
 
     def _begin_again(self) -> None:
         """Forget the steps that are not in the variables."""

@@ -16,12 +16,16 @@ class BlurSettings:
 
     sharp_share: float = 0.09  # clips without blur: half of them move between frames
     clean_share: float = 0.5  # of those, without noise and compression too
-    length_median_px: float = 9.0  # of the way during one exposure, log-normal
+    length_median_px: float = 14.0  # of the way during one exposure, log-normal
     length_spread: float = 0.75  # standard deviation of its logarithm
     length_limit_px: float = 60.0
     full_exposure_share: float = 0.35  # exposure lasts the whole frame interval, as in GoPro data
     exposure: Range = (0.25, 1.0)  # share of the frame interval, otherwise
-    tremor: Range = (0.0, 0.4)  # share of the motion that is trembling
+    burst_share: float = 0.5  # clips whose blur comes and goes, some frames of them sharp
+    burst_slow: Range = (0.0, 0.25)  # speed between two bursts, as a share of the clip's
+    burst_fast: Range = (1.4, 2.2)  # speed at the height of a burst
+    stored_share: float = 0.4  # clips that average stored values, as GoPro's data, not light
+    tremor: Range = (0.0, 1.0)  # share of the motion that is trembling
     turn: Range = (0.0, 0.5)  # share of the motion that is rotation and zoom
     scale: Range = (0.35, 1.0)  # of a still's size
     oversampling: float = 1.5  # of the warped picture over the clip, where the source allows

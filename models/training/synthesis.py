@@ -2,12 +2,13 @@
 
 `render_clip` is a pure function of a library's files and a seed, so that any process can make
 any clip. Convention of the GoPro data (Nah et al. 2017): the sharp frame is the middle moment of
-the exposure that the blurry frame averages. The mean is one of light, not of stored values.
+the exposure that the blurry frame averages. A camera's mean is one of light; that of the
+GoPro data is one of stored values, and a share of the clips follow it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -16,8 +17,15 @@ from numpy.typing import NDArray
 from models.training.degrade import add_noise, compress_frames, compress_video
 from models.training.flow import place_flow_view
 from models.training.layers import Layer, draw_layer
-from models.training.light import SRGB_GAMMA, CameraCurve
-from models.training.motion import Floats, MotionPath, draw_path, still
+from models.training.light import SRGB_GAMMA, STORED_GAMMA, CameraCurve
+from models.training.motion import (
+    Floats,
+    MotionPath,
+    burst_spans,
+    draw_path,
+    steady_spans,
+    still,
+)
 from models.training.pictures import SOFT, sharpness
 from models.training.procedural import draw_scene
 from models.training.scenes import SceneLibrary
@@ -46,13 +54,24 @@ class ClipPlan:
     """What is drawn first for a clip; `instant` means frames of no duration, hence no blur."""
 
     size: tuple[int, int]
-    frames: int
+    spans: Floats  # start and stop of each exposure, (T, 2) in the time of paths
     exposure: float
     length_px: float
     instant: bool
     clean: bool
     lens_px: float
+    subframes: int
     curve: CameraCurve
+
+    @property
+    def frames(self) -> int:
+        """How many frames it has."""
+        return len(self.spans)
+
+    @property
+    def duration(self) -> float:
+        """When the last exposure ends; at least a frame."""
+        return max(1.0, float(self.spans[-1, 1]))
 
 
 def render_clip(
@@ -69,9 +88,9 @@ def render_clip(
     rng = np.random.default_rng(seed)
     plan = _draw_plan(rng, settings, (height, width), frames)
     path = _draw_path(rng, plan, settings, plan.length_px)
-    view = _draw_view(rng, library, plan, settings, path)
+    view, plan = _draw_view(rng, library, plan, settings, path)
     layers = _draw_layers(rng, library, plan, settings, path)
-    exposures = [_expose(view, layers, plan, index, settings) for index in range(frames)]
+    exposures = [_expose(view, layers, plan, span) for span in plan.spans]
     middles = np.stack([_softened(middle, plan.lens_px) for _, middle in exposures])
     sharp = plan.curve.to_stored(middles)
     if plan.clean:
@@ -80,23 +99,22 @@ def render_clip(
     return Clip(blurry=_degrade(rng, light, plan.curve, settings), sharp=sharp)
 
 
-def subframe_times(frame: int, exposure: float, reach_px: float, limit: int) -> Floats:
+def subframe_times(start: float, stop: float, reach_px: float, limit: int) -> Floats:
     """The moments of one exposure's sub-frames, in frames: an odd number, about one a pixel."""
     if reach_px < STILL_PX:
-        return np.array([frame + exposure / 2])
+        return np.array([(start + stop) / 2])
     count = min(max(LEAST_SUBFRAMES, int(np.ceil(reach_px))), limit) | 1
-    return frame + (np.arange(count) + 0.5) / count * exposure
+    return start + (np.arange(count) + 0.5) / count * (stop - start)
 
 
 def _expose(
-    view: SceneView, layers: list[Layer], plan: ClipPlan, frame: int, settings: BlurSettings
+    view: SceneView, layers: list[Layer], plan: ClipPlan, span: Floats
 ) -> tuple[Light, Light]:
     """One frame's light: its mean over the exposure, and that of the middle moment."""
-    start, stop = float(frame), frame + plan.exposure
+    start, stop = map(float, span)
     movers: list[SceneView | Layer] = [view, *layers]
     reach = max(mover.reach_px(start, stop) for mover in movers)
-    limit = settings.subframes
-    times = subframe_times(frame, plan.exposure, 0.0 if plan.instant else reach, limit)
+    times = subframe_times(start, stop, 0.0 if plan.instant else reach, plan.subframes)
     total: Light | None = None
     middle: Light | None = None
     poses = [layer.camera.matrices(times) for layer in layers]
@@ -104,6 +122,8 @@ def _expose(
         for layer, matrices in zip(layers, poses, strict=True):
             layer.cover(moment, matrices[step])
         np.maximum(moment, 0, out=moment)  # cubic taps undershoot beside highlights
+        if plan.curve.gamma == STORED_GAMMA:
+            np.minimum(moment, 1, out=moment)  # a mean of stored values is one of clipped ones
         if step == len(times) // 2:
             middle = moment.copy()
         if total is None:
@@ -139,20 +159,30 @@ def _draw_plan(
     gain = float(np.exp(rng.normal(0, 0.15)))
     lens_px = float(rng.uniform(*settings.lens_px))
     soft = rng.random() < settings.lens_share
-    red, green, blue = (gain * float(tint) for tint in np.exp(rng.normal(0, 0.05, 3)))
+    gains = [gain * float(tint) for tint in np.exp(rng.normal(0, 0.05, 3))]
+    gamma = SRGB_GAMMA if rng.random() < 0.4 else round(float(rng.uniform(1.8, 2.4)), 1)
+    highlight = float(rng.uniform(*settings.highlight)) if bright else 1.0
+    subframes = settings.subframes
+    if rng.random() < settings.stored_share:
+        gamma, highlight = STORED_GAMMA, 1.0
+        gains = [each / max(gains) for each in gains]
+        if rng.random() < 1 / 3:  # a camera of 240 frames a second gives as few
+            subframes = int(rng.integers(LEAST_SUBFRAMES, 14))
+    spans = steady_spans(frames, exposure)
+    if rng.random() < settings.burst_share:
+        speeds = {"slow": settings.burst_slow, "fast": settings.burst_fast}
+        spans = burst_spans(rng, frames, exposure, **speeds)
+    red, green, blue = gains
     return ClipPlan(
         size=size,
-        frames=frames,
+        spans=spans,
         exposure=exposure,
         length_px=float(min(length, settings.length_limit_px)),
         instant=instant,
         clean=instant and bool(rng.random() < settings.clean_share),
         lens_px=lens_px if soft else 0.0,
-        curve=CameraCurve(
-            gamma=SRGB_GAMMA if rng.random() < 0.4 else round(float(rng.uniform(1.8, 2.4)), 1),
-            gains=(red, green, blue),
-            highlight=float(rng.uniform(*settings.highlight)) if bright else 1.0,
-        ),
+        subframes=subframes,
+        curve=CameraCurve(gamma=gamma, gains=(red, green, blue), highlight=highlight),
     )
 
 
@@ -177,8 +207,13 @@ def _draw_view(
     plan: ClipPlan,
     settings: BlurSettings,
     path: MotionPath,
-) -> SceneView:
-    """The scene behind all layers: a video's own motion, or a still under the path."""
+) -> tuple[SceneView, ClipPlan]:
+    """The scene behind all layers, a video's own motion or a still under the path, and the plan.
+
+    A video's frames are exposed round its real ones, which are the sharp targets: there a burst is
+    one of longer and shorter exposures.
+    """
+    steady = replace(plan, spans=_centred(plan))
     moving = bool(library.videos) and rng.random() < settings.video_share
     for _ in range(VIDEO_TRIALS if moving else 0):
         scene = library.videos[int(rng.integers(len(library.videos)))]
@@ -195,19 +230,27 @@ def _draw_view(
             softest=SOFT,
         )
         if seen is not None:
-            return seen
+            return seen, steady
     deep = rng.random() < settings.parallax_share
-    return place_view(
+    view = place_view(
         rng,
         _draw_picture(rng, library, settings, plan.size),
         path,
         plan.curve,
         size=plan.size,
-        frames=plan.frames,
+        duration=plan.duration,
         scale=settings.scale,
         oversampling=settings.oversampling,
         parallax=settings.parallax if deep else 0.0,
     )
+    return view, plan
+
+
+def _centred(plan: ClipPlan) -> Floats:
+    """Exposures of the same lengths, a frame at most, each in the middle of its steady one."""
+    lengths = np.minimum(plan.spans[:, 1] - plan.spans[:, 0], plan.exposure)
+    middles = np.arange(plan.frames) + plan.exposure / 2
+    return np.stack([middles - lengths / 2, middles + lengths / 2], axis=-1)
 
 
 def _draw_picture(
@@ -264,7 +307,7 @@ def _draw_layers(
                 motion,
                 plan.curve,
                 size=plan.size,
-                frames=plan.frames,
+                duration=plan.duration,
                 oversampling=settings.oversampling,
             )
         )

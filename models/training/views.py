@@ -99,6 +99,11 @@ def grid(matrix: Floats, size: tuple[int, int]) -> tuple[Light, Light]:
     return column.astype(np.float32), row.astype(np.float32)
 
 
+def sampled(duration: float) -> Floats:
+    """Times at which a path is looked at: eight a frame, from 0 to its end."""
+    return np.linspace(0, duration, 8 * int(np.ceil(duration)) + 1)
+
+
 def place_view(
     rng: np.random.Generator,
     picture: NDArray[np.uint8],
@@ -106,7 +111,7 @@ def place_view(
     curve: CameraCurve,
     *,
     size: tuple[int, int],
-    frames: int,
+    duration: float,
     scale: tuple[float, float],
     oversampling: float,
     parallax: float,
@@ -115,11 +120,12 @@ def place_view(
 
     `scale` is the range of the clip's size over the picture's. A path too long for the picture
     is first given more room by a larger scale, then shortened. `parallax` is the largest extra
-    motion of near parts, as a share of the camera's; 0 for a flat picture.
+    motion of near parts, as a share of the camera's; 0 for a flat picture. `duration` is the time
+    in which the path is followed, in frames.
     """
     lever = (float(rng.uniform(-400, 400)), float(rng.uniform(-200, 200)))
-    times = np.linspace(0, frames, 8 * frames + 1)
-    path = path.from_middle(frames)
+    times = sampled(duration)
+    path = path.from_middle(duration)
     chosen = float(np.exp(rng.uniform(*np.log(scale))))
     room = np.array([picture.shape[1], picture.shape[0]], np.float64) - 2 * MARGIN
     chosen = max(chosen, float((np.array(size[::-1]) / room).max()) * 1.02)
@@ -144,7 +150,7 @@ def place_view(
         light=curve.to_light(pixels),
         camera=replace(camera, zoom=zoom, centre=(float(centre[0]), float(centre[1]))),
         interpolation=cv2.INTER_LINEAR if zoom > FINE_ZOOM else cv2.INTER_CUBIC,
-        depth=_draw_depth(rng, camera, pixels.shape[:2], parallax, frames) if parallax else None,
+        depth=_draw_depth(rng, camera, pixels.shape[:2], parallax, duration) if parallax else None,
     )
 
 
@@ -181,7 +187,7 @@ def _draw_depth(
     camera: Camera,
     size: tuple[int, ...],
     parallax: float,
-    frames: int,
+    duration: float,
 ) -> Depth:
     """A random depth field for a picture of `size`, gentle enough to stretch it by a quarter.
 
@@ -194,7 +200,7 @@ def _draw_depth(
     ground = np.linspace(-0.5, 1.0, height, dtype=np.float32)[:, None]  # it comes nearer
     field = np.asarray(np.clip(smooth, -1, 1) + ground, np.float32)
     field = field / np.abs(field).max()
-    shift = camera.path.pose(np.linspace(0, frames, 8 * frames + 1))[:, :2]
+    shift = camera.path.pose(sampled(duration))[:, :2]
     slope = max(float(np.abs(np.diff(field, axis=axis)).max(initial=0)) for axis in (0, 1)) / step
     steepest = slope * camera.zoom * float(np.abs(shift).max())
     amount = min(parallax * float(rng.uniform(0.3, 1.0)), 0.25 / max(steepest, 1e-9))

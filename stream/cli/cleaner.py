@@ -187,6 +187,6 @@ def make_deblurrer(model: str, **choices: Any) -> Made:
     """Load a model, here or on a worker of a cluster."""
     from stream.inference.deblurrer import Deblurrer
 
-    deblurrer = Deblurrer(model, single_thread=True, **choices)
+    deblurrer = Deblurrer(model, single_thread=True, look_ahead=True, **choices)
     report = {"model": deblurrer.name, **asdict(deblurrer.compute)}
     return Made(deblurrer, deblurrer.identity, report)

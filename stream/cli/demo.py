@@ -57,7 +57,11 @@ def run(options: argparse.Namespace) -> int:
     write_video(blurred, blurry_frames, sound=True)
     write_video(sharp, sharp_frames)
     deblurrer = Deblurrer(
-        options.model, device=options.device, precision=options.precision, runtime=options.runtime
+        options.model,
+        device=options.device,
+        precision=options.precision,
+        runtime=options.runtime,
+        look_ahead=True,
     )
     progress = ProgressLine(blurred.name)
     try:

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from stream.cli.arguments import add_compute, model_name
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from stream.inference.deblurrer import Deblurrer
 
 _STREAM = 0  # one clip at a time
+
+STRONG_DB = 27
+"""Below this a frame is strongly blurred: what its neighbours show counts most there."""
 
 HEADER = (
     f"{'clip':<24}{'frames':>7}{'PSNR in':>9}{'out':>8}{'gain':>8}{'SSIM in':>9}{'out':>8}"
@@ -46,6 +50,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="of `deblur models`, or a weights, SavedModel or ONNX file; give it again to compare",
     )
+    parser.add_argument(
+        "--look-ahead",
+        action="store_true",
+        help="let each frame see its next one, as `clean` does; otherwise as `live`",
+    )
     add_compute(parser)
 
 
@@ -61,7 +70,8 @@ def run(options: argparse.Namespace) -> int:
         find_clips(options.sharp, stills=options.stills),
     )
     crops = worst_crops(pairs) if options.sheet else []
-    choices = {name: getattr(options, name) for name in ("device", "precision", "runtime")}
+    kinds = ("device", "precision", "runtime", "look_ahead")
+    choices = {name: getattr(options, name) for name in kinds}
     values = []
     for name, label in labels(options.model or ["tiny"]):
         values.append(_score_model(Deblurrer(name, **choices), label, pairs, crops))
@@ -111,6 +121,13 @@ def _score_model(
         print(_line(scores[-1]), flush=True)
     mean = mean_scores("mean over frames", scores)
     print(_line(mean))
+    strong = [pair for pair in mean.by_frame if pair[0] < STRONG_DB]
+    if strong:
+        before, after = map(fmean, zip(*strong, strict=True))
+        print(
+            f"{f'frames under {STRONG_DB} dB':<24}{len(strong):>7}{before:>9.2f}{after:>8.2f}"
+            f"{after - before:>+8.2f}"
+        )
     lost = deblurrer.resets[Discontinuity.NON_FINITE]
     if lost:
         print(f"{lost} frames came back as they were: the network gave no numbers for them")

@@ -4,7 +4,7 @@ The same values as those of `yuv420`. In 4:2:0 a group is every fourth row of Y,
 two by two samples of U or V: the samples go straight there and back, in half the time.
 """
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -20,6 +20,9 @@ class Samples(Protocol):
 
     def write_features(self, out: np.ndarray) -> None:
         """Write the features of its 4:2:0 view to (6, h, w, 4) float32."""
+
+    def write_change(self, frame: Any, out: np.ndarray) -> None:
+        """Write the features less those of a frame, samples of the same layout."""
 
     def corrected(self, residual: np.ndarray) -> Planes:
         """The picture plus (6, h, w, 4) residual features, whose memory may be worked in."""
@@ -50,6 +53,13 @@ class _Grouped:
             out, self._groups, self._offsets, self._scales, strict=True
         ):
             np.subtract(samples, offset, out=group)
+            group /= scale
+
+    def write_change(self, frame: "_Grouped", out: np.ndarray) -> None:
+        for group, samples, others, scale in zip(
+            out, self._groups, frame._groups, self._scales, strict=True
+        ):
+            np.subtract(samples, others, out=group, dtype=np.float32)
             group /= scale
 
     def corrected(self, residual: np.ndarray) -> Planes:
@@ -86,6 +96,11 @@ def _from_squares(squares: Plane) -> Plane:
     return pairs.view(squares.dtype).reshape(2 * len(squares), -1)
 
 
+def _write_grouped(values: np.ndarray, out: np.ndarray) -> None:
+    """(1, h, w, 24) to (6, h, w, 4)."""
+    out[...] = values.reshape(*out.shape[1:3], -1, 4).transpose(2, 0, 1, 3)
+
+
 class _Packed:
     """In any layout."""
 
@@ -94,8 +109,11 @@ class _Packed:
         self._geometry = geometry
 
     def write_features(self, out: np.ndarray) -> None:
-        values = yuv420.features(self._values, self._geometry, np)
-        out[...] = values.reshape(*out.shape[1:3], -1, 4).transpose(2, 0, 1, 3)
+        _write_grouped(yuv420.features(self._values, self._geometry, np), out)
+
+    def write_change(self, frame: "_Packed", out: np.ndarray) -> None:
+        ours, theirs = (yuv420.features(s._values, self._geometry, np) for s in (self, frame))
+        _write_grouped(ours - theirs, out)
 
     def corrected(self, residual: np.ndarray) -> Planes:
         change = residual.transpose(1, 2, 0, 3).reshape(1, *residual.shape[1:3], -1)

@@ -13,11 +13,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from models.alignment import Past, aligned, reduced_luma
+from models.network import LOOK_AHEAD
+from models.planes import Levels
 from stream.errors import ModelError
-from stream.frame import Discontinuity, Frame, Planes, StreamInfo
+from stream.frame import Discontinuity, Frame, Plane, Planes, StreamInfo
 from stream.inference.cuts import CutDetector
 from stream.inference.device import Compute, Device, Precision
-from stream.inference.engine import Geometry, State
+from stream.inference.engine import Geometry, Result, State
 from stream.inference.engines import Runtime, open_engine
 from stream.pixel_format import read_planes
 from stream.rgb import RGB, from_rgb, to_rgb
@@ -31,11 +34,33 @@ MAX_STRENGTH = 1.5
 """Above this the correction overshoots: edges ring and noise shows."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A frame that has come: what it is computed with, and why it does not continue its stream.
+
+    `small` is what it is aligned by, None for a model that has no use for neighbours.
+    """
+
+    frame: Frame
+    geometry: Geometry
+    small: NDArray[np.uint8] | None
+    reason: Discontinuity | None
+
+
 @dataclass(slots=True)
 class StreamState:
-    """What one stream carries from frame to frame."""
+    """What one stream carries from frame to frame.
+
+    Attributes:
+        state: the engine's, None for a fresh one.
+        past: what the next reference is made of, None where there is none.
+        held: the frame that waits for its next one, where the model looks ahead.
+        geometry, pts, cuts: of the newest frame that has come.
+    """
 
     state: State | None = None
+    past: Past | None = None
+    held: _Seen | None = None
     geometry: Geometry | None = None
     pts: int | None = None
     cuts: CutDetector = field(default_factory=CutDetector)
@@ -55,6 +80,8 @@ class Deblurrer:
         runtime: what computes.
         single_thread: whether several of these work at the same time.
         quick_start: whether the first frame matters more than the rate.
+        look_ahead: whether a frame waits for the next one, which mends it further; then `process`
+            gives each frame one call later, and `flush` the last.
         strength: how much of the correction to apply: 0 leaves every pixel as it is, 1 is what the
             model found, up to `MAX_STRENGTH` exaggerates it.
     """
@@ -68,6 +95,7 @@ class Deblurrer:
         runtime: Runtime = "auto",
         single_thread: bool = False,
         quick_start: bool = False,
+        look_ahead: bool = False,
         strength: float = 1.0,
     ) -> None:
         if not 0 <= strength <= MAX_STRENGTH:
@@ -80,6 +108,7 @@ class Deblurrer:
             runtime=runtime,
             single_thread=single_thread,
             quick_start=quick_start,
+            look_ahead=look_ahead,
         )
         self._streams: dict[int, StreamState] = {}
         self._pictures = 0  # that a program gave one by one
@@ -98,7 +127,12 @@ class Deblurrer:
     @property
     def identity(self) -> str:
         """What the output depends on, besides the frames: equal for equal pixels."""
-        return f"{self.engine.identity} strength {self.strength:g}"
+        ahead = " ahead" * self._looks_ahead
+        return f"{self.engine.identity}{ahead} strength {self.strength:g}"
+
+    @property
+    def _looks_ahead(self) -> bool:
+        return self.engine.neighbours == LOOK_AHEAD
 
     def start(self, info: StreamInfo) -> None:
         """Compile and warm up for the stream's frames, so that the first one is not late."""
@@ -119,49 +153,90 @@ class Deblurrer:
             stream_id=_OWN,
         )
         self._pictures += 1
-        (result,) = self.process(frame)
+        (result,) = self.process_batch([frame])
         return to_rgb(result)
 
     def process(self, frame: Frame) -> Sequence[Frame]:
-        """Deblur the next frame of its stream."""
-        return self.process_batch([frame])
+        """Deblur the next frame of its stream, or with look-ahead the one before it."""
+        if not self._looks_ahead:
+            return self.process_batch([frame])
+        seen = self._see(frame)
+        stream = self._streams[frame.stream_id]
+        held, stream.held = stream.held, seen
+        return self._computed([held], [seen]) if held else ()
 
     def process_batch(self, frames: Sequence[Frame]) -> list[Frame]:
-        """Deblur the next frame of each of several streams; equal geometries share a batch."""
+        """Deblur the next frame of each of several streams; equal geometries share a batch.
+
+        None of them waits for its next one.
+        """
+        return self._computed([self._see(frame) for frame in frames], [None] * len(frames))
+
+    def _computed(self, seen: Sequence[_Seen], later: Sequence[_Seen | None]) -> list[Frame]:
+        """Deblur a frame of each of several streams, given the next one of each that has come."""
         groups: dict[Geometry, list[int]] = {}
-        for index, frame in enumerate(frames):
-            groups.setdefault(self._prepare(frame), []).append(index)
+        for index, each in enumerate(seen):
+            groups.setdefault(each.geometry, []).append(index)
+            if each.reason:
+                self.reset(each.frame.stream_id, each.reason)
         done: dict[int, Frame] = {}
         for geometry, members in groups.items():
-            streams = [self._streams[frames[index].stream_id] for index in members]
+            streams = [self._streams[seen[index].frame.stream_id] for index in members]
             results = self.engine.run(
-                [frames[index].planes for index in members],
+                [seen[index].frame.planes for index in members],
                 [stream.state for stream in streams],
                 geometry,
+                [
+                    (
+                        self._reference(seen[index], stream.past),
+                        _following(seen[index], later[index]),
+                    )
+                    for index, stream in zip(members, streams, strict=True)
+                ],
             )
             for index, stream, result in zip(members, streams, results, strict=True):
-                stream.state = result.state if result.finite else None
-                if not result.finite:
-                    self.resets[Discontinuity.NON_FINITE] += 1
-                source = frames[index].planes
-                planes = _blended(source, result.planes, self.strength)
-                done[index] = frames[index].replace(planes=planes if result.finite else source)
-        return [done[index] for index in range(len(frames))]
+                done[index] = self._finished(seen[index], stream, result)
+        return [done[index] for index in range(len(seen))]
 
-    def _prepare(self, frame: Frame) -> Geometry:
-        """Reset the frame's stream where it does not continue; returns the frame's geometry."""
+    def _finished(self, seen: _Seen, stream: StreamState, result: Result) -> Frame:
+        """The output; its stream goes on from there, or begins afresh if it is no number."""
+        source = seen.frame.planes
+        if not result.finite:
+            stream.state = stream.past = None
+            self.resets[Discontinuity.NON_FINITE] += 1
+            return seen.frame
+        stream.state = result.state
+        if seen.small is not None:
+            made = result.planes if self.engine.aligned else source
+            stream.past = Past.of(seen.small, source.arrays, made.arrays)
+        return seen.frame.replace(planes=_blended(source, result.planes, self.strength))
+
+    def _reference(self, seen: _Seen, past: Past | None) -> Planes | None:
+        """What was made of the frame before, moved to where the frame shows it.
+
+        For earlier weights, the frame before as it was, and mid-grey before the first.
+        """
+        if seen.small is None:
+            return None
+        if not self.engine.aligned:
+            return _as_planes(seen, past.blend) if past else _grey(seen)
+        return _as_planes(seen, aligned(seen.small, past.small, past.blend)) if past else None
+
+    def _see(self, frame: Frame) -> _Seen:
+        """Take note of a frame that has come, in the order of its stream."""
         stream = self._streams.setdefault(frame.stream_id, StreamState())
         geometry = Geometry.of(frame.planes, frame.color)
         reason = _break(frame, stream, geometry)
-        if reason:
-            self.reset(frame.stream_id, reason)
         stream.geometry, stream.pts = geometry, frame.pts
-        return geometry
+        small = None
+        if self.engine.neighbours:
+            small = reduced_luma(frame.planes.arrays[0], geometry.bit_depth)
+        return _Seen(frame, geometry, small, reason)
 
     def reset(self, stream_id: int, reason: Discontinuity) -> None:
-        """Begin a stream's state afresh with its next frame."""
+        """Begin a stream's state afresh with the next frame that is computed."""
         stream = self._streams.setdefault(stream_id, StreamState())
-        stream.state = None
+        stream.state = stream.past = None
         self.resets[reason] += 1
 
     def forget(self, stream_id: int) -> None:
@@ -169,12 +244,40 @@ class Deblurrer:
         self._streams.pop(stream_id, None)
 
     def flush(self) -> Sequence[Frame]:
-        """Nothing: a causal model holds no frames back."""
-        return ()
+        """Deblur what waits for a next frame that does not come."""
+        held = [stream.held for stream in self._streams.values() if stream.held]
+        for stream in self._streams.values():
+            stream.held = None
+        return self._computed(held, [None] * len(held))
 
     def close(self) -> None:
         """Forget every stream."""
         self._streams.clear()
+
+
+def _grey(seen: _Seen) -> Planes | None:
+    """A picture in the middle of all codes, of the frame's kind."""
+    geometry = seen.geometry
+    levels = Levels(geometry.bit_depth, geometry.full_range)
+    (zero, scale), (neutral, _) = levels.luma, levels.chroma
+    luma, *chroma = seen.frame.planes.arrays
+    middle = round(zero + scale / 2)
+    codes = middle if geometry.rgb else round(neutral)
+    return _as_planes(
+        seen, [np.full_like(luma, middle), *(np.full_like(plane, codes) for plane in chroma)]
+    )
+
+
+def _following(seen: _Seen, later: _Seen | None) -> Planes | None:
+    """The next frame moved to where the frame shows it; None where it does not continue it."""
+    if later is None or later.reason or seen.small is None or later.small is None:
+        return None
+    return _as_planes(seen, aligned(seen.small, later.small, later.frame.planes.arrays))
+
+
+def _as_planes(seen: _Seen, arrays: Sequence[Plane] | None) -> Planes | None:
+    source = seen.frame.planes
+    return Planes(tuple(arrays), source.subsampling, source.bit_depth) if arrays else None
 
 
 def _blended(source: Planes, result: Planes, strength: float) -> Planes:

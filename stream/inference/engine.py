@@ -76,6 +76,14 @@ class Geometry:
         return np.dtype(np.uint8 if self.bit_depth == 8 else np.uint16)
 
 
+Neighbours: TypeAlias = tuple[Planes | None, ...]
+"""A frame's neighbours, moved to where it shows what they show (`models.alignment`).
+
+The reference first, made of the frame before, then the next frame, for engines that look ahead;
+None for one that is not there.
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Result:
     """One stream's part of a step; `finite` is False where the network's output is no number."""
@@ -100,14 +108,36 @@ class Engine(Protocol):
     def compute(self) -> Compute:
         """The device and precision in use."""
 
+    @property
+    def neighbours(self) -> int:
+        """How many it makes use of: 0, `CAUSAL` or `LOOK_AHEAD` of `models.network`."""
+
+    @property
+    def aligned(self) -> bool:
+        """See `models.registry.Weights`."""
+
     def run(
-        self, pictures: Sequence[Planes], states: Sequence[State | None], geometry: Geometry
+        self,
+        pictures: Sequence[Planes],
+        states: Sequence[State | None],
+        geometry: Geometry,
+        neighbours: Sequence[Neighbours] = (),
     ) -> list[Result]:
         """Advance several streams of one geometry by one frame each, as one batch.
+
+        `neighbours` are of each picture; without any, no picture has one.
 
         A state is one that the call before returned for the stream, or None for a fresh one; the
         engine may overwrite it.
         """
+
+
+def neighbours_of(
+    neighbours: Sequence[Neighbours], pictures: Sequence[Planes], count: int
+) -> Sequence[Neighbours]:
+    """Each picture's neighbours, `count` of them, where some or all are not given."""
+    given = neighbours or [()] * len(pictures)
+    return [(*each, *[None] * (count - len(each)))[:count] for each in given]
 
 
 def all_finite(values: NDArray[np.floating[Any]]) -> bool:

@@ -31,6 +31,7 @@ def open_engine(
     runtime: Runtime = "auto",
     single_thread: bool = False,
     quick_start: bool = False,
+    look_ahead: bool = False,
 ) -> Engine:
     """The engine for a model, which takes very large frames in tiles.
 
@@ -49,13 +50,22 @@ def open_engine(
             nothing.
         quick_start: for what is watched while it happens: compute a frame of a new size sooner
             rather than those after it faster, which leaves out XLA on a GPU.
+        look_ahead: for what is recorded: make use of each frame's next one too.
 
     Raises:
         ModelError: there is no such model, it can't run here, or what computes gets it wrong.
     """
     try:
         return TiledEngine(
-            _opened(model, device, precision, runtime, single_thread, quick_start=quick_start)
+            _opened(
+                model,
+                device,
+                precision,
+                runtime,
+                single_thread,
+                quick_start=quick_start,
+                look_ahead=look_ahead,
+            )
         )
     except MissingError as error:
         raise ModelError(str(error)) from error
@@ -69,6 +79,7 @@ def _opened(
     single_thread: bool,
     *,
     quick_start: bool,
+    look_ahead: bool,
 ) -> Engine:
     if is_image_model(model):
         if runtime != "auto":
@@ -90,7 +101,9 @@ def _opened(
         load_keras()
         from stream.inference.keras_engine import KerasEngine
 
-        keras = KerasEngine(model, choose(device, precision), xla=not quick_start)
+        keras = KerasEngine(
+            model, choose(device, precision), xla=not quick_start, look_ahead=look_ahead
+        )
         return checked(keras, model, variant="" if quick_start else "XLA")
     wrong = precision == "bfloat16" and runtime != "openvino"
     if wrong or device == "gpu" or precision == "float16":
@@ -102,13 +115,13 @@ def _opened(
             raise ModelError("mnn computes in float32: use --runtime onnx for int8")
         from stream.inference.mnn_engine import MnnEngine
 
-        return checked(MnnEngine(model, single_thread=single_thread), model)
+        return checked(MnnEngine(model, single_thread=single_thread, look_ahead=look_ahead), model)
     from stream.inference.runtime_engine import RuntimeEngine
 
     if precision == "auto":
         half = runtime == "openvino" and _has_openvino_for_amx()
         precision = "bfloat16" if half else "float32"
-    return checked(RuntimeEngine(model, runtime, precision), model)
+    return checked(RuntimeEngine(model, runtime, precision, look_ahead=look_ahead), model)
 
 
 def _quickest(compute: Compute, *, forced: bool) -> Runtime:

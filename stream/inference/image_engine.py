@@ -17,7 +17,7 @@ from models.planes import Levels
 from stream.errors import ModelError
 from stream.frame import Planes
 from stream.inference.device import Compute, prepare_tensorflow
-from stream.inference.engine import Geometry, Result, State
+from stream.inference.engine import Geometry, Neighbours, Result, State
 
 _MATRICES: dict[int, Matrix] = {1: "bt709", 5: "bt601", 6: "bt601", 9: "bt2020"}
 _HD_ROWS = 720  # untagged frames are taken for BT.709 from here on, as players do
@@ -30,6 +30,9 @@ class ImageEngine:
         model: a SavedModel folder or an ONNX file.
         compute: float32; a SavedModel runs on its device, ONNX on the CPU.
     """
+
+    neighbours = 0
+    aligned = True
 
     def __init__(self, model: str, compute: Compute) -> None:
         if compute.precision != "float32":
@@ -46,7 +49,11 @@ class ImageEngine:
         self.identity = f"{self._model.identity} {compute.device}"
 
     def run(
-        self, pictures: Sequence[Planes], states: Sequence[State | None], geometry: Geometry
+        self,
+        pictures: Sequence[Planes],
+        states: Sequence[State | None],
+        geometry: Geometry,
+        neighbours: Sequence[Neighbours] = (),
     ) -> list[Result]:
         """Restore a frame of each of several streams, one after the other; there is no state."""
         return [self._restored(picture, geometry) for picture in pictures]

@@ -11,19 +11,21 @@ from typing import Any, TypeAlias
 import keras
 import tensorflow as tf
 
+from models import registry
 from models.errors import WeightsError
-from models.keras_network import computing_in, load
-from models.network import State, initial_state
+from models.keras_network import assembled, computing_in
+from models.network import fresh_hidden
 from models.registry import weights_path
 from stream.errors import ModelError
 from stream.frame import Planes
 from stream.inference import yuv420
 from stream.inference.device import Compute, prepare_tensorflow
-from stream.inference.engine import SIZES_KEPT, Geometry, Result
+from stream.inference.engine import SIZES_KEPT, Geometry, Neighbours, Result, State, neighbours_of
 from stream.inference.packing import pack, unpack
 
-Step: TypeAlias = Callable[[Any, State], tuple[Any, State, Any]]
-"""Packed pictures and state to corrected pictures, state, and whether each is finite."""
+Step: TypeAlias = Callable[[Any, list[Any], Any], tuple[Any, Any, Any]]
+"""Packed pictures, packed neighbours and hidden states to corrected pictures, hidden states, and
+whether each is finite."""
 
 
 class KerasEngine:
@@ -33,20 +35,25 @@ class KerasEngine:
         model: see `stream.inference.engines.open_engine`.
         compute: what to compute on.
         xla: have XLA compile what a GPU computes, which takes it 2 to 4 s for each of those.
+        look_ahead: see `open_engine`.
     """
 
-    def __init__(self, model: str, compute: Compute, *, xla: bool = True) -> None:
+    def __init__(
+        self, model: str, compute: Compute, *, xla: bool = True, look_ahead: bool = False
+    ) -> None:
         if keras.backend.backend() != "tensorflow":
             raise ModelError(
                 f"the engine runs on TensorFlow, not {keras.backend.backend()}: unset KERAS_BACKEND"
             )
         prepare_tensorflow(compute)
         try:
+            loaded = registry.load(model)
             with computing_in(compute.precision):
-                self.model = load(model)
+                self.model = assembled(loaded if look_ahead else loaded.causal())
         except WeightsError as error:
             raise ModelError(str(error)) from error
         self.name = self.model.name
+        self.neighbours, self.aligned = self.model.neighbours, loaded.aligned
         self.compute = compute
         self._xla = xla and compute.device == "gpu"
         weights = hashlib.sha256(weights_path(model).read_bytes()).hexdigest()
@@ -56,51 +63,60 @@ class KerasEngine:
         self._ready = lru_cache(SIZES_KEPT)(self._compiled)
 
     def run(
-        self, pictures: Sequence[Planes], states: Sequence[State | None], geometry: Geometry
+        self,
+        pictures: Sequence[Planes],
+        states: Sequence[State | None],
+        geometry: Geometry,
+        neighbours: Sequence[Neighbours] = (),
     ) -> list[Result]:
         """Advance several streams of one geometry by one frame each, as one batch."""
         step, fresh = self._ready(geometry)
-        state = _joined([state or fresh for state in states])
-        packed, state, finite = step(pack(pictures, geometry), state)
+        hidden = _joined([fresh if state is None else state for state in states])
+        beside = neighbours_of(neighbours, pictures, self.neighbours)
+        packed = pack(pictures, geometry)
+        others = [
+            # a frame that differs from itself by nothing stands for a neighbour that is not there
+            pack([each or own for each, own in zip(those, pictures, strict=True)], geometry)
+            for those in zip(*beside, strict=True)
+        ]
+        made, hidden, finite = step(packed, others, hidden)
         return [
             Result(planes, part, bool(ok))
             for planes, part, ok in zip(
-                unpack(packed.numpy(), geometry), _parted(state), finite.numpy(), strict=True
+                unpack(made.numpy(), geometry), _parted(hidden), finite.numpy(), strict=True
             )
         ]
 
-    def _initial(self, geometry: Geometry) -> State:
-        state = initial_state(self.model.config, 1, *geometry.shapes[0])
-        return State(*(tf.constant(part, self.compute.precision) for part in state))
-
-    def _compiled(self, geometry: Geometry) -> tuple[Step, State]:
-        """The step, and the state of a stream's first frame."""
+    def _compiled(self, geometry: Geometry) -> tuple[Step, Any]:
+        """The step, and the hidden state of a stream's first frame."""
         network, dtype = self.model.network, self.compute.precision
 
-        def step(packed: Any, state: State) -> tuple[Any, State, Any]:
+        def step(packed: Any, others: list[Any], hidden: Any) -> tuple[Any, Any, Any]:
             values = tf.cast(packed, "float32")
-            current = tf.cast(yuv420.features(values, geometry, keras.ops), dtype)
-            residual, hidden = network([current, state.previous, state.hidden])
+            current = yuv420.features(values, geometry, keras.ops)
+            changes = [
+                yuv420.features(tf.cast(other, "float32"), geometry, keras.ops) - current
+                for other in others
+            ]
+            frames = tf.cast(tf.concat([current, *changes], -1), dtype)
+            residual, hidden = network([frames, hidden])
             residual = tf.cast(residual, "float32")
             # one number that is none makes the sum none, in half the time of looking at each
             finite = tf.math.is_finite(tf.reduce_sum(residual, axis=(1, 2, 3)))
             out = yuv420.corrected(values, residual, geometry, keras.ops)
-            return tf.cast(out, packed.dtype), State(current, hidden), finite
+            return tf.cast(out, packed.dtype), hidden, finite
 
         compiled: Step = tf.function(
             step, jit_compile=self._xla, autograph=False, reduce_retracing=False
         )
-        return compiled, self._initial(geometry)
+        fresh = fresh_hidden(self.model.config, 1, *geometry.shapes[0])
+        return compiled, tf.constant(fresh, dtype)
 
 
-def _joined(states: Sequence[State]) -> State:
-    if len(states) == 1:
-        return states[0]
-    return State(*(tf.concat(parts, 0) for parts in zip(*states, strict=True)))
+def _joined(states: Sequence[Any]) -> Any:
+    return states[0] if len(states) == 1 else tf.concat(states, 0)
 
 
-def _parted(state: State) -> list[State]:
-    count = state.previous.shape[0]
-    if count == 1:
-        return [state]
-    return [State(*parts) for parts in zip(*(tf.split(s, count) for s in state), strict=True)]
+def _parted(states: Any) -> list[Any]:
+    count = states.shape[0]
+    return [states] if count == 1 else tf.split(states, count)

@@ -14,7 +14,15 @@ from stream.errors import ModelError
 from stream.frame import Planes
 from stream.inference.channel_groups import samples_of
 from stream.inference.device import Compute
-from stream.inference.engine import SIZES_KEPT, Geometry, Result, State, all_finite
+from stream.inference.engine import (
+    SIZES_KEPT,
+    Geometry,
+    Neighbours,
+    Result,
+    State,
+    all_finite,
+    neighbours_of,
+)
 
 LEAST_THREADS = 2
 """On one, MNN cuts its Winograd tiles otherwise: the same frame would differ between machines."""
@@ -25,15 +33,19 @@ class MnnEngine:
 
     Args:
         model: see `stream.inference.engines.open_engine`.
-        single_thread: see `open_engine`.
+        single_thread, look_ahead: see `open_engine`.
     """
 
-    def __init__(self, model: str, *, single_thread: bool = False) -> None:
+    def __init__(
+        self, model: str, *, single_thread: bool = False, look_ahead: bool = False
+    ) -> None:
         try:
             require("MNN")
-            self._weights = registry.load(model)
+            weights = registry.load(model)
         except ModelsError as error:
             raise ModelError(str(error)) from error
+        self._weights = weights if look_ahead else weights.causal()
+        self.neighbours, self.aligned = self._weights.neighbours, self._weights.aligned
         self.name = self._weights.name
         self.compute = Compute("cpu", "float32", "mnn")
         digest = hashlib.sha256(self._weights.path.read_bytes()).hexdigest()
@@ -42,7 +54,11 @@ class MnnEngine:
         self._network = lru_cache(SIZES_KEPT)(partial(MnnNetwork, self._weights, threads=threads))
 
     def run(
-        self, pictures: Sequence[Planes], states: Sequence[State | None], geometry: Geometry
+        self,
+        pictures: Sequence[Planes],
+        states: Sequence[State | None],
+        geometry: Geometry,
+        neighbours: Sequence[Neighbours] = (),
     ) -> list[Result]:
         """Advance several streams of one geometry by one frame each, one after the other."""
         try:
@@ -50,10 +66,17 @@ class MnnEngine:
         except ModelsError as error:
             raise ModelError(str(error)) from error
         results = []
-        for picture, before in zip(pictures, states, strict=True):
-            state = before or network.fresh_state()
+        beside = neighbours_of(neighbours, pictures, self.neighbours)
+        for picture, before, those in zip(pictures, states, beside, strict=True):
+            state = network.fresh_state() if before is None else before
             samples = samples_of(picture, geometry)
-            samples.write_features(state.next_frame())
+            features, *changes = network.frames
+            samples.write_features(features)
+            for neighbour, change in zip(those, changes, strict=True):
+                if neighbour is None:
+                    change[...] = 0
+                else:
+                    samples_of(neighbour, geometry).write_change(samples, change)
             residual = network(state)
             finite = all_finite(residual)
             results.append(

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from functools import lru_cache, partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -17,13 +17,15 @@ from models import registry
 from models.errors import ModelsError
 from models.export.formats import FORMATS, open_step, require_packages, write_step
 from models.export.step import (
+    HIDDEN,
+    NEIGHBOURS,
+    NEXT_HIDDEN,
     PLANES,
     RESIDUALS,
     Size,
     Step,
     Tensors,
-    fresh_state,
-    next_state,
+    fresh_hidden,
     nominal_planes,
     plane_shapes,
     residual_codes,
@@ -36,7 +38,15 @@ from stream.errors import ModelError
 from stream.frame import Planes
 from stream.inference import yuv420
 from stream.inference.device import Compute
-from stream.inference.engine import SIZES_KEPT, Geometry, Result, State, all_finite
+from stream.inference.engine import (
+    SIZES_KEPT,
+    Geometry,
+    Neighbours,
+    Result,
+    State,
+    all_finite,
+    neighbours_of,
+)
 from stream.inference.packing import grid, pack, unpack
 
 Precision = Literal["float32", "bfloat16", "int8"]
@@ -50,16 +60,26 @@ class RuntimeEngine:
         runtime: one of `models.export.formats.FORMATS`.
         precision: of those that it can be exported in; or bfloat16, on OpenVINO and a CPU with
             units for it.
+        look_ahead: see `open_engine`.
     """
 
-    def __init__(self, model: str, runtime: str, precision: Precision = "float32") -> None:
+    def __init__(
+        self,
+        model: str,
+        runtime: str,
+        precision: Precision = "float32",
+        *,
+        look_ahead: bool = False,
+    ) -> None:
         try:
             require_packages(runtime)
             if precision == "bfloat16":
                 _require_bfloat16()
-            self._weights = registry.load(model)
+            weights = registry.load(model)
         except ModelsError as error:
             raise ModelError(str(error)) from error
+        self._weights = weights if look_ahead else weights.causal()
+        self.neighbours, self.aligned = self._weights.neighbours, self._weights.aligned
         self._runtime = runtime
         self.name = self._weights.name
         self.compute = Compute("cpu", precision, runtime)
@@ -69,13 +89,22 @@ class RuntimeEngine:
         self._step = lru_cache(SIZES_KEPT)(partial(_exported, self._weights, runtime, precision))
 
     def run(
-        self, pictures: Sequence[Planes], states: Sequence[State | None], geometry: Geometry
+        self,
+        pictures: Sequence[Planes],
+        states: Sequence[State | None],
+        geometry: Geometry,
+        neighbours: Sequence[Neighbours] = (),
     ) -> list[Result]:
         """Advance several streams of one geometry by one frame each, one after the other."""
-        pairs = zip(pictures, states, strict=True)
-        return [self._advance(picture, state, geometry) for picture, state in pairs]
+        beside = neighbours_of(neighbours, pictures, self.neighbours)
+        return [
+            self._advance(picture, those, state, geometry)
+            for picture, those, state in zip(pictures, beside, states, strict=True)
+        ]
 
-    def _advance(self, picture: Planes, state: Tensors | None, geometry: Geometry) -> Result:
+    def _advance(
+        self, picture: Planes, beside: Neighbours, state: Any | None, geometry: Geometry
+    ) -> Result:
         size = (picture.height, picture.width)
         try:
             step = self._step(size)
@@ -83,11 +112,15 @@ class RuntimeEngine:
             raise ModelError(str(error)) from error
         if state is None:
             first = FORMATS[self._runtime].channels_first
-            state = fresh_state(size, self._weights.config.hidden, channels_first=first)
-        outputs = step(_inputs(picture, geometry) | state)
+            state = fresh_hidden(size, self._weights.config.hidden, channels_first=first)
+        inputs = _inputs(picture, geometry) | {HIDDEN: state}
+        for name, neighbour in zip(NEIGHBOURS, beside, strict=False):
+            # a frame that differs from itself by nothing stands for one that is not there
+            inputs |= _inputs(neighbour or picture, geometry, name)
+        outputs = step(inputs)
         finite = all(all_finite(outputs[name]) for name in RESIDUALS)
         planes = _corrected(picture, outputs, geometry) if finite else picture
-        return Result(planes, next_state(outputs), finite)
+        return Result(planes, outputs[NEXT_HIDDEN], finite)
 
 
 def _require_bfloat16() -> None:
@@ -113,15 +146,17 @@ def _levels(geometry: Geometry) -> Levels:
     return Levels(geometry.bit_depth, geometry.full_range)
 
 
-def _inputs(picture: Planes, geometry: Geometry) -> Tensors:
+def _inputs(picture: Planes, geometry: Geometry, neighbour: str | None = None) -> Tensors:
     """The step's planes: those of the picture where it is 4:2:0, otherwise of its view."""
     if geometry.is_420:
-        return nominal_planes(picture.arrays, _levels(geometry))
+        return nominal_planes(picture.arrays, _levels(geometry), neighbour)
     values = pack([picture], geometry).astype(np.float32)
     y, u, v = unpack_planes(yuv420.features(values, geometry, np), np)
     shapes = plane_shapes((picture.height, picture.width))
     return {
-        name: np.ascontiguousarray(plane[:, :rows, :columns])
+        f"{neighbour}_{name}" if neighbour else name: np.ascontiguousarray(
+            plane[:, :rows, :columns]
+        )
         for name, plane, (rows, columns) in zip(PLANES, (y + 0.5, u, v), shapes, strict=True)
     }
 

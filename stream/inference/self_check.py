@@ -1,9 +1,9 @@
 """Whether an engine computes what its network is, before anybody's pictures go through it.
 
 Libraries rewrite networks as they compile them, each for the processor at hand, and have made
-mistakes (docs/upstream.md). So two drawn frames go through the engine and through the network in
-NumPy. What has passed is noted on disk: until a library, the weights or the processor changes,
-opening the engine again costs nothing.
+mistakes (docs/upstream.md). So two drawn frames with neighbours go through the engine and through
+the network in NumPy. What has passed is noted on disk: until a library, the weights or the
+processor changes, opening the engine again costs nothing.
 """
 
 import contextlib
@@ -18,13 +18,13 @@ import numpy as np
 from models import registry
 from models.cache import cache_folder
 from models.errors import ModelsError
-from models.network import frame_features, initial_state, residual_planes
+from models.network import frame_features, fresh_hidden, residual_planes
 from models.planes import Levels, chroma_shape
 from models.reference import Reference, require_agreement
 from models.registry import Weights
 from stream.errors import ModelError
 from stream.frame import ColorTags, Planes
-from stream.inference.engine import Engine, Geometry
+from stream.inference.engine import Engine, Geometry, Neighbours
 
 _SIZE = (34, 44)  # height and width: both are padded
 _FRAMES = 2  # the second shows the state
@@ -55,16 +55,18 @@ def checked(engine: Engine, model: str, *, variant: str = "") -> Engine:
 
 def _check(engine: Engine, model: str) -> None:
     compute = engine.compute
-    pictures = _drawn()
+    rng = np.random.default_rng(0)
+    pictures, *others = (_drawn(rng) for _ in range(1 + engine.neighbours))
+    beside = list(zip(*others, strict=True))
     geometry = Geometry.of(pictures[0], ColorTags())
     state, found, finite = None, [], True
-    for picture in pictures:
-        (result,) = engine.run([picture], [state], geometry)
+    for picture, neighbours in zip(pictures, beside, strict=True):
+        (result,) = engine.run([picture], [state], geometry, [neighbours])
         state = result.state if result.finite else None
         finite = finite and result.finite
         found.append(_change(picture, result.planes.arrays))
     try:
-        expected = _expected(registry.load(model), pictures)
+        expected = _expected(registry.load(model), pictures, beside)
         if not np.isfinite(expected).all() and not finite:
             return  # weights that are none: the frames pass as they are
         on_tensor_cores = (compute.device, compute.precision) == ("gpu", "float32")
@@ -80,9 +82,8 @@ def _check(engine: Engine, model: str) -> None:
         raise ModelError(str(error)) from error
 
 
-def _drawn() -> list[Planes]:
+def _drawn(rng: np.random.Generator) -> list[Planes]:
     """Frames of noise whose codes leave room for any correction."""
-    rng = np.random.default_rng(0)
     shapes = (_SIZE, chroma_shape(*_SIZE), chroma_shape(*_SIZE))
     low, high = _LEVELS.peak // 4, 3 * _LEVELS.peak // 4
     return [
@@ -91,22 +92,30 @@ def _drawn() -> list[Planes]:
     ]
 
 
-def _expected(weights: Weights, pictures: list[Planes]) -> np.ndarray:
+def _expected(
+    weights: Weights, pictures: Sequence[Planes], beside: Sequence[Neighbours]
+) -> np.ndarray:
     """What the network changes in each frame, in code values."""
-    network = Reference(weights.config, weights.arrays)
-    previous, hidden = initial_state(weights.config, 1, *_SIZE)
+    count = len(beside[0])
+    arrays = weights.arrays if count == weights.neighbours else weights.causal().arrays
+    network = Reference(weights.config, arrays, count)
+    hidden = fresh_hidden(weights.config, 1, *_SIZE)
     changes = []
-    for picture in pictures:
-        y, u, v = (plane[None] for plane in picture.arrays)
-        features = frame_features(y, u, v, _LEVELS)
-        residual, hidden = network(features, previous, hidden)
-        previous = features
+    for picture, neighbours in zip(pictures, beside, strict=True):
+        current, *others = (_features(each) for each in (picture, *neighbours) if each)
+        joined = [current, *(other - current for other in others)]
+        residual, hidden = network(np.concatenate(joined, axis=-1), hidden)
         residuals = (plane[0] for plane in residual_planes(residual, *_SIZE, _LEVELS))
         pairs = zip(picture.arrays, residuals, strict=True)
         changes.append(
             _change(picture, [np.clip(np.rint(a + b), 0, _LEVELS.peak) for a, b in pairs])
         )
     return np.stack(changes)
+
+
+def _features(picture: Planes) -> np.ndarray:
+    y, u, v = (plane[None] for plane in picture.arrays)
+    return frame_features(y, u, v, _LEVELS)
 
 
 def _change(picture: Planes, arrays: Sequence[np.ndarray]) -> np.ndarray:
@@ -118,7 +127,8 @@ def _change(picture: Planes, arrays: Sequence[np.ndarray]) -> np.ndarray:
 def _record(engine: Engine, variant: str) -> Path | None:
     """The file that stands for this engine on this machine; None where there is no place for it."""
     settings = (f"{key}={value}" for key, value in os.environ.items() if key.startswith(_SETTINGS))
-    parts = [engine.identity, repr(engine.compute), variant, _processor(), *sorted(settings)]
+    kind = f"{engine.neighbours} neighbours {variant}"
+    parts = [engine.identity, repr(engine.compute), kind, _processor(), *sorted(settings)]
     digest = hashlib.sha256("\n".join(parts).encode(errors="surrogateescape")).hexdigest()
     try:
         return cache_folder("checked") / digest[:32]

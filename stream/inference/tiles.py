@@ -15,7 +15,7 @@ from models.network import MULTIPLE
 from stream.errors import ModelError
 from stream.frame import Plane, Planes
 from stream.inference.device import Compute
-from stream.inference.engine import Engine, Geometry, Result, State
+from stream.inference.engine import Engine, Geometry, Neighbours, Result, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +87,28 @@ class TiledEngine:
         """The device and precision in use."""
         return self.engine.compute
 
+    @property
+    def neighbours(self) -> int:
+        """How many it makes use of."""
+        return self.engine.neighbours
+
+    @property
+    def aligned(self) -> bool:
+        """See `Engine.aligned`."""
+        return self.engine.aligned
+
     def run(
-        self, pictures: Sequence[Planes], states: Sequence[TileStates | None], geometry: Geometry
+        self,
+        pictures: Sequence[Planes],
+        states: Sequence[TileStates | None],
+        geometry: Geometry,
+        neighbours: Sequence[Neighbours] = (),
     ) -> list[Result]:
         """See `Engine.run`; a tiled frame's state is that of each tile, in reading order."""
         height, width = geometry.shapes[0]
         rows, columns = spans(height, width, self._limits.frame, self._margin)
         if len(rows) == len(columns) == 1:
-            return self._in_parts(pictures, states, geometry)
+            return self._in_parts(pictures, states, geometry, neighbours)
         tiles = list(product(rows, columns))
         results = []
         for index, (row, column) in enumerate(tiles):
@@ -102,7 +116,10 @@ class TiledEngine:
             given = [state[index] if state else None for state in states]
             shapes = tuple(array.shape for array in parts[0].arrays)
             tile = dataclasses.replace(geometry, shapes=shapes)
-            results.append(self._in_parts(parts, given, tile))
+            beside = [
+                tuple(each and _cut(each, row, column) for each in those) for those in neighbours
+            ]
+            results.append(self._in_parts(parts, given, tile, beside))
         return [
             Result(
                 _joined(picture, tiles, [result.planes for result in done]),
@@ -113,7 +130,11 @@ class TiledEngine:
         ]
 
     def _in_parts(
-        self, pictures: Sequence[Planes], states: Sequence[State | None], geometry: Geometry
+        self,
+        pictures: Sequence[Planes],
+        states: Sequence[State | None],
+        geometry: Geometry,
+        neighbours: Sequence[Neighbours],
     ) -> list[Result]:
         height, width = geometry.shapes[0]
         most = max(1, self._limits.batch // (height * width))
@@ -121,14 +142,19 @@ class TiledEngine:
         while len(results) < len(pictures):
             left = min(most, len(pictures) - len(results))
             part = slice(len(results), len(results) + (1 << left.bit_length() - 1))
-            results += self._step(pictures[part], states[part], geometry)
+            beside = neighbours[part]
+            results += self._step(pictures[part], states[part], geometry, beside)
         return results
 
     def _step(
-        self, pictures: Sequence[Planes], states: Sequence[State | None], geometry: Geometry
+        self,
+        pictures: Sequence[Planes],
+        states: Sequence[State | None],
+        geometry: Geometry,
+        neighbours: Sequence[Neighbours],
     ) -> list[Result]:
         try:
-            return self.engine.run(pictures, states, geometry)
+            return self.engine.run(pictures, states, geometry, neighbours)
         except Exception as error:  # the runtimes' kinds of errors have no base in common
             if not is_out_of_memory(error):
                 raise

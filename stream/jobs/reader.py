@@ -108,6 +108,12 @@ class Reader:
         """How many pictures came before the next one; 0 at the end."""
         return 0 if self._next is None else self._next.frame.index
 
+    def coming(self) -> list[Frame]:
+        """The frame that comes next, which is not taken by that; none at the end."""
+        if self._next is None:
+            return []
+        return [self._next.frame.replace(captured_at=time.perf_counter())]
+
     def last(self) -> list[Frame]:
         """The pictures before the next one, as the beginning of a stream."""
         now = time.perf_counter()

@@ -1,6 +1,7 @@
 """One segment of a recorded video: burn-in, pipeline, encoder, and a check of what was written.
 
-Depends on the plan, the segment's pictures and the processor only, and on no other segment.
+Depends on the plan, the segment's pictures, those around it that the processor sees too, and the
+processor only, and on no other segment.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ def clean_segment(
         on_progress: Called after each frame written, with the counts of this segment.
 
     Returns:
-        What was made, and how it went, burn-in not counted among the frames.
+        What was made, and how it went, the frames around the segment not counted.
 
     Raises:
         DeblurError: In one line what failed; the segment is not there.
@@ -58,9 +59,13 @@ def clean_segment(
     burn_in, missing_before = reader.last(), reader.frames_missing
     position = reader.position
 
+    told = 0
+
     def counted(stats: RunStats) -> None:
-        if on_progress and stats.frames_out > len(burn_in):
-            on_progress(_without(stats, len(burn_in)))
+        nonlocal told
+        if on_progress and len(sink.times) > told:  # not of the burn-in, nor of the next frame
+            told = len(sink.times)
+            on_progress(_without(stats, stats.frames_out - told))
 
     source = _Piece(reader, burn_in, plan.end_of(index))
     writer = VideoWriter(
@@ -71,7 +76,7 @@ def clean_segment(
         shown_as=shown_as,
         shift=shift_in_segments(plan.output),
     )
-    sink = _Rest(writer, start, plan.output)
+    sink = _Rest(writer, start, plan.end_of(index), plan.output)
     processor = Comparison(processor, plan.view) if plan.view else processor
     stats = Pipeline(source, processor, sink, on_progress=counted).run()
     times = read_times(path)
@@ -80,7 +85,7 @@ def clean_segment(
             f"{shown_as}: {plan.encoding.encoder} changed the times of pictures near "
             f"{float(start * plan.info.time_base):.1f} s; choose another --codec"
         )
-    stats = _without(stats, len(burn_in))
+    stats = _without(stats, stats.frames_out - len(sink.times))
     stats.frames_missing = reader.frames_missing - missing_before
     segment = Segment(
         name=path.name,
@@ -116,6 +121,7 @@ class _Piece:
     def frames(self) -> Iterator[Frame]:
         yield from self._burn_in
         yield from self._reader.until(self._end)
+        yield from self._reader.coming()  # for a processor that looks ahead
 
     def stop(self) -> None:
         """Nothing to cut short."""
@@ -125,12 +131,13 @@ class _Piece:
 
 
 class _Rest:
-    """Writes what comes at ``start`` or later, as ``output`` describes it."""
+    """Writes what comes from ``start`` up to ``end``, as ``output`` describes it."""
 
-    def __init__(self, writer: VideoWriter, start: int, output: StreamInfo) -> None:
+    def __init__(self, writer: VideoWriter, start: int, end: int, output: StreamInfo) -> None:
         self.times: list[Fraction] = []  # seconds, as written
         self._writer = writer
         self._start = start
+        self._end = end
         self._output = output
         self._shift = shift_in_segments(output)
         self._last: int | None = None
@@ -139,7 +146,7 @@ class _Rest:
         self._writer.open(self._output)
 
     def write(self, frame: Frame) -> None:
-        if frame.pts < self._start:
+        if not self._start <= frame.pts < self._end:
             return
         frame = self._on_clock(frame)
         # joining gives durations anew, and MP4 takes none as long as some pauses
@@ -165,7 +172,7 @@ class _Rest:
         self._writer.abort()
 
 
-def _without(stats: RunStats, burn_in: int) -> RunStats:
+def _without(stats: RunStats, others: int) -> RunStats:
     return dataclasses.replace(
-        stats, frames_in=stats.frames_in - burn_in, frames_out=stats.frames_out - burn_in
+        stats, frames_in=stats.frames_in - others, frames_out=stats.frames_out - others
     )

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from random_model import save_random_weights
 
+from models.alignment import Past, aligned, reduced_luma
 from models.evaluation.evaluate import restore
 from models.keras_network import load
 from models.planes import Levels, channel_levels, pack
@@ -74,11 +75,16 @@ def test_streaming_equals_the_sequence(deblurrer, weights):
     features = np.concatenate(
         [(pack(*(a[None] for a in arrays_of(f)), np) - offset) / scale for f in clip]
     ).astype(np.float32)
-    previous, hidden = np.zeros_like(features[:1]), np.zeros((1, 6, 8, 8), np.float32)
+    hidden, past = np.zeros((1, 6, 8, 8), np.float32), None
     for index, frame in enumerate(clip):
-        current = features[index : index + 1]
-        residual, hidden = map(np.asarray, model.network([current, previous, hidden]))
-        previous = current
+        current = reference = features[index : index + 1]
+        small = reduced_luma(arrays_of(frame)[0], 8)
+        if past:
+            planes = aligned(small, past.small, past.blend)
+            reference = (pack(*(a[None] for a in planes), np) - offset) / scale
+        given = np.concatenate([current, reference - current, np.zeros_like(current)], axis=-1)
+        residual, hidden = map(np.asarray, model.network([given, hidden]))
+        past = Past.of(small, arrays_of(frame), arrays_of(streamed[index]))
         expected = np.clip(np.rint((current + residual) * scale + offset), 0, 255).astype(int)
         found = pack(*(a[None] for a in arrays_of(streamed[index])), np)
         assert np.abs(found.astype(int) - expected).max() <= 1

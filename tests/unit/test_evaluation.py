@@ -295,7 +295,28 @@ def test_eval_of_one_model_writes_flat_keys(material, weights, tmp_path, capsys)
     assert scores["model"] == "idle"
     assert scores["psnr_in"] == scores["psnr_out"] < 100
     assert [clip["name"] for clip in scores["clips"]] == ["a", "b"]
-    assert capsys.readouterr().out.splitlines()[-1].startswith("mean over frames")
+    assert len(scores["by_frame"]) == 5
+    *_, mean, strong = capsys.readouterr().out.splitlines()
+    assert mean.startswith("mean over frames")
+    low = [pair for pair in scores["by_frame"] if pair[0] < 27]
+    assert strong.split()[:5] == ["frames", "under", "27", "dB", str(len(low))]
+
+
+def test_eval_looks_ahead_where_it_is_asked_to(material, weights, tmp_path, monkeypatch):
+    asked = []
+
+    class Noted(Deblurrer):
+        def __init__(self, *args, **options):
+            asked.append(options["look_ahead"])
+            super().__init__(*args, **options)
+
+    monkeypatch.setattr("stream.inference.deblurrer.Deblurrer", Noted)
+    argv = ["eval", *material, "--model", str(weights / "busy.npz")]
+    for flags in ([], ["--look-ahead"]):
+        out = tmp_path / "scores.json"
+        assert main([*argv, *flags, "--json", str(out)]) == 0
+        assert len(json.loads(out.read_text())["by_frame"]) == 5
+    assert asked == [False, True]
 
 
 def test_eval_scores_what_the_engine_gives_and_says_which(material, weights, tmp_path, capsys):

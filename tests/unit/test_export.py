@@ -8,17 +8,17 @@ import onnx
 import pytest
 
 from models import registry
-from models.color import add_residual, rgb_to_planes
+from models.color import add_residual
 from models.errors import ExportError, MissingError, WeightsError
 from models.evaluation.evaluate import restore
 from models.export import files
 from models.export.check import check_step, keras_step
-from models.export.clips import drawn_clip
+from models.export.clips import drawn_clip, run_clip
 from models.export.files import export
 from models.export.formats import FORMATS, open_step
 from models.export.onnx_graph import write as write_onnx
 from models.export.onnx_int8 import IN_FLOAT
-from models.export.step import fresh_state, next_state, nominal_planes, residual_codes
+from models.export.step import fresh_hidden, residual_codes
 from models.keras_network import assembled
 from models.planes import Levels
 
@@ -150,11 +150,10 @@ def test_the_reference_step_is_the_evaluation_s(weights):
     """The step that files are held against restores a clip as `deblur eval` does."""
     model = assembled(weights)
     blurry = [pair[0] for pair in drawn_clip(1, SIZE, 3)]
-    state = fresh_state(SIZE, model.config.hidden, channels_first=False)
-    step = keras_step(model)
-    for rgb, expected in zip(blurry, restore(model.network, model.config, blurry), strict=True):
-        outputs = step(nominal_planes(rgb_to_planes(rgb, Levels()), Levels()) | state)
-        state = next_state(outputs)
+    fresh = fresh_hidden(SIZE, model.config.hidden, channels_first=False)
+    steps = run_clip(keras_step(model), blurry, fresh, model.neighbours)
+    restored = restore(model.network, model.config, blurry, look_ahead=True)
+    for rgb, (_, outputs), expected in zip(blurry, steps, restored, strict=True):
         found = add_residual(rgb, tuple(residual_codes(outputs, Levels())), Levels())
         assert np.abs(found.astype(int) - expected).max() <= 1  # rounded at the edge of two codes
 

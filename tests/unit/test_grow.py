@@ -35,15 +35,15 @@ def weights_of(network, config):
 
 def inputs():
     rng = np.random.default_rng(1)
-    features, previous = rng.normal(size=(2, 1, 8, 12, 24)).astype(np.float32)
-    return features, previous, np.tanh(rng.normal(size=(1, 4, 6, 10))).astype(np.float32)
+    frames = rng.normal(size=(1, 8, 12, 72)).astype(np.float32)
+    return frames, np.tanh(rng.normal(size=(1, 4, 6, 10))).astype(np.float32)
 
 
 def test_a_grown_network_gives_the_same_output_whatever_its_new_state(networks):
     smaller, larger = networks
-    features, previous, hidden = inputs()
-    residual, state = smaller([features, previous, hidden[..., :4]])
-    grown, grown_state = larger([features, previous, hidden])
+    frames, hidden = inputs()
+    residual, state = smaller([frames, hidden[..., :4]])
+    grown, grown_state = larger([frames, hidden])
     assert float(tf.reduce_max(tf.abs(residual))) > 1e-3
     np.testing.assert_allclose(grown, residual, atol=1e-5)
     np.testing.assert_allclose(grown_state[..., :4], state, atol=1e-5)

@@ -16,8 +16,9 @@ from test_training import FakePool
 
 from models import registry
 from models.errors import TrainingError
-from models.training.batches import BatchShape, ClipBatches, turned
-from models.training.pool import PoolSettings
+from models.training.augmentation import KINDS, turned
+from models.training.batches import BatchShape, ClipBatches, neighbours
+from models.training.pool import FLOW_STEPS, PoolSettings
 from models.training.procedural import draw_scene
 
 pytest.importorskip("jax", reason="JAX is not installed")
@@ -29,23 +30,31 @@ SHAPE = BatchShape(clips=3, frames=2, crop=32)
 
 
 def taken(batches, memory, step):
-    """The batch as it is cut from `memory`, which gets the clips that are new to it."""
+    """Features and flow as they are cut from `memory`, which gets what is new to it."""
     batch = batches[step]
     for slot, clip in batch.new.items():
-        memory[slot] = clip
-    return np.stack(
-        [
-            np.asarray(jax_run._cut(memory, SHAPE, *place))
-            for place in zip(batch.slots, batch.corners, batch.turns, strict=True)
-        ]
-    )
+        for part, new in zip(memory, clip, strict=True):
+            part[slot] = new
+    cuts = [
+        jax_run._cut(memory, SHAPE, *place)
+        for place in zip(batch.slots, batch.cuts.corners, batch.cuts.turns, strict=True)
+    ]
+    samples, flow = (np.stack(part) for part in zip(*cuts, strict=True))
+    return samples, flow, batch.cuts
 
 
 def test_batches_in_memory_are_those_on_the_host():
     ours, theirs = (kind(FakePool(), SHAPE, steps=9) for kind in (PlacedBatches, ClipBatches))
-    memory = np.zeros((ours.pool.settings.capacity, 2, 4, 12, 12, 24), np.uint8)
+    room = ours.pool.settings.capacity, 4, 12, 12
+    memory = np.zeros((*room, 72), np.uint8), np.zeros((*room, 2), np.int16)
     for step in range(9):
-        assert np.array_equal(taken(ours, memory, step), np.stack(theirs[step], axis=1))
+        samples, flow, cuts = taken(ours, memory, step)
+        inputs, sharp = theirs[step]
+        assert np.array_equal(samples[..., :48], np.concatenate([inputs.frames, sharp], axis=-1))
+        following = neighbours(samples[..., 48:], samples[..., :24], cuts.following, np)
+        assert np.array_equal(following, inputs.following)
+        assert np.array_equal(flow / np.float32(FLOW_STEPS), inputs.flow)
+        assert np.array_equal(cuts.kinds, inputs.kinds)
 
 
 def test_a_clip_is_placed_once_until_another_takes_its_slot():
@@ -58,11 +67,14 @@ def test_a_clip_is_placed_once_until_another_takes_its_slot():
     assert number in batches[0].new
 
 
-@pytest.mark.parametrize("turns", [*itertools.product([False, True], repeat=5)])
+@pytest.mark.parametrize("turns", [*itertools.product([False, True], repeat=KINDS)])
 def test_clips_are_turned_as_on_the_host(turns):
-    clip = np.random.default_rng(0).integers(0, 256, (1, 2, 2, 8, 8, 24)).astype(np.uint8)
-    ours = jax_run._cut(clip, SHAPE, 0, np.zeros(3, int), np.array(turns))
-    assert np.array_equal(ours, turned(clip[0], np.array(turns)))
+    rng = np.random.default_rng(0)
+    samples = rng.integers(0, 256, (1, 2, 8, 8, 72)).astype(np.uint8)
+    flow = rng.integers(-99, 99, (1, 2, 8, 8, 2)).astype(np.int16)
+    ours = jax_run._cut((samples, flow), SHAPE, 0, np.zeros(3, int), np.array(turns))
+    theirs = turned(samples[0], flow[0], turns, lambda flag, a, b: a if flag else b)
+    assert all(map(np.array_equal, ours, theirs))
 
 
 def test_too_many_clips_for_the_memory_is_one_line():

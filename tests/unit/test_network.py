@@ -10,8 +10,8 @@ import pytest
 from models import registry
 from models.cost import cost_gmac
 from models.errors import WeightsError
-from models.keras_network import build, load, save_weights
-from models.network import NetworkConfig, initial_state
+from models.keras_network import assign, build, load, save_weights
+from models.network import CAUSAL, GATES, LOOK_AHEAD, NetworkConfig, causal_arrays, fresh_hidden
 from models.reference import Reference
 from models.registry import CONFIGS
 
@@ -35,8 +35,7 @@ def randomised(network):
 
 def inputs(seed=0, batch=1, rows=8, columns=12):
     rng = np.random.default_rng(seed)
-    shapes = [(batch, rows, columns, 24), (batch, rows, columns, 24)]
-    shapes.append((batch, rows // 2, columns // 2, SMALL.hidden))
+    shapes = [(batch, rows, columns, 72), (batch, rows // 2, columns // 2, SMALL.hidden)]
     return [rng.uniform(-0.5, 0.5, shape).astype(np.float32) for shape in shapes]
 
 
@@ -55,10 +54,34 @@ def test_shapes_and_bounds(network):
 def test_every_input_matters(network):
     given = inputs()
     before = np.asarray(network(given)[0])
-    for index in range(3):
-        changed = list(given)
-        changed[index] = changed[index] + 0.1
-        assert np.abs(np.asarray(network(changed)[0]) - before).max() > 1e-4
+    frames, hidden = given
+    for first in (0, 24, 48):  # the frame, its reference, the next frame
+        changed = frames.copy()
+        changed[..., first : first + 24] += 0.1
+        assert np.abs(np.asarray(network([changed, hidden])[0]) - before).max() > 1e-4
+    assert np.abs(np.asarray(network([frames, hidden + 0.1])[0]) - before).max() > 1e-4
+
+
+def test_a_next_frame_that_is_not_there_is_as_no_look_ahead(network):
+    frames, hidden = inputs()
+    frames[..., 48:] = 0
+    causal = build(SMALL, neighbours=CAUSAL)
+    arrays = causal_arrays({v.path: np.asarray(v.value) for v in network.weights})
+    assign(causal, arrays, "these")
+    for found, expected in zip(
+        causal([frames[..., :48], hidden]), network([frames, hidden]), strict=True
+    ):
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_weights_say_how_many_neighbours_they_are_for(network, tmp_path):
+    save_weights(tmp_path / "w.npz", SMALL, network)
+    weights = registry.load(str(tmp_path / "w.npz"))
+    causal = weights.causal()
+    assert (weights.neighbours, causal.neighbours) == (LOOK_AHEAD, CAUSAL)
+    left_out = {f"{GATES[1]}/{part}" for part in ("kernel", "bias")}
+    assert weights.arrays.keys() - causal.arrays.keys() == left_out
+    assert causal.causal().arrays.keys() == causal.arrays.keys()
 
 
 def test_batch_is_each_alone(network):
@@ -70,15 +93,13 @@ def test_batch_is_each_alone(network):
         np.testing.assert_allclose(together[index : index + 1], alone, atol=1e-5)
 
 
-def test_initial_state_covers_the_padded_frame():
-    state = initial_state(SMALL, 2, 479, 853)
-    assert state.previous.shape == (2, 120, 216, 24)
-    assert state.hidden.shape == (2, 60, 108, 8)
-    assert not state.previous.any()
-    assert not state.hidden.any()
+def test_a_fresh_state_covers_the_padded_frame():
+    hidden = fresh_hidden(SMALL, 2, 479, 853)
+    assert hidden.shape == (2, 60, 108, 8)
+    assert not hidden.any()
 
 
-@pytest.mark.parametrize(("name", "budget"), [("tiny", 5), ("small", 22), ("base", 65)])
+@pytest.mark.parametrize(("name", "budget"), [("tiny", 5.5), ("small", 22), ("base", 65)])
 def test_cost_is_within_the_family_s_budget(name, budget):
     assert 0.7 * budget < cost_gmac(CONFIGS[name]) <= budget
 
@@ -147,7 +168,7 @@ import sys, numpy as np
 from models.keras_network import load
 model = load(sys.argv[1])
 given = np.load(sys.argv[2])
-residual, hidden = model.network.predict_on_batch([given[k] for k in ("f", "p", "h")])
+residual, hidden = model.network.predict_on_batch([given[k] for k in "fh"])
 np.savez(sys.argv[3], residual=np.asarray(residual), hidden=np.asarray(hidden))
 """
 
@@ -156,7 +177,7 @@ np.savez(sys.argv[3], residual=np.asarray(residual), hidden=np.asarray(hidden))
 def test_every_backend_gives_what_the_network_says(backend, network, tmp_path):
     pytest.importorskip(backend, reason=f"Keras' {backend} backend is not installed")
     save_weights(tmp_path / "w.npz", SMALL, network)
-    given = dict(zip("fph", inputs(batch=2), strict=True))
+    given = dict(zip("fh", inputs(batch=2), strict=True))
     np.savez(tmp_path / "in.npz", **given)
     subprocess.run(
         [

@@ -16,7 +16,7 @@ from models.training.material import Material
 from models.training.pair_library import PairLibrary
 from models.training.pair_video import open_pair_video
 from models.training.pairs import find_pairs, side_of
-from models.training.pool import ClipPool, PoolSettings
+from models.training.pool import ClipPool, PoolSettings, record_parts
 from models.training.settings import BlurSettings
 from models.training.validation import ValidationShape, render_validation
 
@@ -220,13 +220,14 @@ def test_a_pool_mixes_pairs_with_synthesised_clips(tmp_path):
         cut = [_is_cut(pool.clip(number)) for number in range(12)]
     assert 0 < sum(cut) < 12
     material = Material(data, split="train")
-    again = [material.clip(n, size=32, frames=2, blur=blur, pair_share=0.5) for n in range(12)]
+    again = [material.clip(n, size=32, frames=3, blur=blur, pair_share=0.5) for n in range(12)]
     assert [np.array_equal(clip.blurry, clip.sharp ^ 1) for clip in again] == cut
 
 
-def _is_cut(features):
+def _is_cut(records):
     """Whether blurry and sharp luma are as close as flipped lowest bits leave them."""
-    luma = [unpack(side, np)[0].astype(int) for side in features]
+    features, _ = record_parts(np.asarray(records))
+    luma = [unpack(side, np)[0].astype(int) for side in np.split(features, 3, axis=-1)[:2]]
     return 0 < np.abs(luma[0] - luma[1]).max() <= 2
 
 

@@ -15,7 +15,7 @@ from random_model import save_random_weights
 from models import registry
 from models.errors import MismatchError
 from models.keras_network import assembled
-from models.network import NetworkConfig, initial_state
+from models.network import NetworkConfig
 from models.reference import Reference, require_agreement
 from models.training import run as training
 from models.training.batches import BatchShape
@@ -31,7 +31,7 @@ MADE_BY = {
     "onnx": "stream.inference.runtime_engine.write_step",
     "openvino": "stream.inference.runtime_engine.write_step",
     "litert": "stream.inference.runtime_engine.write_step",
-    "tensorflow": "stream.inference.keras_engine.load",
+    "tensorflow": "stream.inference.keras_engine.assembled",
 }
 """What compiles the weights, for each runtime."""
 
@@ -72,23 +72,28 @@ def wrong(weights):
 def mutate(monkeypatch, runtime):
     """Have a runtime compile other weights than those of the file."""
     if runtime == "tensorflow":
-        monkeypatch.setattr(MADE_BY[runtime], lambda name: assembled(wrong(registry.load(name))))
+        monkeypatch.setattr(MADE_BY[runtime], lambda weights: assembled(wrong(weights)))
         return
     made = pkgutil.resolve_name(MADE_BY[runtime])
     monkeypatch.setattr(MADE_BY[runtime], lambda weights, *rest: made(wrong(weights), *rest))
 
 
-def opened(weights, runtime, precision="float32"):
-    return open_engine(weights, device="cpu", precision=precision, runtime=runtime)
+def opened(weights, runtime, precision="float32", *, look_ahead=False):
+    return open_engine(
+        weights, device="cpu", precision=precision, runtime=runtime, look_ahead=look_ahead
+    )
 
 
+@pytest.mark.parametrize("look_ahead", [False, True])
 @pytest.mark.parametrize("runtime", MADE_BY)
-def test_a_wrong_weight_in_the_compiled_network_alone_is_found(weights, runtime, monkeypatch):
+def test_a_wrong_weight_in_the_compiled_network_alone_is_found(
+    weights, runtime, look_ahead, monkeypatch
+):
     if runtime == "litert":
         pytest.importorskip("ai_edge_litert")
     mutate(monkeypatch, runtime)
     with pytest.raises(ModelError) as failure:
-        opened(weights, runtime)
+        opened(weights, runtime, look_ahead=look_ahead)
     assert str(failure.value).startswith(f"{runtime} on this CPU does not compute what the network")
     assert str(failure.value).endswith("use another --runtime, and report it")
     assert "\n" not in str(failure.value)
@@ -143,6 +148,8 @@ def test_what_was_right_is_not_checked_again_until_something_changes(weights, mo
     assert len(checked) == 3
     opened(weights, "mnn")
     assert len(checked) == 4
+    opened(weights, "mnn", look_ahead=True)
+    assert len(checked) == 5
 
 
 def test_what_was_wrong_is_checked_again(weights, monkeypatch):
@@ -241,11 +248,9 @@ def test_the_reference_convolves_as_it_is_defined():
 def test_keras_computes_what_the_shipped_networks_are(name):
     weights = registry.load(name)
     rng = np.random.default_rng(0)
-    state = initial_state(weights.config, 1, 32, 48)
-    given = [
-        rng.uniform(-0.5, 0.5, part.shape).astype(np.float32) for part in (state.previous, *state)
-    ]
-    network = Reference(weights.config, weights.arrays)
+    shapes = (1, 8, 12, 24 * (1 + weights.neighbours)), (1, 4, 6, weights.config.hidden)
+    given = [rng.uniform(-0.5, 0.5, shape).astype(np.float32) for shape in shapes]
+    network = Reference(weights.config, weights.arrays, weights.neighbours)
     for found, expected in zip(
         assembled(weights).network.predict_on_batch(given), network(*given), strict=True
     ):

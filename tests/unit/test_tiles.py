@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from random_model import save_random_weights
 
+from models.network import LOOK_AHEAD
 from stream.frame import ColorTags, Planes, chroma_size
 from stream.inference.device import Compute
-from stream.inference.engine import Geometry, Result
+from stream.inference.engine import Geometry, Result, neighbours_of
 from stream.inference.keras_engine import KerasEngine
 from stream.inference.tiles import StepLimits, TiledEngine, spans
 
@@ -42,20 +43,24 @@ def test_tiles_keep_to_the_limit_where_their_margin_allows(height, width, limit)
 
 
 class Counting:
-    """An engine that adds to each sample how many frames its state has seen."""
+    """Adds how many frames its state has seen to each sample of the reference, or of the frame."""
 
     name = identity = "counting"
     compute = Compute("cpu", "float32")
+    neighbours = LOOK_AHEAD
+    aligned = True
 
     def __init__(self):
         self.batches = []
 
-    def run(self, pictures, states, geometry):
+    def run(self, pictures, states, geometry, neighbours=()):
         self.batches.append(len(pictures))
         results = []
-        for picture, state in zip(pictures, states, strict=True):
+        beside = neighbours_of(neighbours, pictures, self.neighbours)
+        for picture, state, (reference, _) in zip(pictures, states, beside, strict=True):
             seen = (state or 0) + 1
-            counted = Planes(tuple(a + seen for a in picture.arrays), picture.subsampling)
+            shown = (reference or picture).arrays
+            counted = Planes(tuple(a + seen for a in shown), picture.subsampling)
             results.append(Result(counted, seen, bool(picture.arrays[0].max() < 200)))
         return results
 
@@ -67,9 +72,9 @@ def picture(width, height, subsampling=(1, 1), seed=0):
     return Planes(tuple(rng.integers(80, 120, s).astype(np.uint8) for s in shapes), subsampling)
 
 
-def run(engine, pictures, states=None):
+def run(engine, pictures, states=None, neighbours=()):
     layout = Geometry.of(pictures[0], ColorTags())
-    return engine.run(pictures, states or [None] * len(pictures), layout)
+    return engine.run(pictures, states or [None] * len(pictures), layout, neighbours)
 
 
 @pytest.mark.parametrize("subsampling", [(1, 1), (1, 0), (0, 0), (2, 2)])
@@ -83,6 +88,15 @@ def test_each_sample_comes_from_one_tile_and_each_tile_has_its_state(subsampling
         for before, after, count in zip(streams, results, counts, strict=True):
             for a, b in zip(before.arrays, after.planes.arrays, strict=True):
                 np.testing.assert_array_equal(a + count, b)
+
+
+def test_each_tile_has_its_part_of_the_neighbours():
+    engine = TiledEngine(Counting(), limits=StepLimits(100 * 100, 100 * 100), margin=16)
+    frames, others = [[picture(331, 277, seed=seed) for seed in pair] for pair in ((0, 1), (2, 3))]
+    results = run(engine, frames, neighbours=[(others[0], None), (None, others[1])])
+    for shown, result in zip((others[0], frames[1]), results, strict=True):
+        for a, b in zip(shown.arrays, result.planes.arrays, strict=True):
+            np.testing.assert_array_equal(a + 1, b)
 
 
 def test_a_tile_without_numbers_makes_the_frame_so():

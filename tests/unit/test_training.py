@@ -1,5 +1,6 @@
 """Data for training, what training minimises, and runs that are stopped, killed and resumed."""
 
+import itertools
 import json
 import os
 import select
@@ -19,20 +20,22 @@ import pytest
 from footage import blurred, pictures, write_frames, write_video
 from waiting import HANG_S
 
-from models import registry
+from models import alignment, registry
 from models.errors import ClipError, TrainingError
 from models.keras_network import build, load, save_weights
 from models.network import NetworkConfig
-from models.planes import RGB_ERROR_WEIGHTS, Levels, pack
-from models.training.batches import BatchShape, ClipBatches
+from models.planes import RGB_ERROR_WEIGHTS, Levels, pack, unpack
+from models.training.augmentation import KINDS, turned
+from models.training.batches import ABSENT_SHARE, UNRELATED_SHARE, BatchShape, ClipBatches
 from models.training.curve import ticks
 from models.training.logs import RunLog
 from models.training.losses import EPSILON
 from models.training.optimizers import OPTIMIZERS
 from models.training.options import Progress, TrainOptions, learning_rate
-from models.training.pool import ClipPool, PoolSettings
+from models.training.pool import FLOW_STEPS, ClipPool, PoolSettings
 from models.training.procedural import draw_scene
-from models.training.run import Run, clip_loss, nominal
+from models.training.recurrence import ABSENT, ALIGNED, UNRELATED, ClipInputs, moved, nominal
+from models.training.run import Run, clip_loss
 from models.training.trainer import train
 from models.training.validation import ValidationShape, render_validation, validate
 from stream.cli import main
@@ -74,7 +77,7 @@ def test_window_grows_to_its_capacity_and_moves_on(stills):
 def test_clips_are_a_function_of_settings_and_number(stills, pool, tmp_path):
     pool.advance(0)
     first = [np.array(pool.clip(number)) for number in range(3)]
-    assert first[0].shape == (2, 2, 8, 8, 24)
+    assert first[0].shape == (2, 8, 8, 76)
     assert first[0].dtype == np.uint8
     assert not np.array_equal(first[0], first[1])
     with ClipPool(tmp_path / "again", pool_settings(stills)) as again:
@@ -101,11 +104,12 @@ def test_a_late_step_without_clips_has_only_those_made_that_are_drawn(stills, tm
     settings = pool_settings(stills, capacity=1000)
     with ClipPool(tmp_path, settings) as pool:
         batches = ClipBatches(pool, BatchShape(2, 2, 32), steps=900)
-        blurry, _ = batches[800]
+        before, _ = batches[800]
         assert len(pool._pending) < 50  # of a window of 803
     with ClipPool(tmp_path, settings) as pool:
         again = ClipBatches(pool, BatchShape(2, 2, 32), steps=900)
-        assert np.array_equal(again[800][0], blurry)
+        after, _ = again[800]
+        assert all(map(np.array_equal, after, before))
 
 
 def test_a_pool_of_other_settings_is_discarded(stills, tmp_path):
@@ -171,7 +175,10 @@ def test_renderers_load_no_keras():
 
 
 class FakePool:
-    """Clips whose blurry side is the sharp one less one, so that their alignment shows."""
+    """Clips whose pictures are the sharp one less one, and less two, so that alignment shows.
+
+    Their flow is where each patch comes from, in patches beyond the middle.
+    """
 
     def __init__(self):
         self.settings = PoolSettings(("none",), size=48, frames=4, first=5)
@@ -183,25 +190,77 @@ class FakePool:
         rng = np.random.default_rng(number)
         planes = [rng.integers(1, 255, (4, side, side)).astype(np.uint8) for side in (48, 24, 24)]
         sharp = pack(*planes, np)
-        return np.stack([sharp - 1, sharp])
+        flow = np.stack(np.meshgrid(np.arange(12), np.arange(12)), axis=-1) * 2 - 11
+        flow = np.repeat(flow[None], 4, axis=0).astype(np.int16) * FLOW_STEPS
+        pictures = [sharp - 1, sharp, sharp - 2]
+        return np.concatenate([*pictures, flow.view(np.uint8)], axis=-1)
 
 
 def test_batches_are_a_function_of_the_step():
     shape = BatchShape(clips=3, frames=2, crop=32)
     one, two = (ClipBatches(FakePool(), shape, steps=9) for _ in range(2))
-    blurry, sharp = one[4]
-    assert blurry.shape == sharp.shape == (3, 2, 8, 8, 24)
-    assert blurry.dtype == np.uint8
+    inputs, sharp = one[4]
+    assert inputs.frames.shape == inputs.following.shape == sharp.shape == (3, 2, 8, 8, 24)
+    assert inputs.flow.shape == (3, 2, 8, 8, 2)
+    assert inputs.kinds.shape == (3, 2)
+    assert inputs.frames.dtype == np.uint8
     assert len(one) == 9
-    assert all(map(np.array_equal, one[4], two[4]))
-    assert not np.array_equal(one[4][0], one[5][0])
+    again, target = two[4]
+    assert all(map(np.array_equal, (*inputs, sharp), (*again, target)))
+    assert not np.array_equal(inputs.frames, one[5][0].frames)
 
 
-def test_augmentation_keeps_blurry_and_sharp_aligned():
+def test_augmentation_keeps_the_pictures_aligned():
     batches = ClipBatches(FakePool(), BatchShape(clips=4, frames=3, crop=32), steps=8)
+    there = 0
     for step in range(8):
-        blurry, sharp = batches[step]
-        assert np.array_equal(blurry + 1, sharp)
+        inputs, sharp = batches[step]
+        assert np.array_equal(inputs.frames + 1, sharp)
+        following = (inputs.following + 2 == sharp).all(axis=(2, 3, 4))
+        absent = (inputs.following == inputs.frames).all(axis=(2, 3, 4))
+        assert (following | absent).sum() >= following.size - 2  # the rest are of other clips
+        there += following.sum()
+    assert 0.2 < there / (8 * following.size) < 0.7
+
+
+def test_a_clip_s_neighbours_are_drawn_in_all_kinds():
+    batches = ClipBatches(FakePool(), BatchShape(clips=4, frames=4, crop=32), steps=200)
+    kinds = np.stack([batches._draw(step).kinds for step in range(200)])
+    assert (kinds[:, :, 0] == ABSENT).all()
+    shares = [(kinds[:, :, 1:] == kind).mean() for kind in (ABSENT, ALIGNED, UNRELATED)]
+    assert shares == pytest.approx([ABSENT_SHARE, 1 - ABSENT_SHARE - UNRELATED_SHARE,
+                                    UNRELATED_SHARE], abs=0.03)  # fmt: skip
+
+
+@pytest.mark.parametrize("turns", [*itertools.product([False, True], repeat=KINDS)])
+def test_a_turned_clip_s_flow_still_leads_to_where_it_was(turns):
+    """Moving, then turning, is turning, then moving by the turned flow."""
+    rng = np.random.default_rng(1)
+    samples = rng.integers(0, 256, (2, 8, 8, 24)).astype(np.uint8)
+    flow = cv2.GaussianBlur(rng.normal(0, 9, (8, 8, 4)).astype(np.float32), (0, 0), 2)
+    flow = np.moveaxis(flow.reshape(8, 8, 2, 2), 2, 0)
+
+    def choose(flag, a, b):
+        return a if flag else b
+
+    def moved_codes(samples, flow):
+        return np.asarray(moved(samples.astype(np.float32), flow))
+
+    turned_first = moved_codes(*turned(samples, flow, np.array(turns), choose))
+    moved_first, _ = turned(moved_codes(samples, flow), flow, np.array(turns), choose)
+    np.testing.assert_allclose(turned_first, moved_first, atol=1e-3)
+
+
+def test_a_step_moves_what_it_made_as_alignment_moves_planes():
+    rng = np.random.default_rng(0)
+    planes = [rng.integers(0, 256, (side, side)).astype(np.uint8) for side in (64, 32, 32)]
+    flow = cv2.GaussianBlur(rng.normal(0, 40, (16, 16, 2)).astype(np.float32), (0, 0), 2)
+    packed = pack(*(plane[None].astype(np.float32) for plane in planes), np)
+    found = unpack(np.asarray(moved(packed, flow[None])), np)
+    for ours, theirs in zip(found, alignment.moved(planes, flow), strict=True):
+        difference = np.abs(ours[0] - theirs)
+        assert difference.max() < 255 / 32 + 1  # OpenCV has 32 places between two samples
+        assert difference.mean() < 1.5
 
 
 @pytest.mark.parametrize("sizes", [(0, 2, 32), (2, 0, 32), (2, 2, 24), (2, 2, 0)])
@@ -448,8 +507,9 @@ def test_every_optimizer_lowers_the_loss(optimizer, tmp_path):
     rng = np.random.default_rng(0)
     sharp = rng.integers(16, 236, (2, 2, 8, 8, 24)).astype(np.uint8)
     blurry = (sharp // 2 + 64).astype(np.uint8)
+    flow, kinds = np.zeros((2, 2, 8, 8, 2), np.float32), np.zeros((2, 2), np.int8)
     for _ in range(15):
-        run.step((blurry, sharp))
+        run.step((ClipInputs(blurry, blurry, flow, kinds), sharp))
     assert run.progress.losses[-1] < 0.95 * run.progress.losses[0]
 
 
