@@ -96,8 +96,6 @@ def test_a_lens_softens_both_sides_alike(library: SceneLibrary) -> None:
             compression_share=0,
             highlight_share=0,
             sharp_share=0,
-            burst_share=0,
-            stored_share=0,
             **lens,
         )
         made = render_clip(library, 5, height=64, width=64, frames=2, settings=settings)
@@ -107,7 +105,8 @@ def test_a_lens_softens_both_sides_alike(library: SceneLibrary) -> None:
     for before, after in zip(bare, clip(lens_share=1.0, lens_px=(1.0, 1.0)), strict=True):
         expected = np.stack([cv2.GaussianBlur(frame, (0, 0), 1.0) for frame in before])
         assert psnr(before, after) < 35
-        assert psnr(expected, after) > 36  # but for the camera's curve: light is softened
+        # not exactly, for the camera's curve: light is softened
+        assert psnr(expected, after) > psnr(before, after) + 8
 
 
 def test_a_video_codec_wears_more_at_a_higher_rate_factor() -> None:
