@@ -24,7 +24,7 @@ class BlurSettings:
     burst_share: float = 0.5  # clips whose blur comes and goes, some frames of them sharp
     burst_slow: Range = (0.0, 0.25)  # speed between two bursts, as a share of the clip's
     burst_fast: Range = (1.4, 2.2)  # speed at the height of a burst
-    stored_share: float = 0.4  # clips that average stored values, as GoPro's data, not light
+    stored_share: float = 0.15  # clips that average stored values, as GoPro's data, not light
     tremor: Range = (0.0, 1.0)  # share of the motion that is trembling
     turn: Range = (0.0, 0.5)  # share of the motion that is rotation and zoom
     scale: Range = (0.35, 1.0)  # of a still's size

@@ -6,6 +6,9 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import NamedTuple, Protocol
 
+import av
+
+from stream.errors import OpenError, SourceError
 from stream.frame import Planes, StreamInfo
 
 MICROSECONDS = Fraction(1, 1_000_000)
@@ -45,3 +48,20 @@ class Connection(Protocol):
 
     def close(self) -> None:
         """Let go of it; may be called twice."""
+
+
+def first_of(
+    pictures: Iterator[tuple[av.VideoFrame, float]], name: str
+) -> tuple[av.VideoFrame, float]:
+    """The first of a connection's pictures, and when it came.
+
+    Raises:
+        OpenError: There is none; ``name`` says where.
+    """
+    try:
+        first = next(pictures, None)
+    except SourceError as error:
+        raise OpenError(f"{name}: {error}") from error
+    if first is None:
+        raise OpenError(f"{name} ended before its first picture")
+    return first

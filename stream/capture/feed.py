@@ -18,7 +18,7 @@ from av.packet import Packet
 from av.stream import Discard
 from av.video.stream import VideoStream
 
-from stream.capture.connection import MICROSECONDS, Arrival
+from stream.capture.connection import MICROSECONDS, Arrival, first_of
 from stream.capture.container import reason
 from stream.capture.deinterlace import Deinterlacer
 from stream.capture.receiver import Item, Receiver
@@ -89,7 +89,7 @@ class Feed:
             if place.buffer_s:
                 self._receiver = Receiver(self._received(), limit_s=_AHEAD_S)
             self._pictures = self._decoded()
-            self._first = self._first_picture()
+            self._first = first_of(self._pictures, self._place.name)
             self.info = self._describe(self._first[0])
         except BaseException:
             self.close()
@@ -115,15 +115,6 @@ class Feed:
     def _arrival(self, picture: av.VideoFrame, arrived_s: float) -> Arrival:
         pts = None if self._clockless else picture.pts
         return Arrival(read_planes(without_rgb(picture)), pts, arrived_s)
-
-    def _first_picture(self) -> tuple[av.VideoFrame, float]:
-        try:
-            first = next(self._pictures, None)
-        except SourceError as error:
-            raise OpenError(f"{self._place.name}: {error}") from error
-        if first is None:
-            raise OpenError(f"{self._place.name} ended before its first picture")
-        return first
 
     def _decoded(self) -> Iterator[tuple[av.VideoFrame, float]]:
         """Pictures, and when each became whole."""

@@ -15,11 +15,11 @@ from collections.abc import Iterator
 import av
 from av.video.codeccontext import VideoCodecContext
 
-from stream.capture.connection import MICROSECONDS, Arrival
+from stream.capture.connection import MICROSECONDS, Arrival, first_of
 from stream.capture.feed import FeedAddress
 from stream.capture.jpegs import JpegParser
 from stream.capture.receiver import Receiver
-from stream.errors import AddressError, OpenError, SourceError
+from stream.errors import AddressError, SourceError
 from stream.frame import StreamInfo
 from stream.pixel_format import color_tags, flowing_format, read_planes, without_rgb
 from stream.url import credentials
@@ -54,7 +54,7 @@ class WebPictures:
         self._receiver = Receiver(self._received(), limit_s=_AHEAD_S)
         self._pictures = self._decoded()
         try:
-            self._first = self._first_picture()
+            self._first = first_of(self._pictures, self._place.name)
         except BaseException:
             self.close()
             raise
@@ -81,15 +81,6 @@ class WebPictures:
         """Close the connection, after the read that is under way."""
         self._receiver.close()
         self._response.close()
-
-    def _first_picture(self) -> tuple[av.VideoFrame, float]:
-        try:
-            first = next(self._pictures, None)
-        except SourceError as error:
-            raise OpenError(f"{self._place.name}: {error}") from error
-        if first is None:
-            raise OpenError(f"{self._place.name} ended before its first picture")
-        return first
 
     def _decoded(self) -> Iterator[tuple[av.VideoFrame, float]]:
         """Pictures, and when each became whole."""

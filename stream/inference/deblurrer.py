@@ -207,8 +207,10 @@ class Deblurrer:
             return seen.frame
         stream.state = result.state
         if seen.small is not None:
-            made = result.planes if self.engine.aligned else source
-            stream.past = Past.of(seen.small, source.arrays, made.arrays)
+            if self.engine.aligned:
+                stream.past = Past.of(seen.small, source.arrays, result.planes.arrays)
+            else:
+                stream.past = Past(seen.small, list(source.arrays))
         return seen.frame.replace(planes=_blended(source, result.planes, self.strength))
 
     def _reference(self, seen: _Seen, past: Past | None) -> Planes | None:
