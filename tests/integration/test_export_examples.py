@@ -48,6 +48,7 @@ def test_an_example_gives_what_deblur_clean_gives(
     write_step(registry.load(random_model), kind, model, (SPEC.height, SPEC.width))
     target = tmp_path / "sharp.mkv"
     monkeypatch.setattr(sys, "argv", ["example", str(model), str(clip(SPEC)), str(target)])
+    monkeypatch.setenv("ORT_DISABLE_TELEMETRY", "1")  # else it opens a file for its reports
     monkeypatch.syspath_prepend(str(EXAMPLES))
     runpy.run_path(str(EXAMPLES / RUNS[kind]))
     gc.collect()  # a program's names and functions hold each other, and OpenVINO its file
