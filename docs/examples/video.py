@@ -28,10 +28,11 @@ def deblur(step: Step, shapes: dict[str, Sequence[int]], source: str, target: st
         clip = (dict(zip("yuv", planes_of(frame), strict=True)) for frame in reader.decode(video))
         for frame, following in pairwise(chain(clip, [None])):
             if looks_ahead:
-                beside = {
-                    "reference": moved(frame, *past) if past else frame,
-                    "following": moved(frame, following, following) if following else frame,
-                }
+                reference = moved(frame, *past) if past else None
+                if reference is None:  # the first frame of a scene
+                    hidden = np.zeros_like(hidden)
+                ahead = moved(frame, following, following) if following else None
+                beside = {"reference": reference or frame, "following": ahead or frame}
             else:  # earlier weights: the frame before as it was, and grey before the first
                 grey = {"y": 126, "u": 128, "v": 128}
                 first = {name: np.full_like(plane, grey[name]) for name, plane in frame.items()}
@@ -47,29 +48,36 @@ def deblur(step: Step, shapes: dict[str, Sequence[int]], source: str, target: st
         writer.mux(out.encode())
 
 
-def moved(frame: Planes, neighbour: Planes, planes: Planes) -> Planes:
-    """A neighbour's planes, or others that lie as they do, to where the frame shows the same."""
+def moved(frame: Planes, neighbour: Planes, planes: Planes) -> Planes | None:
+    """A neighbour's planes, or others that lie as they do, to where the frame shows the same.
+
+    None where it shows something else, as after a cut.
+    """
     height, width = frame["y"].shape
     size = -(-width // 4), -(-height // 4)
-    if min(size) < 12:  # too small to find anything
-        return frame
     small = [cv2.resize(p["y"], size, interpolation=cv2.INTER_AREA) for p in (frame, neighbour)]
     search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
     search.setFinestScale(0)
     search.setPatchStride(6)
     search.setGradientDescentIterations(8)
     flow = 4 * search.calc(*small, None)
-    result = {}
-    for name, plane in planes.items():
-        rows, columns = plane.shape
-        full = cv2.resize(flow, (columns, rows), interpolation=cv2.INTER_LINEAR)
-        full *= np.array([columns / width, rows / height], np.float32)
-        across = full[..., 0] + np.arange(columns, dtype=np.float32)
-        down = full[..., 1] + np.arange(rows, dtype=np.float32)[:, None]
-        result[name] = cv2.remap(
-            plane, across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-        )
-    return result
+    found = warped(small[1], flow / 4, 1.0)
+    contrast = np.abs(small[0].astype(int) - round(small[0].mean())).mean()
+    if np.abs(small[0].astype(int) - found).mean() > 0.5 * contrast:
+        return None
+    return {name: warped(plane, flow, plane.shape[1] / width) for name, plane in planes.items()}
+
+
+def warped(plane: np.ndarray, flow: np.ndarray, share: float) -> np.ndarray:
+    """A plane sampled where the flow leads, which is in samples of a plane 1 / `share` as large."""
+    rows, columns = plane.shape
+    across, down = (
+        cv2.resize(part * np.float32(share), (columns, rows), interpolation=cv2.INTER_LINEAR)
+        for part in (flow[..., 0], flow[..., 1])
+    )
+    across += np.arange(columns, dtype=np.float32)
+    down += np.arange(rows, dtype=np.float32)[:, None]
+    return cv2.remap(plane, across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
 def nominal(planes: Planes) -> dict[str, np.ndarray]:

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from models.alignment import Past, aligned, reduced_luma
+from models.alignment import SMALLEST, Past, aligned, reduced_luma
 from models.network import LOOK_AHEAD
 from models.planes import Levels
 from stream.errors import ModelError
@@ -182,17 +182,15 @@ class Deblurrer:
         done: dict[int, Frame] = {}
         for geometry, members in groups.items():
             streams = [self._streams[seen[index].frame.stream_id] for index in members]
+            beside = [
+                (self._reference(seen[index], stream), _following(seen[index], later[index]))
+                for index, stream in zip(members, streams, strict=True)
+            ]
             results = self.engine.run(
                 [seen[index].frame.planes for index in members],
                 [stream.state for stream in streams],
                 geometry,
-                [
-                    (
-                        self._reference(seen[index], stream.past),
-                        _following(seen[index], later[index]),
-                    )
-                    for index, stream in zip(members, streams, strict=True)
-                ],
+                beside,
             )
             for index, stream, result in zip(members, streams, results, strict=True):
                 done[index] = self._finished(seen[index], stream, result)
@@ -213,16 +211,23 @@ class Deblurrer:
                 stream.past = Past(seen.small, list(source.arrays))
         return seen.frame.replace(planes=_blended(source, result.planes, self.strength))
 
-    def _reference(self, seen: _Seen, past: Past | None) -> Planes | None:
+    def _reference(self, seen: _Seen, stream: StreamState) -> Planes | None:
         """What was made of the frame before, moved to where the frame shows it.
 
-        For earlier weights, the frame before as it was, and mid-grey before the first.
+        Where that shows something else, the stream begins afresh: its state does, too. For earlier
+        weights it is the frame before as it was, and mid-grey before the first.
         """
+        past = stream.past
         if seen.small is None:
             return None
         if not self.engine.aligned:
             return _as_planes(seen, past.blend) if past else _grey(seen)
-        return _as_planes(seen, aligned(seen.small, past.small, past.blend)) if past else None
+        if past is None or min(seen.small.shape) < SMALLEST:
+            return None
+        planes = aligned(seen.small, past.small, past.blend)
+        if planes is None:
+            self.reset(seen.frame.stream_id, Discontinuity.SCENE_CUT)
+        return _as_planes(seen, planes)
 
     def _see(self, frame: Frame) -> _Seen:
         """Take note of a frame that has come, in the order of its stream."""

@@ -46,10 +46,15 @@ def planes(seed, width=64, height=48, subsampling=(1, 1), depth=8, count=3):
 
 
 def frames(count, *, seed=0, **kwargs):
-    return [
-        Frame(planes=planes(seed + i, **kwargs), pts=i, time_base=TIME_BASE, index=i)
-        for i in range(count)
-    ]
+    """A camera at rest, and its noise: each frame shows what the one before does."""
+    scene = planes(seed, **kwargs)
+    clip = []
+    for i in range(count):
+        rng = np.random.default_rng(1000 * seed + i)
+        arrays = tuple((a + rng.integers(-3, 4, a.shape)).astype(a.dtype) for a in scene.arrays)
+        shown = Planes(arrays, scene.subsampling, scene.bit_depth)
+        clip.append(Frame(planes=shown, pts=i, time_base=TIME_BASE, index=i))
+    return clip
 
 
 def arrays_of(frame):
