@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import keras
@@ -19,6 +20,7 @@ from keras import ops
 from models import planes as yuv
 from models import registry
 from models.errors import TrainingError
+from models.evaluation.evaluate import Scores
 from models.keras_network import assign, build, computing_in, save_weights
 from models.network import NetworkConfig
 from models.reference import Reference, require_agreement
@@ -292,14 +294,18 @@ class Run:
             for index, variable in enumerate(variables)
         }
 
-    def validate(self) -> dict[str, float]:
-        """Score the averaged weights on the validation clips; keep them if they are the best."""
+    def validate(self) -> dict[str, Scores]:
+        """Score the averaged weights on each part of the validation clips.
+
+        They are kept if their gain, the mean over the parts, is the best so far.
+        """
         options = self.options
         with self.averaged() as network:
             if self._judged is not network:
                 self._judged.set_weights(network.get_weights())
             scores = validate(options.out / "validation", self._judged, self.config)
-            if scores.gain > self.progress.best_gain:
-                self.progress.best_gain = scores.gain
+            gain = fmean(part.gain for part in scores.values())
+            if gain > self.progress.best_gain:
+                self.progress.best_gain = gain
                 save_weights(options.out / "best.npz", self.config, network)
-        return {"psnr_in": scores.psnr_in, "psnr_out": scores.psnr_out, "gain": scores.gain}
+        return scores

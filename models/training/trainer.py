@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from statistics import fmean
 
 import numpy as np
 
@@ -137,13 +138,15 @@ class _Reporter:
         self._record.add(progress, {"loss": loss, "waiting": waiting})
 
     def validation(self) -> None:
-        """The score on held-out clips."""
+        """The scores on held-out clips, of each part and of all."""
         scores = self._run.validate()
-        self._log(
-            f"  validation {scores['psnr_in']:.2f} -> {scores['psnr_out']:.3f} dB "
-            f"(gain {scores['gain']:+.3f})"
+        gains = {f"gain_{part}": score.gain for part, score in scores.items()}
+        gain = fmean(gains.values())
+        parts = "  ".join(
+            f"{part} {score.psnr_in:.2f} dB {score.gain:+.3f}" for part, score in scores.items()
         )
-        self._record.add(self._run.progress, scores)
+        self._log(f"  validation gain {gain:+.3f} dB: {parts}")
+        self._record.add(self._run.progress, {"gain": gain, **gains})
         self._record.draw_curve()
 
 

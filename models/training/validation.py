@@ -1,7 +1,8 @@
 """The clips a training run is judged by: made once, of scenes that it never trains on.
 
 All are blurred: an untouched clip scores so high that it would drown the others. Real pairs are
-judged in full frames too.
+judged in full frames too. What is synthesised has three parts, scored apart: one says little of
+another.
 """
 
 import json
@@ -25,19 +26,27 @@ from models.training.synthesis import Clip, render_clip
 _SEED = 7_000_000_000
 """Far from the seeds of any training clip."""
 
+PAIRS = "pairs"
+PARTS = {"usual": (0.0, 0.0), "bursts": (1.0, 0.0), "stored": (0.0, 1.0)}
+"""Parts of the synthesised clips, with the `burst_share` and `stored_share` of their settings.
+
+Blur that lasts, blur that comes and goes, and averages of stored values instead of light.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class ValidationShape:
     """How much to be judged by.
 
     Attributes:
-        clips: how many; half of them are pairs where there are both kinds of material.
+        clips: how many; half of them are pairs where there are both kinds of material. The parts
+            of what is synthesised take turns.
         frames: of each, fewer where a pair scene has fewer.
         height, width: of a synthesised frame, in pixels; those of pairs keep their own size.
     """
 
-    clips: int = 16
-    frames: int = 6
+    clips: int = 18
+    frames: int = 8
     height: int = 360
     width: int = 640
 
@@ -53,16 +62,17 @@ def render_validation(
 
     ClipError if the material is too little or can't be read.
     """
-    made = json.dumps({"data": list(data), "blur": asdict(blur), "shape": asdict(shape)})
+    wanted = {"data": list(data), "blur": asdict(blur), "shape": asdict(shape), "parts": PARTS}
+    made = json.dumps(wanted)
     record = folder / "complete"
     if record.exists() and record.read_text(encoding="utf-8") == made:
         return
     material = Material(data, split="validation")
     shutil.rmtree(folder, ignore_errors=True)
     try:
-        for index, clip in enumerate(_clips(material, blur, shape)):
-            _write(folder / "blur" / f"clip_{index:02d}", clip.blurry)
-            _write(folder / "sharp" / f"clip_{index:02d}", clip.sharp)
+        for index, (part, clip) in enumerate(_clips(material, blur, shape)):
+            _write(folder / "blur" / f"{part}_{index:02d}", clip.blurry)
+            _write(folder / "sharp" / f"{part}_{index:02d}", clip.sharp)
     except ValueError as error:
         raise ClipError(str(error)) from error
     record.write_text(made, encoding="utf-8")
@@ -74,21 +84,31 @@ def _write(folder: Path, frames: np.ndarray) -> None:
         cv2.imwrite(str(folder / f"{number:03d}.png"), frame[..., ::-1])
 
 
-def _clips(material: Material, blur: BlurSettings, shape: ValidationShape) -> Iterator[Clip]:
+def _clips(
+    material: Material, blur: BlurSettings, shape: ValidationShape
+) -> Iterator[tuple[str, Clip]]:
+    """The clips, each with the part that it belongs to."""
     cut = 0
     if material.pairs:
         cut = (shape.clips + 1) // 2 if material.footage else shape.clips
-        yield from material.pairs.full_clips(cut, shape.frames)
+        yield from ((PAIRS, clip) for clip in material.pairs.full_clips(cut, shape.frames))
     if material.footage:
         size = {"height": shape.height, "width": shape.width, "frames": shape.frames}
-        blurred = replace(blur, sharp_share=0.0)
+        parts = [
+            (part, replace(blur, sharp_share=0.0, burst_share=bursts, stored_share=stored))
+            for part, (bursts, stored) in PARTS.items()
+        ]
         for index in range(shape.clips - cut):
-            yield render_clip(material.footage, _SEED + index, settings=blurred, **size)
+            part, settings = parts[index % len(parts)]
+            yield part, render_clip(material.footage, _SEED + index, settings=settings, **size)
 
 
-def validate(folder: Path, network: keras.Model, config: NetworkConfig) -> Scores:
-    """The network's mean scores on those clips."""
+def validate(folder: Path, network: keras.Model, config: NetworkConfig) -> dict[str, Scores]:
+    """The network's mean scores on each part of those clips, by its name."""
     pairs = pair_clips(find_clips(folder / "blur"), find_clips(folder / "sharp"))
     deblur = restorer(network, config)
-    scores = [score_clip(deblur, blurry, sharp) for blurry, sharp in pairs]
-    return mean_scores("validation", scores)
+    parts: dict[str, list[Scores]] = {}
+    for blurry, sharp in pairs:
+        scores = score_clip(deblur, blurry, sharp)
+        parts.setdefault(blurry.name.rpartition("_")[0], []).append(scores)
+    return {part: mean_scores(part, scores) for part, scores in parts.items()}

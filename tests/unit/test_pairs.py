@@ -237,9 +237,9 @@ def test_pairs_alone_train_and_validate(tmp_path):
     assert Material(data, split="train").footage is None
     render_validation(tmp_path / "out", data, BlurSettings(), ValidationShape(4, 3))
     written = sorted(path.name for path in (tmp_path / "out" / "sharp").iterdir())
-    assert written == ["clip_00", "clip_01"]
+    assert written == ["pairs_00", "pairs_01"]
     blurry, sharp = (
-        cv2.imread(str(tmp_path / "out" / side / "clip_01" / "002.png"))
+        cv2.imread(str(tmp_path / "out" / side / "pairs_01" / "002.png"))
         for side in ("blur", "sharp")
     )
     assert np.array_equal(blurry, sharp ^ 1)

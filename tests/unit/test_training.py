@@ -25,6 +25,7 @@ from models.errors import ClipError, TrainingError
 from models.keras_network import build, load, save_weights
 from models.network import NetworkConfig
 from models.planes import RGB_ERROR_WEIGHTS, Levels, pack, unpack
+from models.training import validation
 from models.training.augmentation import KINDS, turned
 from models.training.batches import ABSENT_SHARE, UNRELATED_SHARE, BatchShape, ClipBatches
 from models.training.curve import ticks
@@ -36,6 +37,7 @@ from models.training.pool import FLOW_STEPS, ClipPool, PoolSettings
 from models.training.procedural import draw_scene
 from models.training.recurrence import ABSENT, ALIGNED, UNRELATED, ClipInputs, moved, nominal
 from models.training.run import Run, clip_loss
+from models.training.synthesis import render_clip
 from models.training.trainer import train
 from models.training.validation import ValidationShape, render_validation, validate
 from stream.cli import main
@@ -398,7 +400,7 @@ def test_a_run_leaves_weights_log_and_curve(unbroken, start):
 def test_a_fine_tune_begins_at_the_score_of_its_weights(unbroken, start):
     out, _ = unbroken
     model = load(start)
-    scores = validate(out / "validation", model.network, model.config)
+    (scores,) = validate(out / "validation", model.network, model.config).values()
     assert records(out, "gain")[0] == (0, pytest.approx(scores.gain, abs=1e-6))
 
 
@@ -555,23 +557,42 @@ def test_a_loss_that_is_not_finite_ends_the_run(start, tmp_path, monkeypatch):
 
 
 def test_validation_clips_are_made_once_and_again_for_other_settings(stills, tmp_path):
-    blur, shape = PoolSettings(("any",)).blur, ValidationShape(2, 2, 32, 48)
+    blur, shape = PoolSettings(("any",)).blur, ValidationShape(4, 2, 32, 48)
 
     def made():
         render_validation(tmp_path, [str(stills)], blur, shape)
         return first.stat().st_mtime_ns, cv2.imread(str(first))
 
-    first = tmp_path / "blur" / "clip_00" / "000.png"
+    first = tmp_path / "blur" / "usual_00" / "000.png"
     before = made()
     assert before[1].shape == (32, 48, 3)
     assert made()[0] == before[0]
     blur = replace(blur, length_median_px=1.0)
     assert made()[0] > before[0]
+    names = sorted(path.name for path in (tmp_path / "sharp").iterdir())
+    assert names == ["bursts_01", "stored_02", "usual_00", "usual_03"]
     lonely = tmp_path / "lonely"
     lonely.mkdir()
     shutil.copy(stills / "scene0.png", lonely)
     with pytest.raises(ClipError, match="four stills or one video are the least"):
         render_validation(tmp_path / "other", [str(lonely)], blur, shape)
+
+
+def test_each_part_of_validation_is_blurred_in_its_own_way(stills, start, tmp_path, monkeypatch):
+    asked = []
+
+    def render(*args, settings, **size):
+        asked.append((settings.burst_share, settings.stored_share, settings.sharp_share))
+        return render_clip(*args, settings=settings, **size)
+
+    monkeypatch.setattr(validation, "render_clip", render)
+    given = options(tmp_path, stills, start=start, validation=ValidationShape(3, 2, 32, 48))
+    render_validation(tmp_path / "validation", [str(stills)], given.pool.blur, given.validation)
+    assert asked == [(0, 0, 0), (1, 0, 0), (0, 1, 0)]
+    scores = Run(given).validate()
+    assert list(scores) == ["bursts", "stored", "usual"]
+    assert len({part.psnr_in for part in scores.values()}) == 3
+    assert all(part.frames == 2 for part in scores.values())
 
 
 # --- logs and the command -------------------------------------------------------------------------
