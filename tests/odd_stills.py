@@ -45,3 +45,25 @@ def jpeg() -> bytes:
     made = [*encoder.encode(av.VideoFrame(34, 22, "yuvj420p")), *encoder.encode(None)]
     raw, tags = b"".join(map(bytes, made)), b"Exif\0\0" + EXIF
     return raw[:2] + b"\xff\xe1" + struct.pack(">H", len(tags) + 2) + tags + raw[2:]
+
+
+def profile(space: bytes) -> bytes:
+    """An ICC profile of these colours, larger than a segment of a JPEG."""
+    return bytes(16) + space + b"profile" * 12_000
+
+
+def exif(*, order: str = "<") -> bytes:
+    """A block of EXIF: turned by a quarter, a model, an exposure of 1/50 s, and a place."""
+    mark = b"II*\0" if order == "<" else b"MM\0*"
+    exposure, latitude = struct.pack(f"{order}2I", 1, 50), struct.pack(f"{order}6I", *range(1, 7))
+    begin, end = 8 + 2 + 4 * 12 + 4, struct.pack(f"{order}I", 0)
+    first = (
+        struct.pack(f"{order}HHI4s", 0x110, 2, 4, b"Cam\0")
+        + struct.pack(f"{order}HHIHH", 0x112, 3, 1, 6, 0)
+        + struct.pack(f"{order}HHII", 0x8769, 4, 1, begin)
+        + struct.pack(f"{order}HHII", 0x8825, 4, 1, begin + 18 + 8)
+    )
+    taken = struct.pack(f"{order}HHHII", 1, 0x829A, 5, 1, begin + 18) + end + exposure
+    place = struct.pack(f"{order}HHHII", 1, 2, 5, 3, begin + 26 + 18) + end + latitude
+    head = mark + struct.pack(f"{order}IH", 8, 4)
+    return head + first + end + taken + place

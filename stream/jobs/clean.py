@@ -316,6 +316,7 @@ def _join(
             reorder=max(segment.reorder for segment in segments),
             end=round(segments[-1].end * plan.info.time_base / info.time_base),
             shown_as=target,
+            stills=target.suffix if stills else "",
         )
         work.journal.add_joined(Joined(file_id(path), tuple(warnings)))
         if stills is None:

@@ -12,6 +12,7 @@ import heapq
 import io
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -30,6 +31,15 @@ from stream.capture.parts import Parts
 from stream.capture.side_data import not_carried_of
 from stream.containers import GIF, M2TS, MKV, MOV, TS, Container, container_of
 from stream.frame import StreamInfo
+from stream.jobs.beside_pixels import (
+    OF_EACH_PICTURE,
+    BesidePixels,
+    lost_of_stills,
+    lost_of_video,
+    read_stills,
+    same_place,
+    still_container,
+)
 from stream.jobs.edits import played
 from stream.jobs.excerpt import WHOLE, TimeRange, clock_text
 from stream.jobs.losses import Count, Expected, is_pause, losses, lost_tags, read_finished
@@ -59,6 +69,7 @@ def join(
     reorder: int,
     end: int,
     shown_as: Path | None = None,
+    stills: str = "",
 ) -> list[str]:
     """Write ``target`` from cleaned ``segments``, in order, and the rest of ``source``.
 
@@ -71,6 +82,8 @@ def join(
         reorder: How many places pictures are decoded before they are shown, at most.
         end: The pts at which the last picture of the source ends.
         shown_as: How errors name the target.
+        stills: The suffix of the files of one picture that the target will be taken apart into;
+            they hold what each of the source's says beside its pixels, and nothing else.
 
     Returns:
         One warning for each thing of the source that is not in the target.
@@ -91,11 +104,27 @@ def join(
             video = picture_stream(original, source)
             before = facts_of(original, source)
             expected = Expected()
+            beside = BesidePixels(source, info, window) if stills else None
             warnings = _write(
-                reel, original, source, video, muxer, container, before, info, window, expected
+                reel,
+                original,
+                source,
+                video,
+                muxer,
+                container,
+                before,
+                info,
+                window,
+                expected,
+                beside,
             )
     except (av.FFmpegError, OSError) as error:
         raise write_error(shown_as or target, error) from error
+    if stills:
+        warnings += lost_of_stills(target, source, info, window)
+        info = replace(info, not_carried=tuple(set(info.not_carried) - OF_EACH_PICTURE))
+        finished = read_stills(target, stills)
+        return warnings + losses(before, info, expected, finished, still_container(stills))
     return warnings + _read_back(target, source, before, info, expected, container)
 
 
@@ -142,6 +171,7 @@ def _write(
     info: StreamInfo,
     window: TimeRange,
     expected: Expected,
+    beside: BesidePixels | None,
 ) -> list[str]:
     video: Stream | None = None
     named = {stream.index: str(stream) for stream in before.streams}
@@ -155,6 +185,9 @@ def _write(
             continue  # the muxer makes this track anew from the video's tag of that name
         if stream.index == pictures.index:
             video = copy = _add_video(target, container, reel, source, info)
+        elif beside:
+            warnings.append(f"{named[stream.index]} cannot be kept in still pictures, left out")
+            continue
         elif (kind := _attachable(stream)) and container.attachments:
             copy = _attach(target, stream, kind)
         elif _holds(container, stream, info, codecs[stream.index]):
@@ -185,10 +218,11 @@ def _write(
     expected.counts = {index: Count() for index in (pictures.index, *copies)}
     moved = _video_shift(container, info, shift)
     both = (
-        _video(reel, container, video or pictures, moved, expected.counts[pictures.index]),
+        _video(reel, container, video or pictures, moved, expected.counts[pictures.index], beside),
         _others(
             *(original, pictures, copies, window, shift, damaged, expected),
             hiding=container.is_mp4,
+            stills=beside is not None,
         ),
     )
     for packet in heapq.merge(*both, key=_decode_time):
@@ -241,16 +275,17 @@ def _one_gif(packets: Iterator[Packet[Stream]]) -> Iterator[Packet[Stream]]:
     for number, packet in enumerate(packets):
         data = bytes(packet)
         if number and data.startswith(b"GIF8"):
-            bare: Packet[Stream] = Packet(data[_GIF_HEADER:])
-            bare.stream, bare.time_base = packet.stream, packet.time_base
-            bare.pts, bare.dts, bare.duration = packet.pts, packet.dts, packet.duration
-            bare.is_keyframe = packet.is_keyframe
-            packet = bare
+            packet = same_place(packet, data[_GIF_HEADER:])
         yield packet
 
 
 def _video(
-    reel: Reel, container: Container, target: Stream, shift: Fraction, count: Count
+    reel: Reel,
+    container: Container,
+    target: Stream,
+    shift: Fraction,
+    count: Count,
+    beside: BesidePixels | None,
 ) -> Iterator[Packet[Stream]]:
     clock = Clock(target, shift)
     packets = reel.packets()
@@ -258,6 +293,8 @@ def _video(
         packets = (part for packet in packets for part in annex_b.filter(packet))
     if container is GIF:
         packets = _one_gif(packets)
+    if beside:
+        packets = beside.put_into(packets, shift)
     for packet in packets:
         count.add(packet, shift)
         yield clock.retime(packet)
@@ -273,6 +310,7 @@ def _others(
     expected: Expected,
     *,
     hiding: bool,
+    stills: bool,
 ) -> Iterator[Packet[Stream]]:
     """Give the packets to copy, and look into those of the pictures for what is lost there."""
     clocks = {index: Clock(copy, shift) for index, copy in copies.items()}
@@ -283,7 +321,7 @@ def _others(
     packets = packets_of(
         original, [pictures, *streams], lambda: damaged.extend([warning] * bool(copies))
     )
-    moved = _looked_into(parts.all(packets, pictures), pictures, expected.late)
+    moved = _looked_into(parts.all(packets, pictures), pictures, expected.late, stills=stills)
     for packet in window.packets(played(moved, hiding=hiding), streams):
         if is_pause(packet):
             continue  # the muxer writes its own between texts
@@ -298,13 +336,17 @@ def _others(
 
 
 def _looked_into(
-    packets: Iterator[Packet[Stream]], pictures: Stream, late: set[str]
+    packets: Iterator[Packet[Stream]], pictures: Stream, late: set[str], *, stills: bool
 ) -> Iterator[Packet[Stream]]:
-    """Pass on all but the pictures, of which ``late`` learns what can't be kept."""
+    """Pass on all but the pictures, of which ``late`` learns what can't be kept.
+
+    Still pictures keep what theirs say, and are asked for it when they are written.
+    """
     codec = codec_of(pictures)
     for packet in packets:
         if packet.stream.index == pictures.index:
             late |= not_carried_of(packet, codec)
+            late |= set() if stills else lost_of_video(packet)
         else:
             yield packet
 

@@ -49,6 +49,8 @@ _CODES = (
     "ice/isl mac/mkd mao/mri may/msa per/fas rum/ron slo/slk tib/bod wel/cym"
 )
 _SAME_LANGUAGE = dict(pair.split("/") for pair in _CODES.split())
+_OF_SCREENS = (1, 2, 6, 13, 14, 15)  # transfers: BT.709 or alike, sRGB, and none
+_UNLIKE = Fraction(1, 1000)  # of shapes of pixels, which PNG tells in whole pixels a metre
 _PAUSE = bytes(2)
 _APART_S = Fraction(1, 10)
 """By how much a stream may begin or end elsewhere: containers round, and sound has its priming."""
@@ -314,17 +316,21 @@ def _chapter_losses(
 
 def _picture_losses(info: StreamInfo, after: StreamInfo, container: Container) -> Iterator[str]:
     """What a player will not learn of the pictures."""
-    color = (info.color, after.color) if info.color.rgb == after.color.rgb else ()
-    tags = zip(*(_stated(one) for one in color), strict=True)
+    stated = _stated if info.color.rgb == after.color.rgb else _stated_of_rgb
+    tags = zip(stated(info.color), stated(after.color), strict=True)
     lost = {
-        "pixel shape": (info.sample_aspect_ratio or 1) != (after.sample_aspect_ratio or 1),
-        "rotation": _turn(info) != _turn(after),
+        "pixel shape": abs(_shape(info) / _shape(after) - 1) > _UNLIKE,
+        "rotation": turn_of(info) != turn_of(after),
         "colour tags": any(one and one != other for one, other in tags),
     }
     words = [name for name, missing in lost.items() if missing]
     if words:
         suffix = container.suffixes[0]
         yield f"{info.name}: {after.codec} in {suffix} keeps no {' and no '.join(words)}"
+
+
+def _shape(info: StreamInfo) -> Fraction:
+    return info.sample_aspect_ratio or Fraction(1)
 
 
 def _stated(color: ColorTags) -> tuple[int, ...]:
@@ -334,8 +340,14 @@ def _stated(color: ColorTags) -> tuple[int, ...]:
     return (int(color.full_range), *(0 if value == 2 else value for value in values))
 
 
-def _turn(info: StreamInfo) -> tuple[float, ...]:
-    """The four numbers that turn and mirror, to 1/100; the others move and scale for a canvas."""
+def _stated_of_rgb(color: ColorTags) -> tuple[int, ...]:
+    """The primaries and transfer where YUV became RGB or back, with 0 for what screens expect."""
+    primaries, transfer = color.primaries, color.transfer
+    return (0 if primaries in (1, 2) else primaries, 0 if transfer in _OF_SCREENS else transfer)
+
+
+def turn_of(info: StreamInfo) -> tuple[float, ...]:
+    """Return the four numbers that turn and mirror, to 1/100; the others move and scale it all."""
     matrix = info.display_matrix or (1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30)
     return tuple(round(matrix[place] / (1 << 16), 2) + 0.0 for place in (0, 1, 3, 4))
 
