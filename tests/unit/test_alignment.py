@@ -1,6 +1,7 @@
 """Neighbours where they are alike, and none where they are not."""
 
 from fractions import Fraction
+from functools import cache
 
 import cv2
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 
 from models.alignment import aligned, reduced_luma
 from models.color import rgb_to_planes
+from models.evaluation.metrics import psnr
 from models.planes import Levels
 from models.training.procedural import draw_scene
 from stream.frame import Discontinuity, Frame, Planes
@@ -72,3 +74,37 @@ def test_a_related_neighbour_counts(look_ahead):
     assert not resets[Discontinuity.SCENE_CUT]
     difference = found[1].planes.arrays[0].astype(int) - fresh.planes.arrays[0]
     assert np.abs(difference).mean() > 0.5
+
+
+@cache
+def panorama():
+    """A scene without a seam, to be panned around."""
+    scene = draw_scene(np.random.default_rng(8), 180, 360)
+    return np.concatenate([scene, scene[:, ::-1]], axis=1)
+
+
+def seen(kind, index, period=60):
+    """Frame `index` of a clip that shows the same again every `period`, blurred and sharp."""
+    scene = panorama()
+    turned = np.roll(scene, 12 * index if kind == "a pan" else 0, axis=1)
+    noise = np.random.default_rng(index % period).normal(0, 1.5, turned.shape)
+    blurry = np.clip(cv2.blur(turned, (9, 1)) + noise, 0, 255).astype(np.uint8)
+    return [list(rgb_to_planes(each[:, :320].copy(), Levels())) for each in (blurry, turned)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("look_ahead", [False, True])
+@pytest.mark.parametrize("kind", ["a pan", "a still camera"])
+def test_the_gain_does_not_fall_with_the_frame_number(kind, look_ahead):
+    """What is carried from frame to frame neither adds up nor fades, over 300 frames."""
+    blurry, sharp = zip(*(seen(kind, index) for index in range(300)), strict=True)
+    made, resets = deblurred(blurry, look_ahead=look_ahead)
+    assert resets == {Discontinuity.START: 1}
+    gains = [
+        psnr(clean[0], frame.planes.arrays[0]) - psnr(clean[0], dull[0])
+        for clean, frame, dull in zip(sharp, made, blurry, strict=True)
+    ]
+    periods = np.reshape(gains, (5, 60)).mean(axis=1)
+    assert periods[1] > 0.5
+    assert np.all(periods[2:] > periods[1] - 0.01)
+    assert periods[0] < periods[1] + 0.5
