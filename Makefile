@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+# of the tests: each takes a gigabyte and more
+PROCESSES := -n auto --maxprocesses 4 --dist worksteal
 
 .PHONY: demo test quick slow check install test-latest
 
@@ -9,7 +11,7 @@ demo: install  ## deblur a clip that is made here, and print the gain
 	$(BIN)/deblur demo demo
 
 test: check  ## lint, types and the default tests
-	$(BIN)/pytest
+	$(BIN)/pytest $(PROCESSES)
 
 quick: install  ## the tests that notice first when Python or a package is another one
 	$(BIN)/pytest tests/integration/test_clean_file.py tests/integration/test_file_source.py \
