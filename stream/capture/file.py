@@ -62,6 +62,7 @@ class FileSource:
     Args:
         path: The file.
         max_failures: Give up after this many packets in a row that cannot be decoded.
+        max_pixels: Give up at a picture of more, before there is memory for it.
 
     Attributes:
         index: Of the next frame.
@@ -76,11 +77,14 @@ class FileSource:
         OpenError: It cannot be opened, or holds no video.
     """
 
-    def __init__(self, path: str | Path, *, max_failures: int = 30) -> None:
+    def __init__(
+        self, path: str | Path, *, max_failures: int = 30, max_pixels: int | None = None
+    ) -> None:
         self.decode_failures = 0
         self.frames_missing = 0
         self._path = Path(path)
         self._max_failures = max_failures
+        self._max_pixels = max_pixels
         self._failures_in_a_row = 0
         self.index = 0
         self.end = 0
@@ -111,6 +115,8 @@ class FileSource:
             self._stream.thread_type = "SLICE"
             self._decoder = transparent_decoder(self._stream) or self._stream.codec_context
             self._decoder.flags |= Flags.copy_opaque  # pictures know their packets
+            if self._max_pixels:
+                self._decoder.options = {"max_pixels": str(self._max_pixels)}
             # AVI has no pts: FFmpeg makes them up, and shuffles those of reordered H.264
             self._shown_as_decoded = is_steady(self._container.format.name)
         except BaseException:
@@ -306,6 +312,12 @@ class FileSource:
         self._damaged_at, self._ends_in_damage = self._reached, True
 
     def _count_failure(self, error: av.FFmpegError) -> None:
+        width, height = self._decoder.width, self._decoder.height
+        if self._max_pixels and width * height > self._max_pixels:
+            raise DecodeError(
+                f"{self._path}: a picture of {width}x{height} comes after frame {self.index}, and "
+                f"{self._max_pixels / 1e6:.1f} megapixels are allowed"
+            ) from error
         self.decode_failures += 1
         self._failures_in_a_row += 1
         self._damaged_at = self._reached  # Matroska may lose whole stretches there without a word

@@ -8,8 +8,11 @@ import re
 import sys
 from pathlib import Path
 
-from stream.cli.arguments import add_compute, add_model, add_strength, number, positive_int
+from stream.cli.arguments import add_compute, add_strength, number, positive_int
 from stream.errors import DeblurError
+
+LIVE_MODEL, RECORDED_MODEL = "tiny", "small"
+"""As `deblur live` and `deblur clean` take them."""
 
 MIN_TOKEN = 16
 _TOKEN = re.compile(rf"[A-Za-z0-9_-]{{{MIN_TOKEN},}}")
@@ -62,7 +65,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="length of a recorded video (default: %(default)s)",
     )
-    add_model(parser, "tiny")
+    parser.add_argument(
+        "--folder",
+        type=Path,
+        help="where recorded videos lie until they are deleted, half an hour after they are done; "
+        "the next server goes on with them (default: one for each port in deblur under "
+        "$XDG_STATE_HOME or ~/.local/state; with --port 0 nothing is kept)",
+    )
+    parser.add_argument(
+        "--model",
+        metavar="NAME",
+        help="for all that clients have not chosen a model for; see `deblur clean` "
+        f"(default: {LIVE_MODEL} for cameras, {RECORDED_MODEL} for recorded videos)",
+    )
     add_strength(parser)
     add_compute(parser)
 
@@ -79,6 +94,7 @@ def run(options: argparse.Namespace) -> int:
     token = _chosen_token(options)
     log = _request_log(options.log) if options.log else None
     from stream.inference.deblurrer import Deblurrer
+    from stream.inference.deblurrers import Choice, Deblurrers
     from stream.serve.limits import Limits
     from stream.serve.server import Address, serve
 
@@ -90,19 +106,44 @@ def run(options: argparse.Namespace) -> int:
         upload_bytes=options.max_upload << 20,
         video_s=60.0 * options.max_minutes,
     )
-    deblurrer = Deblurrer(
-        options.model,
-        device=options.device,
-        precision=options.precision,
-        runtime=options.runtime,
-        quick_start=True,
-        strength=options.strength,
+    live, recorded, names = _models(options.model)
+    models = Deblurrers(
+        lambda name: Deblurrer(
+            names[name],
+            device=options.device,
+            precision=options.precision,
+            runtime=options.runtime,
+            quick_start=True,
+            strength=options.strength,
+        ),
+        list(names),
+        Choice(live, options.strength),
     )
     address = Address(
         options.host, options.port, options.cert, options.key, tuple(options.name), token
     )
-    serve(deblurrer, address, limits, _tell, log)
+    folder = options.folder or (_usual_folder(options.port) if options.port else None)
+    choice = Choice(recorded, options.strength)
+    serve(models, choice, address, limits, _tell, log=log, folder=folder)
     return 0
+
+
+def _models(wanted: str | None) -> tuple[str, str, dict[str, str]]:
+    """The names for cameras and for recorded videos, and by name whatever may be chosen."""
+    from models import registry
+
+    names = {name: name for name in registry.shipped()}
+    if wanted is None:
+        return LIVE_MODEL, RECORDED_MODEL, names
+    name = wanted if wanted in registry.CONFIGS else Path(wanted).stem
+    return name, name, {name: wanted} | {key: names[key] for key in names if key != name}
+
+
+def _usual_folder(port: int) -> Path:
+    """One for each port, so that several servers do not meet."""
+    named = Path(os.environ.get("XDG_STATE_HOME", ""))  # one that is not absolute does not count
+    state = named if named.is_absolute() else Path.home() / ".local" / "state"
+    return state / "deblur" / f"serve-{port}"
 
 
 def _token(text: str) -> str:

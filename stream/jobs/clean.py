@@ -61,6 +61,7 @@ class CleanOptions:
         segment_s: Seconds that a segment spans; None leaves it to the video's length.
         excerpt: The part that is wanted.
         view: How to show before and after together; None shows what comes after alone.
+        max_pixels: Of a picture, whatever the file's header says; a larger one is an error.
     """
 
     encoder: EncoderOptions = field(default_factory=EncoderOptions)
@@ -69,6 +70,7 @@ class CleanOptions:
     segment_s: Fraction | None = None
     excerpt: Excerpt = field(default_factory=Excerpt)
     view: View | None = None
+    max_pixels: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +178,9 @@ def prepare(
     _require_different(source, target)
     window = options.excerpt.window(source)
     with ExitStack() as stack:
-        reader = stack.enter_context(closing(Reader(source, BURN_IN, window)))
+        reader = stack.enter_context(
+            closing(Reader(source, BURN_IN, window, max_pixels=options.max_pixels))
+        )
         if reader.next_pts is None:
             raise JobError(f"{source} shows nothing {options.excerpt}")
         window, info = window.narrowed(reader.info, reader.next_pts)

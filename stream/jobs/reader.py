@@ -55,14 +55,23 @@ class Reader:
         path: The file.
         keep: How many of the last pictures to remember.
         window: The part that is wanted; of the pictures before it the last are remembered.
+        max_pixels: See `FileSource`.
 
     Raises:
         OpenError: See `FileSource`.
     """
 
-    def __init__(self, path: Path, keep: int, window: TimeRange = WHOLE) -> None:
+    def __init__(
+        self,
+        path: Path,
+        keep: int,
+        window: TimeRange = WHOLE,
+        *,
+        max_pixels: int | None = None,
+    ) -> None:
         self._path = path
-        self._source = FileSource(path)
+        self._max_pixels = max_pixels
+        self._source = FileSource(path, max_pixels=max_pixels)
         start, end = window.pts(self.info.time_base)
         self._end = math.inf if end is None else end
         self._frames: Iterator[Frame] = self._source.frames()
@@ -153,7 +162,7 @@ class Reader:
                 if self._found(marks, count):
                     return True
         self.close()
-        self._source = FileSource(self._path)
+        self._source = FileSource(self._path, max_pixels=self._max_pixels)
         return self._found(marks, count)
 
     def close(self) -> None:
@@ -199,7 +208,7 @@ class Reader:
                 ):
                     return
         self.close()
-        self._source = FileSource(self._path)
+        self._source = FileSource(self._path, max_pixels=self._max_pixels)
         self._pass_to(start)
 
     def _pass_to(self, start: int) -> float:

@@ -5,36 +5,34 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import Mapping
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 from aiohttp import web
 
-from stream.containers import mime_of
 from stream.errors import DeblurError
-from stream.inference.device import Compute
+from stream.inference.deblurrer import MAX_STRENGTH
+from stream.inference.deblurrers import Choice, Deblurrers
 from stream.inference.shared import SharedDeblurrer
-from stream.serve.guard import Guard, add_headers
-from stream.serve.jobs import Job, Jobs, TooMuchError
+from stream.serve.guard import Guard, add_headers, sentence
+from stream.serve.jobs import Jobs
 from stream.serve.limits import Limits
 from stream.serve.sessions import BusyError, RefusedError, Session, Sessions
 from stream.serve.statistics import prometheus
+from stream.serve.videos import Videos
 
 MAX_OFFER = 64 * 1024
 """Bytes; a browser's offer of one video has some 6,000."""
 
 _OFFER_S = 10.0
 
-_PAGE = {
-    "": ("index.html", "text/html"),
-    "style.css": ("style.css", "text/css"),
-    "page.js": ("page.js", "text/javascript"),
-    "ask.js": ("ask.js", "text/javascript"),
-    "compare.js": ("compare.js", "text/javascript"),
-    "live.js": ("live.js", "text/javascript"),
-    "recorded.js": ("recorded.js", "text/javascript"),
-    "icon.svg": ("icon.svg", "image/svg+xml"),
+_KINDS = {
+    ".html": "text/html",
+    ".css": "text/css",
+    ".js": "text/javascript",
+    ".svg": "image/svg+xml",
 }
 
 
@@ -43,32 +41,43 @@ class Server:
 
     Args:
         shared: Closed by its owner, after the application's clean-up.
-        model: Its name.
-        compute: Where it runs.
+        models: What it computes with; the default is for cameras.
+        recorded: How recorded videos are cleaned where their owners have not chosen.
         limits: What a client may ask for.
         guard: Who may ask.
+        folder: See `Jobs`.
     """
 
     def __init__(
-        self, shared: SharedDeblurrer, model: str, compute: Compute, limits: Limits, guard: Guard
+        self,
+        shared: SharedDeblurrer,
+        models: Deblurrers,
+        recorded: Choice,
+        limits: Limits,
+        guard: Guard,
+        folder: Path | None = None,
     ) -> None:
         self._shared = shared
+        self._models = models
+        self._recorded = recorded
         self._about = {
-            "model": model,
-            "device": compute.device,
-            "precision": compute.precision,
+            "model": models.default.model,
+            "device": models.compute.device,
+            "precision": models.compute.precision,
         }
         self._limits = limits
         self._guard = guard
         self._began = time.monotonic()
         self._page = _load_page()
         self._sessions = Sessions(shared, limits)
-        self._jobs = Jobs(shared, limits)
+        self._jobs = Jobs(shared, models, limits, folder)
+        self._videos = Videos(self._jobs, limits, self._choice)
 
     def application(self) -> web.Application:
         """With all routes; its clean-up ends every session and job."""
         app = web.Application(middlewares=[self._guard.check], client_max_size=MAX_OFFER)
         app.on_response_prepare.append(add_headers)
+        app.on_startup.append(self._start)
         app.on_cleanup.append(self._close)  # when no handler runs any more
         app.add_routes(
             [
@@ -78,15 +87,16 @@ class Server:
                 web.get("/metrics", self._get_metrics),
                 web.post("/sessions", self._add_session),
                 web.get("/sessions/{name}", self._get_session),
+                web.patch("/sessions/{name}", self._change_session),
                 web.delete("/sessions/{name}", self._remove_session),
-                web.post("/videos", self._add_video),
-                web.get("/videos/{name}", self._get_video),
-                web.get("/videos/{name}/result", self._get_result),
-                web.delete("/videos/{name}", self._remove_video),
-                web.get("/{file:[a-z.]*}", self._get_page),
+                *self._videos.routes(),
+                web.get("/{file:[a-z.0-9]*}", self._get_page),
             ]
         )
         return app
+
+    async def _start(self, app: web.Application) -> None:
+        self._jobs.start()
 
     async def _close(self, app: web.Application) -> None:
         await self._sessions.close()
@@ -102,7 +112,15 @@ class Server:
     async def _get_about(self, request: web.Request) -> web.Response:
         limits = self._limits
         return web.json_response(
-            self._about | {"upload_bytes": limits.upload_bytes, "video_s": limits.video_s}
+            self._about
+            | {
+                "upload_bytes": limits.upload_bytes,
+                "video_s": limits.video_s,
+                "keep_s": limits.keep_s,
+                "models": self._models.names,
+                "strength": self._models.default.strength,
+                "recorded_model": self._recorded.model,
+            }
         )
 
     async def _get_health(self, request: web.Request) -> web.Response:
@@ -111,7 +129,6 @@ class Server:
 
     def stats(self) -> dict[str, Any]:
         """What `/stats` shows."""
-        states = self._jobs.states()
         return self._about | {
             "uptime_s": round(time.monotonic() - self._began, 3),
             "sessions": {
@@ -126,7 +143,7 @@ class Server:
                 "frames": self._shared.frames,
                 "busy_s": round(self._shared.busy_s, 3),
             },
-            "jobs": {state: states[state] for state in Job.STATES},
+            "jobs": self._jobs.states(),
         }
 
     async def _get_stats(self, request: web.Request) -> web.Response:
@@ -139,24 +156,36 @@ class Server:
         )
 
     async def _add_session(self, request: web.Request) -> web.Response:
-        try:
-            async with asyncio.timeout(_OFFER_S):
-                offer = (await request.json())["sdp"]
-        except TimeoutError:
-            raise web.HTTPRequestTimeout(text="The offer did not arrive.") from None
-        except (json.JSONDecodeError, UnicodeDecodeError, RecursionError, TypeError, KeyError):
-            raise web.HTTPBadRequest(text="An offer is JSON with an sdp.") from None
+        wish = await _json(request, "An offer is JSON with an sdp.")
+        offer = wish.get("sdp")
         if not isinstance(offer, str):
             raise web.HTTPBadRequest(text="The sdp of an offer is a text.")
+        choice = self._chosen(wish, self._models.default)
+        await self._load(choice)
         try:
             session, answer = await self._sessions.start(offer)
         except BusyError as error:
             raise web.HTTPServiceUnavailable(
-                text=_sentence(error), headers={"Retry-After": "10"}
+                text=sentence(error), headers={"Retry-After": "10"}
             ) from error
         except RefusedError as error:
-            raise web.HTTPBadRequest(text=_sentence(error)) from error
+            raise web.HTTPBadRequest(text=sentence(error)) from error
+        self._models.choose(session.stream_id, choice)
         return web.json_response({"name": session.name, "sdp": answer}, status=201)
+
+    async def _change_session(self, request: web.Request) -> web.Response:
+        wish = await _json(request, "A change is JSON.")
+        session = self._session(request)
+        choice = self._chosen(wish, self._models.default)
+        await self._load(choice)
+        self._models.choose(self._session(request).stream_id, choice)
+        return web.json_response(session.report())
+
+    async def _load(self, choice: Choice) -> None:
+        try:
+            await asyncio.to_thread(self._models.model, choice.model)
+        except DeblurError as error:
+            raise web.HTTPServiceUnavailable(text=sentence(error)) from error
 
     async def _get_session(self, request: web.Request) -> web.Response:
         return web.json_response(self._session(request).report())
@@ -170,54 +199,45 @@ class Server:
         try:
             return self._sessions[name]
         except KeyError:
-            why = self._sessions.why_ended(name)
-            text = f"The stream has ended: {why}." if why else "The stream has ended."
-            raise web.HTTPNotFound(text=text) from None
+            if why := self._sessions.why_ended(name):
+                raise web.HTTPGone(text=f"The stream has ended: {why}.") from None
+            raise web.HTTPNotFound(text="The stream has ended.") from None
 
-    async def _add_video(self, request: web.Request) -> web.Response:
+    def _choice(self, request: web.Request) -> Choice:
+        """What a request's query says of the model and the strength, for a recorded video."""
+        return self._chosen(request.query, self._recorded)
+
+    def _chosen(self, wish: Mapping[str, Any], otherwise: Choice) -> Choice:
+        model = wish.get("model", otherwise.model)
+        if model not in self._models.names:
+            raise web.HTTPBadRequest(text="There is no such model.")
         try:
-            self._jobs.require_size(request.content_length or 0)
-            job = await self._jobs.add(_chunks(request))
-        except TooMuchError as error:
-            raise web.HTTPRequestEntityTooLarge(
-                max_size=self._limits.upload_bytes, actual_size=0, text=_sentence(error)
-            ) from error
-        except DeblurError as error:
-            raise web.HTTPUnsupportedMediaType(text=_sentence(error)) from error
-        except OSError as error:
-            raise web.HTTPInsufficientStorage(text="The server has no room for it.") from error
-        return web.json_response({"name": job.name}, status=201)
-
-    async def _get_video(self, request: web.Request) -> web.Response:
-        return web.json_response(self._job(request).report())
-
-    async def _get_result(self, request: web.Request) -> web.StreamResponse:
-        result = self._job(request).result
-        if result is None:
-            raise web.HTTPConflict(text="The video is not done.")
-        return web.FileResponse(result, headers={"Content-Type": mime_of(result)})
-
-    async def _remove_video(self, request: web.Request) -> web.Response:
-        await self._jobs.remove(self._job(request).name)
-        return web.Response(status=204)
-
-    def _job(self, request: web.Request) -> Job:
-        try:
-            return self._jobs[request.match_info["name"]]
-        except KeyError:
-            raise web.HTTPNotFound(text="The video is gone.") from None
+            strength = float(wish.get("strength", otherwise.strength))
+        except (TypeError, ValueError):
+            raise web.HTTPBadRequest(text="The strength is a number.") from None
+        if not 0 <= strength <= MAX_STRENGTH:
+            raise web.HTTPBadRequest(text=f"The strength is from 0 to {MAX_STRENGTH}.")
+        return Choice(model, strength)
 
 
-async def _chunks(request: web.Request) -> AsyncIterator[bytes]:
-    async for chunk in request.content.iter_chunked(1 << 18):
-        yield chunk
+async def _json(request: web.Request, words: str) -> dict[str, Any]:
+    """The object that a request brings; ``words`` say what it should be."""
+    try:
+        async with asyncio.timeout(_OFFER_S):
+            found = await request.json()
+    except TimeoutError:
+        raise web.HTTPRequestTimeout(text="The request did not arrive.") from None
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise web.HTTPBadRequest(text=words)
+    return found
 
 
 def _load_page() -> dict[str, tuple[bytes, str]]:
-    folder = resources.files("stream.serve") / "page"
-    return {name: ((folder / file).read_bytes(), kind) for name, (file, kind) in _PAGE.items()}
-
-
-def _sentence(error: Exception) -> str:
-    text = str(error)
-    return f"{text[:1].upper()}{text[1:]}."
+    """The page's files, by the last part of their address."""
+    files = {
+        file.name: (file.read_bytes(), _KINDS[Path(file.name).suffix])
+        for file in (resources.files("stream.serve") / "page").iterdir()
+    }
+    return files | {"": files.pop("index.html")}

@@ -130,3 +130,9 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
     """For `on_response_prepare`: nothing from elsewhere runs in the page, nothing is cached."""
     response.headers.update(_HEADERS)
     response.headers.setdefault("Cache-Control", "no-store")
+
+
+def sentence(error: Exception) -> str:
+    """What an error says, as a client reads it."""
+    text = str(error)
+    return f"{text[:1].upper()}{text[1:]}."

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stream.errors import SinkError
-from stream.inference.deblurrer import Deblurrer
+from stream.inference.deblurrers import Choice, Deblurrers
 from stream.inference.shared import SharedDeblurrer
 from stream.serve.app import Server
 from stream.serve.guard import Guard, is_loopback, new_token
@@ -49,34 +49,41 @@ class Address:
 
 
 def serve(
-    deblurrer: Deblurrer,
+    models: Deblurrers,
+    recorded: Choice,
     address: Address,
     limits: Limits,
     on_ready: Callable[[str], None],
+    *,
     log: logging.Logger | None = None,
+    folder: Path | None = None,
 ) -> None:
-    """Serve until Ctrl-C or SIGTERM; then end every stream and delete every upload.
+    """Serve until Ctrl-C or SIGTERM; then end every stream and the work on every upload.
 
     Args:
-        deblurrer: Used and closed on a thread of its own.
+        models: Used and closed on a thread of its own.
+        recorded: How recorded videos are cleaned where their owners have not chosen.
         address: Where to listen. Other machines reach anything but a loopback address, so there a
             token is demanded.
         limits: What clients may ask for.
         on_ready: Called with the page's address, token included, once it can be opened.
         log: Gets a line for each request.
+        folder: Where uploaded videos lie, and are taken up by the next server; None keeps nothing.
 
     Raises:
         SinkError: The address is taken or not ours, or the certificate is unfit.
     """
-    asyncio.run(_serve(deblurrer, address, limits, on_ready, log))
+    asyncio.run(_serve(models, recorded, address, limits, on_ready, log, folder))
 
 
 async def _serve(
-    deblurrer: Deblurrer,
+    models: Deblurrers,
+    recorded: Choice,
     address: Address,
     limits: Limits,
     on_ready: Callable[[str], None],
     log: logging.Logger | None,
+    folder: Path | None,
 ) -> None:
     tls = _tls(address)
     stop = asyncio.Event()
@@ -85,14 +92,10 @@ async def _serve(
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, stop.set)
     token = address.token or (None if is_loopback(address.host) else new_token())
-    shared = SharedDeblurrer(deblurrer, max_batch=_MAX_BATCH[deblurrer.compute.device])
+    shared = SharedDeblurrer(models, max_batch=_MAX_BATCH[models.compute.device])
     try:
         server = Server(
-            shared,
-            deblurrer.name,
-            deblurrer.compute,
-            limits,
-            Guard(address.host, token, address.names),
+            shared, models, recorded, limits, Guard(address.host, token, address.names), folder
         )
         async with contextlib.AsyncExitStack() as stack:
             listener = listening(server.application(), address.host, address.port, tls=tls, log=log)

@@ -72,6 +72,11 @@ class Session:
         self._track: DeblurredTrack | None = None
         self._connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
 
+    @property
+    def stream_id(self) -> int:
+        """By which the engine knows the stream."""
+        return self._stream.stream_id
+
     async def answer(self, offer: str) -> str:
         """The answer to a browser's offer of one video.
 

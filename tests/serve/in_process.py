@@ -22,6 +22,7 @@ from aiortc.mediastreams import MediaStreamError
 from waiting import HANG_S
 
 from stream.frame import Planes
+from stream.inference.deblurrers import Choice, Deblurrers
 from stream.inference.device import Compute
 from stream.inference.shared import SharedDeblurrer
 from stream.serve.app import Server
@@ -35,6 +36,10 @@ DARK, BRIGHT = 60, 180
 
 class Brightener:
     """Makes dark pictures bright, which can be told from them after any codec."""
+
+    compute = Compute("cpu", "float32")
+    identity = "stand-in"
+    strength = 1.0
 
     def __init__(self) -> None:
         self.go = threading.Event()
@@ -136,23 +141,36 @@ class Running:
             return response.status
 
 
+def stand_ins(engine) -> Deblurrers:
+    """Two names for one engine."""
+    return Deblurrers(lambda name: engine, ["stand-in", "other"], Choice("stand-in"))
+
+
 @contextlib.asynccontextmanager
 async def serving(
-    tmp_path: Path, limits: Limits | None = None, token=None, names=(), headers_s=10.0, log=None
+    tmp_path: Path,
+    limits: Limits | None = None,
+    token=None,
+    names=(),
+    headers_s=10.0,
+    log=None,
+    keep=None,
 ):
     """Ends with the check that nothing stays behind."""
     engine, clock = Brightener(), Ticking()
-    shared = SharedDeblurrer(engine)
+    models = stand_ins(engine)
+    shared = SharedDeblurrer(models)
     folder = tmp_path / "uploads"
     folder.mkdir(exist_ok=True)
     before, tempfile.tempdir = tempfile.tempdir, str(folder)
     try:
         server = Server(
             shared,
-            "stand-in",
-            Compute("cpu", "float32"),
+            models,
+            Choice("stand-in"),
             limits or Limits(),
             Guard("127.0.0.1", token, names),
+            keep,
         )
     finally:
         tempfile.tempdir = before
@@ -174,7 +192,7 @@ async def serving(
         shared.close()
     assert not list(folder.iterdir())
     left = [thread.name for thread in threading.enumerate()]
-    assert not [name for name in left if name.startswith(("video-decoder", "cleaning"))]
+    assert not [name for name in left if name.startswith(("video-decoder", "cleaning", "preview"))]
 
 
 class DarkCamera(MediaStreamTrack):

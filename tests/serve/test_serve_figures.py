@@ -15,12 +15,12 @@ from urllib.parse import urlsplit
 import pytest
 from aiortc import RTCCertificate
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from in_process import Brightener, Caller, bounded, serving
+from in_process import Brightener, Caller, bounded, serving, stand_ins
 from waiting import HANG_S
 
 from stream.cli import main
 from stream.errors import SinkError
-from stream.inference.device import Compute
+from stream.inference.deblurrers import Choice
 from stream.serve import server
 from stream.serve.limits import Limits
 from stream.serve.listener import listening
@@ -72,16 +72,17 @@ def test_before_any_frame_there_is_no_latency(tmp_path):
     assert r'model="a \"quoted\"\nname"' in text
 
 
-class Named(Brightener):
-    name = "stand-in"
-    compute = Compute("cpu", "float32")
-
-
 def test_an_address_that_is_taken_is_one_clear_line():
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         with pytest.raises(SinkError, match=f"127.0.0.1 port {port} cannot be bound"):
-            serve(Named(), Address(port=port), Limits(), lambda url: None)
+            serve(
+                stand_ins(Brightener()),
+                Choice("stand-in"),
+                Address(port=port),
+                Limits(),
+                lambda url: None,
+            )
 
 
 def test_off_loopback_the_address_has_a_token_and_a_name_that_others_reach(monkeypatch):
@@ -98,7 +99,13 @@ def test_off_loopback_the_address_has_a_token_and_a_name_that_others_reach(monke
         os.kill(os.getpid(), signal.SIGTERM)
 
     for token in (None, "chosen-by-the-user"):
-        serve(Named(), Address("0.0.0.0", 0, token=token), Limits(), ready)
+        serve(
+            stand_ins(Brightener()),
+            Choice("stand-in"),
+            Address("0.0.0.0", 0, token=token),
+            Limits(),
+            ready,
+        )
     made, chosen = map(urlsplit, told)
     assert not ipaddress.ip_address(made.hostname).is_unspecified
     assert len(made.query) > len("token=") + 30
@@ -112,7 +119,13 @@ def test_a_token_of_the_users_own_is_demanded_on_loopback_too():
         told.append(url)
         os.kill(os.getpid(), signal.SIGTERM)
 
-    serve(Named(), Address(port=0, token="chosen-by-the-user"), Limits(), ready)
+    serve(
+        stand_ins(Brightener()),
+        Choice("stand-in"),
+        Address(port=0, token="chosen-by-the-user"),
+        Limits(),
+        ready,
+    )
     assert told[0].endswith("/?token=chosen-by-the-user")
 
 
@@ -127,7 +140,11 @@ def test_a_token_is_taken_from_an_option_a_file_or_the_environment(way, tmp_path
     }[way]
     if way == "environment":
         monkeypatch.setenv("DEBLUR_TOKEN", text)
-    monkeypatch.setattr(server, "serve", lambda engine, address, *rest: taken.append(address.token))
+    monkeypatch.setattr(
+        server,
+        "serve",
+        lambda models, recorded, address, *rest, **more: taken.append(address.token),
+    )
     taken = []
     assert main(["serve", *argv]) == 0
     assert taken == [text]
@@ -146,7 +163,13 @@ def test_a_file_that_is_no_certificate_is_one_clear_line(tmp_path):
     path = tmp_path / "cert.pem"
     path.write_text("nothing")
     with pytest.raises(SinkError, match=r"cert\.pem cannot be used for https"):
-        serve(Named(), Address(certificate=path), Limits(), lambda url: None)
+        serve(
+            stand_ins(Brightener()),
+            Choice("stand-in"),
+            Address(certificate=path),
+            Limits(),
+            lambda url: None,
+        )
 
 
 def test_with_a_certificate_it_is_https_alone(tmp_path):
@@ -172,7 +195,13 @@ def test_with_a_certificate_it_is_https_alone(tmp_path):
         threads[0].start()
 
     threads: list[threading.Thread] = []
-    serve(Named(), Address(port=0, certificate=pem, key=key), Limits(), ready)
+    serve(
+        stand_ins(Brightener()),
+        Choice("stand-in"),
+        Address(port=0, certificate=pem, key=key),
+        Limits(),
+        ready,
+    )
     threads[0].join(HANG_S)
     assert answers == [("https", 200)]
 

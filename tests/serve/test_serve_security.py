@@ -27,6 +27,12 @@ ROUTES = [
     ("POST", "/videos"),
     ("GET", "/videos/x"),
     ("GET", "/videos/x/result"),
+    ("GET", "/videos/x/original"),
+    ("GET", "/videos/x/look"),
+    ("GET", "/videos/x/preview"),
+    ("POST", "/videos/x/preview"),
+    ("POST", "/videos/x/again"),
+    ("PATCH", "/sessions/x"),
     ("DELETE", "/videos/x"),
     ("GET", "/nothing"),
 ]

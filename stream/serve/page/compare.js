@@ -1,8 +1,11 @@
 // Two pictures of the same moment on one canvas: split by a divider, side by side, or one alone.
 
+import { Zoom } from "./zoom.js";
+
 export const VIEWS = { split: "Split", beside: "Side by side", after: "Deblurred", before: "Original" };
 
 const STEP = 0.02; // of the width, per arrow key
+const NEAR_PX = 28; // of the divider, to take it where dragging elsewhere moves the pictures
 
 export class Compare {
   #root;
@@ -17,9 +20,11 @@ export class Compare {
   #view = "split";
   #position = 0.5;
   #last = null;
+  #holds = null; // what a pointer moves: the divider or the pictures
 
   constructor(root) {
     this.#root = root;
+    this.zoom = new Zoom((event) => this.#pane(event), () => this.#redraw());
     this.#canvas.setAttribute("role", "img");
     this.#canvas.setAttribute("aria-label", "The original and the deblurred picture");
     const divider = this.#divider;
@@ -31,10 +36,16 @@ export class Compare {
     divider.setAttribute("aria-valuemax", "100");
     root.prepend(this.#canvas, ...this.#labels, divider);
     root.addEventListener("pointerdown", (event) => this.#grab(event));
-    root.addEventListener("pointermove", (event) => {
-      if (root.hasPointerCapture(event.pointerId)) this.#follow(event);
+    root.addEventListener("pointermove", (event) => this.#move(event));
+    for (const name of ["pointerup", "pointercancel"]) {
+      root.addEventListener(name, (event) => this.zoom.up(event));
+    }
+    root.addEventListener("wheel", (event) => this.zoom.wheel(event), { passive: false });
+    root.addEventListener("dblclick", (event) => {
+      if (!event.target.closest("button")) this.zoom.doubleClick(event);
     });
     divider.addEventListener("keydown", (event) => this.#key(event));
+    new ResizeObserver(() => this.#redraw()).observe(root);
     this.view = "split";
     this.position = 0.5;
   }
@@ -70,24 +81,50 @@ export class Compare {
     this.#labels[1].textContent = deblurred ? "Deblurred" : "As it comes";
   }
 
-  clear() { this.#last = null; }
+  get canvas() { return this.#canvas; }
+
+  clear() {
+    this.#last = null;
+    this.zoom.fit();
+  }
+
+  #layout() {
+    const upright = this.#view === "beside" && window.matchMedia("(orientation: portrait)").matches;
+    const beside = this.#view === "beside";
+    return { columns: beside && !upright ? 2 : 1, rows: upright ? 2 : 1, upright };
+  }
+
+  // Where on the page a picture is shown: the one under a pointer, or the first.
+  #pane(event) {
+    const box = this.#canvas.getBoundingClientRect();
+    const { columns, rows } = this.#layout();
+    const [width, height] = [box.width / columns, box.height / rows];
+    const column = event && columns > 1 && event.clientX > box.x + width ? 1 : 0;
+    const row = event && rows > 1 && event.clientY > box.y + height ? 1 : 0;
+    const picture = this.#last?.[1] ?? { width: width || 1, height: height || 1 };
+    return { x: box.x + column * width, y: box.y + row * height, width: width || 1, height: height || 1, picture };
+  }
 
   #redraw() {
     if (!this.#last) return;
     const [before, after] = this.#last;
-    const { width, height } = after;
-    const upright = this.#view === "beside" && window.matchMedia("(orientation: portrait)").matches;
-    const columns = this.#view === "beside" && !upright ? 2 : 1;
-    const rows = upright ? 2 : 1;
+    const { columns, rows, upright } = this.#layout();
     this.#root.dataset.upright = upright;
-    this.#resize(width * columns, height * rows);
+    this.#root.dataset.zoomed = this.zoom.active;
+    this.#root.style.setProperty("--ratio", (after.width * columns) / (after.height * rows));
+    this.#resize(after.width * columns, after.height * rows);
+    const width = this.#canvas.width / columns;
+    const height = this.#canvas.height / rows;
     const context = this.#canvas.getContext("2d");
     const put = (picture, left, right, x, y) => {
       if (right <= left) return;
-      const scale = picture.width / width;
+      const seen = this.zoom.part(picture);
+      const across = seen.width / width;
+      context.imageSmoothingEnabled = across > 0.4; // pixels are shown as such where they are large
+      context.imageSmoothingQuality = "high";
       context.drawImage(
         picture.image,
-        picture.x + left * scale, picture.y, (right - left) * scale, picture.height,
+        picture.x + seen.x + left * across, picture.y + seen.y, (right - left) * across, seen.height,
         x, y, right - left, height,
       );
     };
@@ -103,19 +140,36 @@ export class Compare {
     }
   }
 
+  // As many pixels as are on the screen, or as the pictures have where these are fewer.
   #resize(width, height) {
-    if (this.#canvas.width === width && this.#canvas.height === height) return;
-    this.#canvas.width = width;
-    this.#canvas.height = height;
-    this.#root.style.setProperty("--ratio", width / height);
+    const box = this.#root.getBoundingClientRect();
+    const shown = Math.round(box.width * devicePixelRatio);
+    const scale = shown && this.zoom.active ? shown / width : Math.min(1, shown / width || 1);
+    const [wide, high] = [Math.max(1, Math.round(width * scale)), Math.max(1, Math.round(height * scale))];
+    if (this.#canvas.width === wide && this.#canvas.height === high) return;
+    this.#canvas.width = wide;
+    this.#canvas.height = high;
   }
 
   #grab(event) {
-    if (this.#view !== "split" || event.button !== 0) return;
+    if (event.button !== 0 || event.target.closest("button")) return;
     this.#root.setPointerCapture(event.pointerId);
-    this.#divider.focus({ preventScroll: true });
-    this.#follow(event);
+    const box = this.#canvas.getBoundingClientRect();
+    const near = Math.abs(event.clientX - box.x - this.#position * box.width) < NEAR_PX;
+    const split = this.#view === "split";
+    const fingers = this.zoom.down(event);
+    this.#holds = fingers === 1 && split && (near || !this.zoom.active) ? "divider" : "pictures";
+    if (this.#holds === "divider") {
+      this.#divider.focus({ preventScroll: true });
+      this.#follow(event);
+    }
     event.preventDefault();
+  }
+
+  #move(event) {
+    if (!this.#root.hasPointerCapture(event.pointerId)) return;
+    if (this.#holds === "divider") this.#follow(event);
+    else this.zoom.move(event);
   }
 
   #follow(event) {
@@ -135,6 +189,7 @@ export class Compare {
     if (!(event.key in targets)) return;
     this.position = targets[event.key];
     event.preventDefault();
+    event.stopPropagation();
   }
 }
 

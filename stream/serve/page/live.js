@@ -4,6 +4,7 @@
 
 import { ask, askPatiently, pause } from "./ask.js";
 import { Compare, onFrames } from "./compare.js";
+import { Recorder, snapshot } from "./capture.js";
 
 const GATHER_MS = 1500;
 const POLL_MS = 1000;
@@ -16,19 +17,50 @@ const notice = find(".notice");
 const cameras = find("#camera");
 
 export const compare = new Compare(find("#live-view"));
+const recorder = new Recorder(find("#record"));
 
+let facing = "user";
+let paused = false;
 let connection = null; // {peer, stream, name, stopFrames}
 
 find("#start").addEventListener("click", start);
 find("#stop").addEventListener("click", () => stop());
-for (const select of [cameras, find("#size")]) {
-  select.addEventListener("change", async () => {
-    if (!connection) return;
-    await stop();
-    await start();
-  });
-}
+for (const select of [cameras, find("#size")]) select.addEventListener("change", restart);
+for (const id of ["#live-model", "#live-strength"]) find(id).addEventListener("change", change);
+find("#snapshot").addEventListener("click", () => snapshot(compare.canvas));
+find("#record").addEventListener("click", () => recorder.toggle(compare.canvas));
+find("#flip").addEventListener("click", () => {
+  facing = facing === "user" ? "environment" : "user";
+  cameras.value = "";
+  restart();
+});
 addEventListener("pagehide", () => stop());
+
+// A camera does not run where nobody sees it; it goes on when its tab is shown again.
+export function setShown(shown) {
+  if (!shown && section.dataset.state !== "idle") {
+    paused = true;
+    stop();
+  } else if (shown && paused) {
+    paused = false;
+    start();
+  }
+}
+
+async function restart() {
+  if (!connection) return;
+  await stop();
+  await start();
+}
+
+const wishes = () => ({ model: find("#live-model").value || undefined, strength: Number(find("#live-strength").value) });
+
+// The running stream takes another model or strength with its next frame.
+async function change() {
+  if (!connection?.name) return;
+  find("#model").textContent = find("#live-model").value;
+  await ask(`sessions/${connection.name}`, { method: "PATCH", body: wishes() }).catch((error) => tell(error.message));
+}
 
 async function start() {
   if (section.dataset.state !== "idle") return;
@@ -50,7 +82,7 @@ async function openCamera() {
     throw new Error("Browsers give a camera to https pages and to localhost only. Start the server with --cert, or open it through an ssh tunnel.");
   }
   const [width, height] = find("#size").value.split("x").map(Number);
-  const device = cameras.value ? { deviceId: { exact: cameras.value } } : { facingMode: "user" };
+  const device = cameras.value ? { deviceId: { exact: cameras.value } } : { facingMode: facing };
   const video = { ...device, width: { ideal: width }, height: { ideal: height }, frameRate: { ideal: 30 } };
   return navigator.mediaDevices.getUserMedia({ video, audio: false });
 }
@@ -63,6 +95,7 @@ async function listCameras(stream) {
     .map((device, index) => new Option(device.label || `Camera ${index + 1}`, device.deviceId));
   cameras.replaceChildren(...options);
   cameras.value = current;
+  find("#flip").hidden = options.length < 2 || !matchMedia("(pointer: coarse)").matches;
 }
 
 async function connect(attempt) {
@@ -83,7 +116,7 @@ async function connect(attempt) {
   if ("jitterBufferTarget" in receiver) receiver.jitterBufferTarget = 0;
   await peer.setLocalDescription();
   await gathered(peer);
-  const answer = await ask("sessions", { method: "POST", body: { sdp: peer.localDescription.sdp } });
+  const answer = await ask("sessions", { method: "POST", body: { sdp: peer.localDescription.sdp, ...wishes() } });
   attempt.name = answer.name;
   if (connection !== attempt) return leave(attempt);
   await peer.setRemoteDescription({ type: "answer", sdp: answer.sdp });
@@ -139,7 +172,7 @@ function showFigures(attempt, server, mine) {
     server.latest_ms === null ? "–" : Math.round(server.latest_ms + mine);
   find("#passing").hidden = !server.passing;
   compare.deblurred = !server.passing;
-  find("#passing").textContent = server.deblurred ? "engine busy: shown as it comes" : "getting ready";
+  find("#passing").textContent = server.deblurred ? "server busy: shown as it comes" : "getting ready";
   find("#passing").title = server.error ?? "";
   const now = performance.now();
   if (attempt.measured) {
@@ -172,6 +205,7 @@ async function delays(peer, attempt) {
 }
 
 async function stop(message = "") {
+  recorder.stop();
   const ended = connection;
   connection = null;
   tell(message);

@@ -1,5 +1,6 @@
 // The tabs, the view buttons and the keys; what each tab does is in its own file.
 
+import { askPatiently } from "./ask.js";
 import { VIEWS } from "./compare.js";
 import * as live from "./live.js";
 import * as recorded from "./recorded.js";
@@ -8,15 +9,27 @@ const panels = { live, recorded };
 const tabs = [...document.querySelectorAll("[role=tab]")];
 const shown = () => document.querySelector("[role=tabpanel]:not([hidden])");
 
-function open(tab) {
+// The address names the tab, and of recorded videos the one on the stage: #recorded/NAME.
+function route() {
+  const [name, video] = location.hash.slice(1).split("/");
+  const tab = tabs.find((one) => one.getAttribute("aria-controls") === name) ?? tabs[0];
   for (const other of tabs) {
     const chosen = other === tab;
     other.setAttribute("aria-selected", chosen);
     other.tabIndex = chosen ? 0 : -1;
     document.getElementById(other.getAttribute("aria-controls")).hidden = !chosen;
   }
-  history.replaceState(null, "", `${location.pathname}#${tab.getAttribute("aria-controls")}`);
+  if (tab === tabs[1]) recorded.restore(video);
+  live.setShown(tab === tabs[0]);
 }
+
+function open(tab) {
+  const address = `#${tab.getAttribute("aria-controls")}`;
+  if (location.hash !== address) history.pushState(null, "", address);
+  route();
+}
+
+for (const name of ["popstate", "hashchange"]) addEventListener(name, route);
 
 for (const [index, tab] of tabs.entries()) {
   tab.addEventListener("click", () => open(tab));
@@ -28,8 +41,9 @@ for (const [index, tab] of tabs.entries()) {
     open(next);
   });
 }
-// also takes the token out of the address bar: the cookie has it now
-open(tabs.find((tab) => `#${tab.getAttribute("aria-controls")}` === location.hash) ?? tabs[0]);
+// the token is in a cookie now, and nobody's business in the address bar
+history.replaceState(null, "", `${location.pathname}${location.hash || "#live"}`);
+route();
 
 for (const [name, { compare }] of Object.entries(panels)) {
   const panel = document.getElementById(name);
@@ -47,6 +61,15 @@ for (const [name, { compare }] of Object.entries(panels)) {
     return button;
   });
   group.append(...buttons);
+  const { zoom } = compare;
+  const ways = { "−": ["Smaller (−)", () => zoom.further()], "Fit": ["All of the picture (0)", () => zoom.fit()],
+    "1:1": ["One pixel for one (double click)", () => zoom.toggle()], "+": ["Larger (+)", () => zoom.nearer()] };
+  panel.querySelector("[data-zoom]").append(...Object.entries(ways).map(([text, [words, action]]) => {
+    const button = Object.assign(document.createElement("button"), { textContent: text, title: words });
+    button.setAttribute("aria-label", words);
+    button.addEventListener("click", action);
+    return button;
+  }));
   const screen = panel.querySelector("[data-fullscreen]");
   if (document.fullscreenEnabled) screen.addEventListener("click", fullscreen);
   else screen.hidden = true;
@@ -57,18 +80,40 @@ function fullscreen() {
   else shown().querySelector(".stage").requestFullscreen();
 }
 
+const zoomOf = (panel) => panels[panel.id].compare.zoom;
+
 addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.target.closest("input, select, button, a")) return;
   const view = shown().querySelectorAll("[data-views] button")[event.key - 1];
   if (view) view.click();
   else if (event.key === " " && shown().id === "recorded") recorded.toggle();
+  else if (event.key === "," || event.key === ".") recorded.step(event.key === "," ? -1 : 1);
+  else if (event.key === "+" || event.key === "=") zoomOf(shown()).nearer();
+  else if (event.key === "-") zoomOf(shown()).further();
+  else if (event.key === "0") zoomOf(shown()).fit();
   else if (event.key === "f" && document.fullscreenEnabled) fullscreen();
   else return;
   event.preventDefault();
 });
 
-const about = await (await fetch("about")).json();
+for (const slider of document.querySelectorAll(".strength input")) {
+  slider.addEventListener("input", () => showStrength(slider));
+}
+
+function showStrength(slider) {
+  slider.parentElement.querySelector("output").textContent = `${Math.round(100 * slider.value)} %`;
+}
+
+const about = await askPatiently("about");
 document.getElementById("about").textContent = `${about.model} on ${about.device}`;
+for (const [panel, model] of [["live", about.model], ["recorded", about.recorded_model]]) {
+  const select = document.getElementById(`${panel}-model`);
+  select.replaceChildren(...about.models.map((name) => new Option(name)));
+  select.value = model;
+  const slider = document.getElementById(`${panel}-strength`);
+  slider.value = about.strength;
+  showStrength(slider);
+}
 document.getElementById("model").textContent = about.model;
 recorded.setLimits(about);

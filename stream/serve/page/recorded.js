@@ -1,229 +1,313 @@
-// The file tab: uploads a video, follows its cleaning, compares, and offers the download.
+// The file tab: videos are uploaded one after the other and followed; one of them is on the stage.
+//
+// The server owns the videos. The page only remembers their names, so that they are found again
+// after a reload, in another tab, or when the server comes back.
 
-import { askPatiently, ask, pause, refused } from "./ask.js";
-import { Compare, onFrames } from "./compare.js";
+import { ask, askPatiently, pause, refused } from "./ask.js";
+import { Compare } from "./compare.js";
+import * as player from "./player.js";
+import { clock, sentence, size } from "./words.js";
 
-const POLL_MS = 500;
-const FAR_S = 0.3; // apart by more, the original is moved; by less, it hurries or dawdles
+const POLL_MS = 700;
+const MEMORY = "deblur-videos";
 
 const section = document.getElementById("recorded");
 const find = (selector) => section.querySelector(selector);
-const [drop, player, notice] = ["#drop", "#player", ".notice"].map(find);
-const [original, cleaned] = ["#original", "#cleaned"].map(find);
-const [seek, play] = ["#seek", "#play"].map(find);
+const [drop, notice, list] = ["#drop", ".notice", "#videos"].map(find);
 
 export const compare = new Compare(find("#recorded-view"));
+player.attach(compare);
+export const { toggle, step } = player;
 
 const limits = { bytes: Infinity };
-let job = null; // {file, name, upload, stopFrames}
+const videos = []; // {file, name, source, request, report, error, percent}
+let chosen = null; // the one on the stage
+let uploading = false;
 
-export function setLimits({ upload_bytes: bytes, video_s: seconds }) {
+export function setLimits({ upload_bytes: bytes, video_s: seconds, keep_s: keep }) {
   limits.bytes = bytes;
   find("#limits").textContent =
-    `Up to ${size(bytes)} and ${Math.round(seconds / 60)} minutes. ` +
-    "It is cleaned on this server and deleted afterwards.";
+    `Up to ${size(bytes)} and ${Math.round(seconds / 60)} minutes each. ` +
+    `Cleaned on this server, and deleted ${Math.round(keep / 60)} minutes after.`;
 }
 
 find("#file").addEventListener("change", (event) => {
-  const [file] = event.target.files;
+  add([...event.target.files]);
   event.target.value = "";
-  if (file) begin(file);
 });
 addEventListener("dragover", (event) => {
   event.preventDefault();
-  drop.classList.toggle("over", !section.hidden && section.dataset.state === "idle");
+  drop.classList.toggle("over", !section.hidden);
 });
 addEventListener("dragleave", (event) => event.relatedTarget ?? drop.classList.remove("over"));
 addEventListener("drop", (event) => {
   event.preventDefault();
   drop.classList.remove("over");
-  const [file] = event.dataTransfer.files;
-  if (file && !section.hidden && section.dataset.state === "idle") begin(file);
+  if (!section.hidden) add([...event.dataTransfer.files]);
 });
-find("#cancel").addEventListener("click", () => finish());
-find("#again").addEventListener("click", () => finish());
-addEventListener("pagehide", () => job && forget(job));
+find("#cancel").addEventListener("click", () => remove(chosen));
+find("#again").addEventListener("click", () => go(null));
+find("#redo").addEventListener("click", redo);
+// a half sent file is lost with the page; what is on the server is not
+addEventListener("beforeunload", (event) => uploading && event.preventDefault());
 
-async function begin(file) {
-  tell("");
-  if (file.size > limits.bytes) return tell(`${file.name} is larger than ${size(limits.bytes)}.`);
-  const mine = { file };
-  job = mine;
-  show("working");
-  try {
-    step("Uploading", 0, file.name);
-    mine.name = (await upload(mine)).name;
-    if (job !== mine) return forget(mine);
-    const report = await cleaning(mine);
-    if (report) compareBoth(mine, report);
-  } catch (error) {
-    if (job === mine) finish(error.message);
-  }
+export function wishes() {
+  return { model: find("#recorded-model").value, strength: find("#recorded-strength").value };
 }
 
-function upload(mine) {
+function add(files) {
+  tell("");
+  for (const file of files) {
+    if (file.size > limits.bytes) tell(`${file.name} is larger than ${size(limits.bytes)}.`);
+    else videos.push({ file: file.name, source: file, wishes: wishes(), percent: 0 });
+  }
+  if (files.length) go(videos.findLast((video) => video.source) ?? null);
+  uploadNext();
+}
+
+async function uploadNext() {
+  const next = videos.find((video) => video.source && !video.request);
+  if (uploading || !next) return;
+  uploading = true;
+  try {
+    next.name = (await upload(next)).name;
+    next.source = null;
+    remember();
+    if (videos.includes(next)) {
+      if (next === chosen) go(next, "replaceState");
+      follow(next);
+    } else forget(next.name);
+  } catch (error) {
+    next.source = null;
+    fail(next, error.message);
+  }
+  uploading = false;
+  uploadNext();
+}
+
+function upload(video) {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest(); // fetch does not tell how far an upload is
-    mine.upload = request;
-    request.open("POST", "videos");
+    video.request = request;
+    request.open("POST", `videos?${new URLSearchParams({ file: video.file, ...video.wishes })}`);
     request.setRequestHeader("Content-Type", "application/octet-stream");
     request.responseType = "text";
     request.upload.onprogress = ({ loaded, total }) => {
-      step("Uploading", loaded / total, `${size(loaded)} of ${size(total)}`);
+      video.percent = total ? loaded / total : 0;
+      video.detail = `${size(loaded)} of ${size(total)}`;
+      show();
     };
     request.onload = () => {
       if (request.status === 201) resolve(JSON.parse(request.response));
       else reject(refused(request.status, request.getResponseHeader("Content-Type"), request.response));
     };
-    request.onerror = () => reject(refused(0));
-    request.send(mine.file);
+    request.onerror = request.onabort = () => reject(refused(0));
+    request.send(video.source);
   });
 }
 
-async function cleaning(mine) {
-  while (job === mine) {
-    const report = await askPatiently(`videos/${mine.name}`, { wanted: () => job === mine, tell });
-    if (job !== mine) return null;
-    if (report.state === "done") return report;
-    if (report.state === "failed") throw new Error(sentence(report.error));
-    const { frames_out: done, frames_expected: all } = report;
-    if (report.state === "waiting") step("Waiting for its turn", null, "");
-    else if (!done) step("Getting ready", null, "");
-    else {
-      const left = report.time_left_s === null ? "" : `, ${clock(report.time_left_s)} left`;
-      const count = all ? `${done} of ${all} frames` : `${done} frames`;
-      step("Cleaning", all ? done / all : null, `${count}, ${report.fps.toFixed(1)} fps${left}`);
+// Until it is done, whatever becomes of single answers.
+async function follow(video) {
+  const wanted = () => videos.includes(video);
+  try {
+    while (wanted()) {
+      const report = await askPatiently(path(video), { wanted, tell: (words) => video === chosen && tell(words) });
+      if (!wanted()) return;
+      video.report = report;
+      video.file = report.file ?? video.file;
+      if (report.state === "failed") return fail(video, sentence(report.error));
+      show();
+      if (report.state === "done") return video === chosen && play(video);
+      if (video === chosen && report.look) look(video, report.look);
+      await pause(POLL_MS);
     }
-    await pause(POLL_MS);
+  } catch (error) {
+    fail(video, error.gone ? "It is no longer on the server." : error.message);
   }
-  return null;
 }
 
-function compareBoth(mine, report) {
+// Both pictures as they are just now, while the rest is being worked on.
+function look(video, number) {
+  const image = new Image();
+  image.onload = () => {
+    if (video !== chosen || state(video) !== "cleaning") return;
+    find("#recorded-view").hidden = false;
+    const half = image.naturalHeight / 2;
+    const part = (y) => ({ image, x: 0, y, width: image.naturalWidth, height: half });
+    compare.draw(part(0), part(half));
+  };
+  image.src = `${path(video)}/look?${number}`;
+}
+
+async function play(video) {
   const link = find("#download");
-  link.href = `videos/${mine.name}/result`;
-  link.download = `${mine.file.name.replace(/\.[^.]+$/, "")}-deblurred${report.suffix}`;
-  tell(report.warnings.map(sentence).join(" "));
-  mine.address = URL.createObjectURL(mine.file);
-  original.src = mine.address;
-  cleaned.src = link.href;
-  original.onerror = cleaned.onerror = () => job === mine && show("unseen");
-  mine.stopFrames = onFrames(cleaned, (time) => {
-    follow(time);
-    paint();
-  });
-  show("done");
-}
-
-function paint() {
-  if (!cleaned.videoWidth || !original.videoWidth) return;
-  const part = (image) => ({ image, x: 0, y: 0, width: image.videoWidth, height: image.videoHeight });
-  compare.draw(part(original), part(cleaned));
-}
-
-// Keep the original at the cleaned video's time: both were started together, but drift.
-function follow(time) {
-  if (cleaned.paused || original.seeking) return;
-  const ahead = original.currentTime - cleaned.currentTime;
-  if (Math.abs(ahead) > FAR_S) original.currentTime = time;
-  else original.playbackRate = 1 - ahead;
-}
-
-cleaned.addEventListener("play", () => original.play().catch(() => {}));
-cleaned.addEventListener("pause", () => {
-  original.pause();
-  align();
-});
-original.addEventListener("pause", () => cleaned.paused && align()); // it may stop late
-cleaned.addEventListener("seeking", align);
-
-function align() {
-  original.currentTime = cleaned.currentTime;
-}
-for (const video of [original, cleaned]) {
-  video.addEventListener("seeked", () => requestAnimationFrame(paint));
-  video.addEventListener("loadeddata", paint);
-}
-for (const name of ["play", "pause", "ended"]) {
-  cleaned.addEventListener(name, () => {
-    play.textContent = cleaned.paused ? "Play" : "Pause";
-    play.setAttribute("aria-label", play.textContent);
-  });
-}
-for (const name of ["loadedmetadata", "timeupdate"]) cleaned.addEventListener(name, showTime);
-seek.addEventListener("input", () => {
-  cleaned.currentTime = (seek.value / 1000) * (cleaned.duration || 0);
-});
-play.addEventListener("click", toggle);
-
-function showTime() {
-  const length = cleaned.duration || 0;
-  seek.value = length && (1000 * cleaned.currentTime) / length;
-  seek.style.setProperty("--filled", length ? cleaned.currentTime / length : 0);
-  find("#time").textContent = `${clock(cleaned.currentTime)} / ${clock(length)}`;
-}
-
-export function toggle() {
-  if (section.dataset.state !== "done") return;
-  if (cleaned.paused) cleaned.play().catch(() => {});
-  else cleaned.pause();
-}
-
-function finish(message = "") {
-  const ended = job;
-  job = null;
-  tell(message);
-  show("idle");
-  if (ended) forget(ended);
-}
-
-function forget(ended) {
-  ended.upload?.abort();
-  ended.stopFrames?.();
-  if (ended.address) {
-    for (const video of [original, cleaned]) {
-      video.onerror = null;
-      video.removeAttribute("src");
-      video.load();
-    }
-    compare.clear();
-    URL.revokeObjectURL(ended.address);
+  link.href = `${path(video)}/result`;
+  link.download = `${video.file.replace(/\.[^.]+$/, "")}-deblurred${video.report.suffix}`;
+  const warnings = video.report.warnings.map(sentence).join(" ");
+  tell(warnings);
+  try {
+    await player.open(path(video), video.report, (words) => video === chosen && tell(`${words} ${warnings}`.trim()));
+  } catch (error) {
+    if (video !== chosen) return;
+    video.unseen = true;
+    tell(error.message);
+    show();
   }
-  if (ended.name) ask(`videos/${ended.name}`, { method: "DELETE", keepalive: true }).catch(() => {});
 }
 
-// One of: idle, working, done, and unseen, which is done, but the browser cannot play it.
-function show(state) {
-  section.dataset.state = state;
-  find(".welcome").hidden = state !== "idle";
-  find(".working").hidden = state !== "working";
-  find(".done").hidden = state !== "unseen";
-  find("#recorded-view").hidden = state !== "done";
-  player.hidden = state !== "done" && state !== "unseen";
+async function redo() {
+  const before = chosen;
+  try {
+    const { name } = await ask(`${path(before)}/again?${new URLSearchParams(wishes())}`, { method: "POST" });
+    const video = { file: before.file, name };
+    videos.push(video);
+    remember();
+    go(video);
+    follow(video);
+  } catch (error) {
+    tell(error.message);
+  }
 }
 
-function step(title, share, detail) {
-  find("#step").textContent = title;
-  find("#detail").textContent = detail || "\u00a0";
-  const bar = find("#progress");
-  if (share === null) bar.removeAttribute("value");
-  else bar.value = share;
+function fail(video, message) {
+  video.error = message;
+  if (video === chosen) tell(message);
+  remember();
+  show();
+}
+
+function remove(video) {
+  videos.splice(videos.indexOf(video), 1);
+  video.request?.abort();
+  if (video.name) forget(video.name);
+  remember();
+  if (video === chosen) go(videos.at(-1) ?? null);
+  else show();
+}
+
+function forget(name) { ask(`videos/${name}`, { method: "DELETE" }).catch(() => {}); }
+
+const path = (video) => `videos/${video.name}`;
+
+function state(video) {
+  if (!video) return "idle";
+  if (video.error) return "failed";
+  return video.report?.state ?? (video.name ? "waiting" : "uploading");
+}
+
+function remember() {
+  const kept = videos.filter((video) => video.name && !video.error);
+  localStorage.setItem(MEMORY, JSON.stringify(kept.map(({ name, file }) => ({ name, file }))));
+}
+
+// Called once, and with each address that Back and Forward lead to: #recorded or #recorded/NAME.
+export function restore(name) {
+  if (!videos.length) {
+    let known = [];
+    try { known = JSON.parse(localStorage.getItem(MEMORY)) ?? []; } catch { /* nothing is remembered */ }
+    if (name && !known.some((video) => video.name === name)) known.push({ name, file: "video" });
+    for (const { name: its, file } of known) {
+      const video = { name: its, file };
+      videos.push(video);
+      follow(video);
+    }
+  }
+  choose(name ? videos.find((video) => video.name === name) ?? null : null);
+}
+
+// Put a video on the stage, with an address of its own.
+function go(video, how = "pushState") {
+  choose(video);
+  const address = video?.name ? `#recorded/${video.name}` : "#recorded";
+  if (location.hash !== address && !section.hidden) history[how](null, "", address);
+}
+
+function choose(video) {
+  if (video === chosen) return show();
+  player.close();
+  chosen = video;
+  tell(video?.error ?? "");
+  show();
+  if (state(video) === "done") play(video);
+}
+
+const STEPS = { uploading: "Uploading", waiting: "Waiting for its turn", cleaning: "Cleaning" };
+
+function progress(video) {
+  const now = state(video);
+  const { frames_out: done, frames_expected: all, fps, time_left_s: left, ahead, wait_s: wait } = video.report ?? {};
+  if (now === "uploading") return { title: STEPS[now], share: video.percent, detail: video.detail ?? video.file };
+  if (now === "waiting") {
+    const words = ahead ? `${ahead} ${ahead === 1 ? "video" : "videos"} before it${wait ? `, about ${clock(wait)}` : ""}` : "";
+    return { title: STEPS[now], share: null, detail: words };
+  }
+  if (!done) return { title: "Getting ready", share: null, detail: "" };
+  const count = all ? `${done} of ${all} frames` : `${done} frames`;
+  return {
+    title: STEPS.cleaning,
+    share: all ? Math.min(1, done / all) : null,
+    detail: `${count}, ${fps.toFixed(1)} fps${left === null ? "" : `, ${clock(left)} left`}`,
+  };
+}
+
+export function title() {
+  if (!chosen || !["uploading", "waiting", "cleaning"].includes(state(chosen))) return "";
+  const { share } = progress(chosen);
+  return share === null ? "… " : `${Math.floor(100 * share)} % `;
+}
+
+// The section's state is one of: idle, working, done, and unseen, which is done, but not to be shown.
+function show() {
+  const now = state(chosen);
+  const busy = ["uploading", "waiting", "cleaning"].includes(now);
+  const stage = busy ? "working" : now === "done" ? (chosen.unseen ? "unseen" : "done") : "idle";
+  section.dataset.state = stage;
+  find(".welcome").hidden = stage !== "idle";
+  find(".working").hidden = stage !== "working";
+  find(".done").hidden = stage !== "unseen";
+  if (now !== "cleaning") find("#recorded-view").hidden = stage !== "done";
+  find("#player").hidden = stage !== "done" && stage !== "unseen";
+  if (busy) {
+    const { title: words, share, detail } = progress(chosen);
+    find("#step").textContent = words;
+    find("#detail").textContent = detail || "\u00a0";
+    const bar = find("#progress");
+    if (share === null) bar.removeAttribute("value");
+    else bar.value = share;
+  }
+  showList();
+  document.title = `${title()}deblur`;
+}
+
+function showList() {
+  list.hidden = videos.length < 2 && !(videos.length && !chosen);
+  while (list.children.length > videos.length) list.lastChild.remove();
+  for (const [index, video] of videos.entries()) {
+    const item = list.children[index] ?? list.appendChild(entry());
+    const [open, close] = item.children;
+    const now = state(video);
+    const { share } = progress(video);
+    const words = now === "done" ? "done" : now === "failed" ? "failed"
+      : now === "waiting" || share === null ? "waiting" : `${Math.floor(100 * share)} %`;
+    if (open.textContent !== `${video.file} ${words}`) {
+      open.replaceChildren(Object.assign(document.createElement("b"), { textContent: video.file }), ` ${words}`);
+    }
+    open.setAttribute("aria-pressed", video === chosen);
+    open.onclick = () => go(video);
+    close.setAttribute("aria-label", `Remove ${video.file}`);
+    close.onclick = () => remove(video);
+  }
+}
+
+function entry() {
+  const item = document.createElement("li");
+  const open = document.createElement("button");
+  const close = Object.assign(document.createElement("button"), { textContent: "×", className: "quiet" });
+  item.append(open, close);
+  return item;
 }
 
 function tell(message) {
   notice.textContent = message;
   notice.hidden = !message;
-}
-
-function sentence(text) {
-  return `${text[0].toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? "" : "."}`;
-}
-
-function size(bytes) {
-  return bytes < 1 << 30 ? `${Math.ceil(bytes / (1 << 20))} MB` : `${(bytes / (1 << 30)).toFixed(1)} GB`;
-}
-
-function clock(seconds) {
-  const whole = Math.round(seconds);
-  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
 }
