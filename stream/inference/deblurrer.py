@@ -127,8 +127,12 @@ class Deblurrer:
     @property
     def identity(self) -> str:
         """What the output depends on, besides the frames: equal for equal pixels."""
+        return self.identity_at(self.strength)
+
+    def identity_at(self, strength: float) -> str:
+        """The identity of the output at another strength."""
         ahead = " ahead" * self._looks_ahead
-        return f"{self.engine.identity}{ahead} strength {self.strength:g}"
+        return f"{self.engine.identity}{ahead} strength {strength:g}"
 
     @property
     def _looks_ahead(self) -> bool:

@@ -34,8 +34,7 @@ class Model(Protocol):
     def compute(self) -> Compute:
         """Where it runs."""
 
-    @property
-    def identity(self) -> str:
+    def identity_at(self, strength: float) -> str:
         """What the output depends on, besides the frames."""
 
     def process_batch(self, frames: Sequence[Frame]) -> Sequence[Frame]:
@@ -82,7 +81,7 @@ class Deblurrers:
 
     def identity(self, choice: Choice) -> str:
         """Equal for choices that give equal pixels."""
-        return f"{self.model(choice.model).identity} at {choice.strength:g}"
+        return self.model(choice.model).identity_at(choice.strength)
 
     def choose(self, stream_id: int, choice: Choice) -> None:
         """Deblur a stream so from its next frame on; from any thread, see `model`."""

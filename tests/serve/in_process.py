@@ -38,7 +38,6 @@ class Brightener:
     """Makes dark pictures bright, which can be told from them after any codec."""
 
     compute = Compute("cpu", "float32")
-    identity = "stand-in"
     strength = 1.0
 
     def __init__(self) -> None:
@@ -46,6 +45,9 @@ class Brightener:
         self.go.set()
         self.stuck = threading.Event()
         self.fails = False
+
+    def identity_at(self, strength):
+        return f"stand-in {strength}"
 
     def process_batch(self, frames):
         if not self.go.is_set():
