@@ -1,6 +1,7 @@
 """A camera on the network, as a program of its own: `python sender.py URL`.
 
-Sends a moving picture at 20 frames a second until it is killed.
+Sends a moving picture at 20 frames a second until it is killed; with sound, it flashes and beeps
+at the beginning of each second.
 """
 
 import argparse
@@ -13,6 +14,8 @@ import av
 import numpy as np
 
 RATE = 20
+SOUND_RATE = 48_000
+BEEP_S = 0.1
 FAST = {"preset": "ultrafast", "tune": "zerolatency", "g": "10"}
 _TICKS = 90_000
 
@@ -46,6 +49,9 @@ def parser():
     made.add_argument("--turn", type=int, default=0, help="change width and height after so many")
     made.add_argument("--stall", type=float, default=0.0, help="hold back so much of every second")
     made.add_argument("--interlaced", action="store_true")
+    made.add_argument("--sound", default="", help="FFmpeg's name of an encoder")
+    made.add_argument("--end", type=int, default=0, help="be silent after so many pictures")
+    made.add_argument("--restart", type=int, default=0, help="begin the clock anew after so many")
     return made
 
 
@@ -58,12 +64,17 @@ def send(target, options):
         stream.codec_context.time_base = Fraction(1, _TICKS)
         by_itself = encoder_of(options.size, options.interlaced)
         encoder = stream.codec_context if by_rtmp else by_itself  # FLV wants its header first
+        beeper = Beeper(container, options.sound) if options.sound else None
         began = time.monotonic()
-        for index in itertools.count():
+        for index in itertools.islice(itertools.count(), options.restart or None):
             if index and index == options.turn:
                 encoder = encoder_of(options.size[::-1], options.interlaced)
             picture = picture_of(index, encoder.width, encoder.height, options.interlaced)
+            if beeper and index % RATE < BEEP_S * RATE:
+                np.frombuffer(picture.planes[0], np.uint8)[:] = 235
             picture.pts = round(index * options.stamps * _TICKS / RATE)
+            if beeper and not (options.end and index >= options.end):
+                beeper.send(index, index * options.stamps)
             for packet in encoder.encode(picture):
                 packet.stream = stream
                 container.mux(packet)
@@ -71,6 +82,26 @@ def send(target, options):
             second = (due - began) // 1
             due = max(due, began + second + options.stall)
             time.sleep(max(0.0, due - time.monotonic()))
+
+
+class Beeper:
+    """The sound beside the pictures."""
+
+    def __init__(self, container, codec):
+        self._container = container
+        self._stream = container.add_stream(codec, rate=SOUND_RATE, layout="mono")
+
+    def send(self, index, clock):
+        """As long as a picture, and beside it by the sender's clock, in pictures."""
+        length = SOUND_RATE // RATE
+        seconds = np.arange(index * length, (index + 1) * length) / SOUND_RATE
+        wave = np.sin(2 * np.pi * 1000 * seconds) * (seconds % 1 < BEEP_S)
+        made = av.AudioFrame.from_ndarray(
+            wave[None].astype(np.float32), format="flt", layout="mono"
+        )
+        made.sample_rate, made.pts, made.time_base = SOUND_RATE, None, Fraction(1, SOUND_RATE)
+        made.pts = round(clock * length)
+        self._container.mux(self._stream.encode(made))
 
 
 def encoder_of(size, interlaced):

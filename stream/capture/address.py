@@ -11,6 +11,7 @@ from pathlib import Path
 from stream.capture.connection import Connection
 from stream.errors import OpenError
 from stream.patience import Patience
+from stream.sound import SoundTrack
 from stream.stages import Source
 from stream.url import without_password
 
@@ -33,6 +34,7 @@ class SourceOptions:
         give_up_s: Without a connection for so long, the source counts as lost.
         wait_s: So long the first connection is tried.
         paced: Hold what comes in bursts until it is due, for somebody who watches.
+        sound: Is given the sound of a source that has any; None leaves it.
     """
 
     size: tuple[int, int] | None = None
@@ -42,6 +44,7 @@ class SourceOptions:
     give_up_s: float = 300.0
     wait_s: float = 0.0
     paced: bool = True
+    sound: SoundTrack | None = None
 
 
 def open_source(
@@ -88,7 +91,7 @@ def source_of(
             give_up_s=options.give_up_s,
             wait_s=options.wait_s,
         )
-        return lambda: _reconnecting(connect, patience, options.paced, on_message)
+        return lambda: _reconnecting(connect, patience, options, on_message)
     if not Path(address).exists():
         raise OpenError(f"{without_password(address)} is no source; give {KINDS}")
     if not options.realtime:
@@ -116,17 +119,22 @@ def _test(mode: str) -> Callable[[], Source]:
 def _reconnecting(
     connect: Callable[[], Connection],
     patience: Patience,
-    paced: bool,
+    options: SourceOptions,
     on_message: Callable[[str], None],
 ) -> Source:
     from stream.capture.realtime import RealtimeSource
     from stream.capture.reconnect import ReconnectingSource
 
-    source = ReconnectingSource(connect, patience, paced=paced, on_message=on_message)
+    sound = options.sound
+    source = ReconnectingSource(
+        connect, patience, paced=options.paced, sound=sound, on_message=on_message
+    )
     info = source.info
     rate = f" at {float(info.frame_rate):g} fps" if info.frame_rate else ""
     codec = info.codec or "raw"
-    on_message(f"{info.name}: {info.width}x{info.height}{rate}, {codec} {info.source_pixel_format}")
+    mode = f"{info.width}x{info.height}{rate}, {codec} {info.source_pixel_format}"
+    heard = f", {sound.format.codec} sound" if sound and sound.format else ""
+    on_message(f"{info.name}: {mode}{heard}")
     return source if info.duration_s is None else RealtimeSource(source)
 
 
@@ -138,7 +146,7 @@ def _connector(address: str, options: SourceOptions) -> Callable[[], Connection]
 
     rest = address.partition(":")[2]
     if is_url(address):
-        return network_connector(address, options.timeout_s)
+        return network_connector(address, options.timeout_s, sound=options.sound is not None)
     if address.startswith("screen"):
         return screen_connector(rest, options.size, options.rate, options.timeout_s)
     mode = CameraMode(options.size, options.rate)

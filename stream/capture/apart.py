@@ -21,6 +21,7 @@ from stream.capture.connection import Arrival
 from stream.capture.feed import Feed, FeedAddress
 from stream.errors import OpenError, SourceError
 from stream.frame import StreamInfo
+from stream.sound import SoundFormat
 
 _START_S = 20.0
 """What importing PyAV may take on a busy machine, beyond the feed's own time-out."""
@@ -35,6 +36,7 @@ class FeedApart:
 
     def __init__(self, place: FeedAddress) -> None:
         self.decode_failures = 0
+        self.sound: SoundFormat | None = None
         self.buffer_s = place.buffer_s
         self._place = place
         ours, theirs = socket.socketpair()

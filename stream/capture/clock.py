@@ -109,6 +109,17 @@ class LiveClock:
         self._last, self._arrived_s = placed, arrived_s
         return Slot(placed, due_s, jump)
 
+    def seconds(self, source_s: Fraction) -> Fraction:
+        """Where in our time something lies that the source does not show, such as sound.
+
+        Args:
+            source_s: In seconds of the source's own clock, near the picture placed last.
+        """
+        declared, placed = self._anchor or (0, 0)
+        passed_s = source_s - declared * self._time_base
+        stretch = 1 if self._stretch == 1 else Fraction(self._stretch)
+        return placed * self._time_base + stretch * passed_s
+
     def _placed(self, units: int | None, arrived_s: float) -> tuple[int, Discontinuity | None]:
         last = self._last
         if last is None:

@@ -10,6 +10,7 @@ import av
 
 from stream.errors import OpenError, SourceError
 from stream.frame import Planes, StreamInfo
+from stream.sound import SoundFormat, SoundPacket
 
 MICROSECONDS = Fraction(1, 1_000_000)
 """The time base of sources that have no clock of their own."""
@@ -25,6 +26,9 @@ class Arrival(NamedTuple):
     arrived_s: float
     """In seconds of ``time.perf_counter()``, when the last of its bytes came."""
 
+    sound: tuple[SoundPacket, ...] = ()
+    """What came of it since the picture before, in seconds of the source's own clock."""
+
 
 class Connection(Protocol):
     """One connection to a live source, open from its making on; used on one thread."""
@@ -34,6 +38,10 @@ class Connection(Protocol):
 
     buffer_s: float
     """How late its pictures may be shown to keep their pace; see `LiveClock.begin`."""
+
+    @property
+    def sound(self) -> SoundFormat | None:
+        """What comes beside the pictures; None where there is none, or nobody asked for it."""
 
     @property
     def decode_failures(self) -> int:

@@ -8,8 +8,10 @@ from __future__ import annotations
 import contextlib
 import math
 import time
+from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any, TypeAlias
 
 import av
 from av.container import InputContainer
@@ -21,17 +23,21 @@ from av.video.stream import VideoStream
 from stream.capture.connection import MICROSECONDS, Arrival, first_of
 from stream.capture.container import reason
 from stream.capture.deinterlace import Deinterlacer
+from stream.capture.heard import Heard, stream_of
 from stream.capture.receiver import Item, Receiver
 from stream.capture.refusals import refusal
 from stream.errors import AddressError, OpenError, SourceError
 from stream.frame import StreamInfo
 from stream.pixel_format import color_tags, flowing_format, read_planes, without_rgb
 from stream.pyav import exact, open_input
+from stream.sound import SoundFormat
 
 KEYFRAME_S = 30.0
 """How long packets may come without a picture at first: whole ones are sent now and then."""
 
 _AHEAD_S = 2.0  # of the sender's time; more than any picture is delayed on purpose
+_SOUND_S, _SOUND_PICTURES = 1.0, 64  # how long sound that is announced is waited for
+_AnyPacket: TypeAlias = "Packet[Any]"
 _SEGMENTED = frozenset({"hls", "dash"})
 _UNDECLARED = "flv"
 """The format, that of RTMP too, whose streams are known by their packets alone."""
@@ -51,6 +57,7 @@ class FeedAddress:
         serving: The sender connects to us, so that it must be taken as it comes.
         buffer_s: How late its pictures may be shown to keep their pace; without, they are read one
             by one as they are asked for, which is right for devices of this machine.
+        sound: Whether to read the sound too.
     """
 
     url: str
@@ -61,6 +68,7 @@ class FeedAddress:
     probe_s: float = 0.0
     buffer_s: float = 0.0
     serving: bool = False
+    sound: bool = False
 
 
 class Feed:
@@ -73,7 +81,7 @@ class Feed:
     def __init__(self, place: FeedAddress) -> None:
         self._place = place
         self._undecoded = self._damaged = 0
-        self._receiver: Receiver[Packet[VideoStream]] | None = None
+        self._receiver: Receiver[_AnyPacket] | None = None
         self._container = _opened(place, place.probe_s)
         try:
             video = self._container.streams.video
@@ -85,15 +93,26 @@ class Feed:
             self.buffer_s = math.inf if segmented else place.buffer_s
             self._clockless = _clockless(self._container)
             self._stream = _video(self._container, place)
+            heard = stream_of(self._container) if place.sound and not self._clockless else None
+            self._heard = Heard(heard) if heard else None
+            self._streams = [self._stream, *([heard] if heard else [])]
+            _choose(self._container, self._streams)
             self._deinterlacer = Deinterlacer(self._stream)
             if place.buffer_s:
                 self._receiver = Receiver(self._received(), limit_s=_AHEAD_S)
             self._pictures = self._decoded()
-            self._first = first_of(self._pictures, self._place.name)
-            self.info = self._describe(self._first[0])
+            first = first_of(self._pictures, self._place.name)
+            self._ahead = deque([first])
+            self._wait_for_sound(first[1])
+            self.info = self._describe(first[0])
         except BaseException:
             self.close()
             raise
+
+    @property
+    def sound(self) -> SoundFormat | None:
+        """See `stream.capture.connection.Connection`."""
+        return self._heard.format if self._heard else None
 
     @property
     def decode_failures(self) -> int:
@@ -102,7 +121,8 @@ class Feed:
 
     def pictures(self) -> Iterator[Arrival]:
         """See `stream.capture.connection.Connection`."""
-        yield self._arrival(*self._first)
+        while self._ahead:
+            yield self._arrival(*self._ahead.popleft())
         for picture, arrived_s in self._pictures:
             yield self._arrival(picture, arrived_s)
 
@@ -114,19 +134,36 @@ class Feed:
 
     def _arrival(self, picture: av.VideoFrame, arrived_s: float) -> Arrival:
         pts = None if self._clockless else picture.pts
-        return Arrival(read_planes(without_rgb(picture)), pts, arrived_s)
+        sound = self._heard.take() if self._heard else ()
+        return Arrival(read_planes(without_rgb(picture)), pts, arrived_s, sound)
+
+    def _wait_for_sound(self, began_s: float) -> None:
+        """Read on until the sound that is announced has come too, which has to be described."""
+        while self._heard and not self._heard.format and len(self._ahead) < _SOUND_PICTURES:
+            try:
+                following = next(self._pictures, None)
+            except SourceError:
+                return  # whoever asks for the next picture is told
+            if following is None:
+                return
+            self._ahead.append(following)
+            if following[1] - began_s > _SOUND_S:
+                return
 
     def _decoded(self) -> Iterator[tuple[av.VideoFrame, float]]:
         """Pictures, and when each became whole."""
         seen, patience_s = False, max(self._place.timeout_s, KEYFRAME_S)
         last_s = arrived_s = time.perf_counter()
         for packet, arrived_s in self._packets():
-            try:
-                pictures = self._stream.decode(packet)
-            except av.FFmpegError:
-                # before the first keyframe there is nothing to decode from
-                self._undecoded += seen
-                pictures = []
+            pictures: list[av.VideoFrame] = []
+            if self._heard and packet.stream_index == self._heard.stream.index:
+                self._heard.add(packet)
+            else:
+                try:
+                    pictures = self._stream.decode(packet)
+                except av.FFmpegError:
+                    # before the first keyframe there is nothing to decode from
+                    self._undecoded += seen
             if pictures:
                 seen, last_s, patience_s = True, arrived_s, self._place.timeout_s
             elif arrived_s - last_s > patience_s:
@@ -141,23 +178,24 @@ class Feed:
         for whole in self._deinterlacer.flush():
             yield whole, arrived_s
 
-    def _packets(self) -> Iterator[tuple[Packet[VideoStream], float]]:
+    def _packets(self) -> Iterator[tuple[_AnyPacket, float]]:
         if self._receiver is None:
             for packet, _, _ in self._received():
                 yield packet, time.perf_counter()
             return
-        item: Item[Packet[VideoStream]]
+        item: Item[_AnyPacket]
         for item in self._receiver:
             yield item.value, item.arrived_s
 
-    def _received(self) -> Iterator[tuple[Packet[VideoStream], int, float | None]]:
+    def _received(self) -> Iterator[tuple[_AnyPacket, int, float | None]]:
         """Packets with their sizes and times; runs on the receiver's thread, where there is one."""
-        place, time_base = self._place, float(exact(self._stream.time_base))
+        place = self._place
         while True:
             try:
-                for packet in self._container.demux(self._stream):
+                for packet in self._container.demux(*self._streams):
                     if packet.size:
-                        sent_s = None if packet.dts is None else packet.dts * time_base
+                        at = packet.dts
+                        sent_s = None if at is None else at * float(exact(packet.time_base))
                         yield packet, packet.size, None if self._clockless else sent_s
             except av.InvalidDataError:
                 self._damaged += 1
@@ -215,12 +253,17 @@ def _opened(place: FeedAddress, probe_s: float) -> InputContainer:
         raise refusal(place.name, error) from error
 
 
+def _choose(container: InputContainer, streams: list[Any]) -> None:
+    """Let the container leave out all but these streams."""
+    indices = {stream.index for stream in streams}
+    for other in container.streams:
+        if other.index not in indices:
+            other.discard = Discard.all
+
+
 def _video(container: InputContainer, place: FeedAddress) -> VideoStream:
     for stream in container.streams.video:
         if stream.codec_context is not None:
-            for other in container.streams:
-                if other.index != stream.index:
-                    other.discard = Discard.all
             stream.thread_type = "SLICE"  # frame threads would hold pictures back
             return stream
     if container.streams.audio:

@@ -45,16 +45,18 @@ def listens(address: str) -> bool:
     return scheme.lower() == "udp" or (scheme.lower() in _PUSHED and rest.startswith(":"))
 
 
-def network_connector(url: str, timeout_s: float) -> Callable[[], Connection]:
+def network_connector(
+    url: str, timeout_s: float, *, sound: bool = False
+) -> Callable[[], Connection]:
     """A function that opens a network stream; the arguments are those of `network_place`."""
-    place = network_place(url, timeout_s)
+    place = network_place(url, timeout_s, sound=sound)
     if place.options["protocol_whitelist"] != _WEB:
         return lambda: Feed(place)
     return lambda: web_pictures(place) or Feed(place)
 
 
-def network_place(url: str, timeout_s: float) -> FeedAddress:
-    """How to open a network stream with little delay."""
+def network_place(url: str, timeout_s: float, *, sound: bool = False) -> FeedAddress:
+    """How to open a network stream with little delay; ``sound`` asks for that too."""
     scheme, _, rest = url.partition("://")
     scheme = scheme.lower()
     serving = scheme in _PUSHED and listens(url)
@@ -66,7 +68,9 @@ def network_place(url: str, timeout_s: float) -> FeedAddress:
             "fpsprobesize": "2",  # otherwise 20 pictures are waited for, only to guess their rate
             **_OPTIONS.get(scheme.removesuffix("s"), {}),
             **(_PUSHED[scheme] if serving else {}),
+            **({"allowed_media_types": "video+audio"} if sound and "rtsp" in scheme else {}),
         },
+        sound=sound,
         serving=serving,
         timeout_s=timeout_s,
         probe_s=_PROBE_S,

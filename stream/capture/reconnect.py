@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 
 from stream.capture.clock import LiveClock
 from stream.capture.connection import Arrival, Connection
@@ -18,6 +19,7 @@ from stream.fit import fitted
 from stream.frame import Discontinuity, Frame, Planes, StreamInfo
 from stream.patience import Patience
 from stream.pixel_format import format_of
+from stream.sound import SoundFormat, SoundTrack
 
 
 class ReconnectingSource:
@@ -29,6 +31,7 @@ class ReconnectingSource:
         connect: Makes a connection whose first picture is there, or raises SourceError.
         patience: How to wait.
         paced: Hold pictures that come in bursts until each is due, for somebody who watches.
+        sound: Is given the sound, in the time of the frames' pts; None where nobody takes it.
         on_message: Told what a person should know: lost, found again, another size.
         clock: Seconds; stamps ``captured_at``.
         wait: Waits so many seconds, and says whether to stop; an event's own by default.
@@ -43,6 +46,7 @@ class ReconnectingSource:
         patience: Patience | None = None,
         *,
         paced: bool = True,
+        sound: SoundTrack | None = None,
         on_message: Callable[[str], None] = lambda message: None,
         clock: Callable[[], float] = time.perf_counter,
         wait: Callable[[float], bool] | None = None,
@@ -51,6 +55,7 @@ class ReconnectingSource:
         self._connect = connect
         self._patience = patience or Patience()
         self._paced = paced
+        self._sound = sound
         self._say = on_message
         self._clock = clock
         self._stopped = threading.Event()
@@ -61,7 +66,8 @@ class ReconnectingSource:
         self.info = dataclasses.replace(self._connection.info, live=True)
         self._size = (self.info.width, self.info.height)
         self._timing = LiveClock(self.info.time_base)
-        self._timing.begin(self._connection.buffer_s)
+        self._shown_s = Fraction(0)  # by the source's clock
+        self._begin()
 
     @property
     def decode_failures(self) -> int:
@@ -134,7 +140,30 @@ class ReconnectingSource:
             discontinuity=reason or slot.jump,
         )
         self._index += 1
+        self._hear(arrival, jumped=slot.jump is not None)
         return frame, slot.due_s
+
+    def _begin(self) -> None:
+        """Begin with the connection that has just been made."""
+        self._timing.begin(self._connection.buffer_s)
+        if self._sound is not None:
+            self._sound.format = self._connection.sound
+
+    def _hear(self, arrival: Arrival, *, jumped: bool) -> None:
+        """Put the sound where the pictures beside it are.
+
+        Where the source's clock jumped, sound from before it is lost, as the clock is by now.
+        """
+        if self._sound is None or arrival.pts is None:
+            return
+        before_s, self._shown_s = self._shown_s, arrival.pts * self._connection.info.time_base
+        for packet in arrival.sound:
+            start_s = packet.start_s
+            if jumped and abs(start_s - before_s) < abs(start_s - self._shown_s):
+                self._sound.lose()
+                continue
+            start_s = self._timing.seconds(start_s)
+            self._sound.put(dataclasses.replace(packet, start_s=start_s))
 
     def _fitted(self, planes: Planes) -> Planes:
         info, size = self.info, (planes.width, planes.height)
@@ -172,7 +201,7 @@ class ReconnectingSource:
                     ) from error
                 continue
             self.reconnects += 1
-            self._timing.begin(self._connection.buffer_s)
+            self._begin()
             self._say(f"{self.info.name}: there again after {self._clock() - began:.1f} s")
             return True
         return False
@@ -185,6 +214,7 @@ class _Nothing:
     info: StreamInfo
     decode_failures: int = 0
     buffer_s: float = 0.0
+    sound: SoundFormat | None = None
 
     def pictures(self) -> Iterator[Arrival]:
         return iter(())

@@ -21,6 +21,7 @@ from stream.capture.connection import MICROSECONDS, Arrival
 from stream.errors import OpenError, SourceError
 from stream.frame import StreamInfo
 from stream.pixel_format import color_tags, flowing_format, read_planes, without_rgb
+from stream.sound import SoundFormat
 
 _RAW = {"YUYV": "yuyv422", "UYVY": "uyvy422", "YUY2": "yuyv422"}
 
@@ -51,6 +52,7 @@ class Video4Linux:
     ) -> None:
         self.decode_failures = 0
         self.buffer_s = 0.0
+        self.sound: SoundFormat | None = None
         self._path = path
         self._timeout_s = timeout_s
         self._clock = clock

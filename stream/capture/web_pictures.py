@@ -22,6 +22,7 @@ from stream.capture.receiver import Receiver
 from stream.errors import AddressError, SourceError
 from stream.frame import StreamInfo
 from stream.pixel_format import color_tags, flowing_format, read_planes, without_rgb
+from stream.sound import SoundFormat
 from stream.url import credentials
 
 POLL_S = 0.1
@@ -47,6 +48,7 @@ class WebPictures:
 
     def __init__(self, place: FeedAddress, response: http.client.HTTPResponse) -> None:
         self.decode_failures = 0
+        self.sound: SoundFormat | None = None
         self.buffer_s = place.buffer_s
         self._place = place
         self._response = response

@@ -37,6 +37,7 @@ from stream.output.virtual_camera import VirtualCamera
 from stream.output.window import KEYS, Window, require_display
 from stream.patience import Patience
 from stream.pipeline import Pipeline
+from stream.sound import SoundTrack
 from stream.stages import Sink
 from stream.stats import RunStats
 from stream.url import credentials, with_credentials
@@ -128,6 +129,7 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError(f"SOURCE is missing: give {KINDS}")
     require_writable(options.report)
     recorded = _only_recorded(options)
+    sound = SoundTrack() if options.out else None
     open_source = source_of(
         _with_password(options),
         SourceOptions(
@@ -138,10 +140,11 @@ def run(options: argparse.Namespace) -> int:
             options.give_up,
             _wait_s(options, options.source),
             paced=not recorded,
+            sound=sound,
         ),
         on_message=_say,
     )
-    outputs = _outputs(options)
+    outputs = _outputs(options, sound)
     in_window = options.window or not (outputs or options.null)
     if in_window:
         require_display()
@@ -180,6 +183,7 @@ def run(options: argparse.Namespace) -> int:
                 "source": source.info.name,
                 "reconnects": getattr(source, "reconnects", 0),
                 "size_changes": getattr(source, "size_changes", 0),
+                "sound": sound.report() if sound else None,
                 **models.report(control.model),
                 "overload": control.report(),
                 "outputs": tee.report(),
@@ -215,24 +219,24 @@ def _held_frames(info: StreamInfo) -> int:
     return max(WATCHED_FRAMES, 8 * RECORDED_BYTES // (bits * info.width * info.height))
 
 
-def _outputs(options: argparse.Namespace) -> list[tuple[str, Sink]]:
+def _outputs(options: argparse.Namespace, sound: SoundTrack | None) -> list[tuple[str, Sink]]:
     """All but the window, by name."""
     targets = [target_of(address) for address in options.out]
     outputs: list[tuple[str, Sink]] = [
-        (target.name, _output(target, options)) for target in targets
+        (target.name, _output(target, options, sound)) for target in targets
     ]
     if options.virtual_camera:
         outputs.append(("virtual camera", VirtualCamera()))
     return outputs
 
 
-def _output(target: Target, options: argparse.Namespace) -> Sink:
+def _output(target: Target, options: argparse.Namespace, sound: SoundTrack | None) -> Sink:
     """A file, or a receiver that may go away and come back."""
     if target.path is not None:
-        return LiveVideo(target, overwrite=options.overwrite)
+        return LiveVideo(target, overwrite=options.overwrite, sound=sound, on_message=_say)
     patience = Patience(give_up_s=options.give_up, wait_s=options.wait or 0.0)
     return ReconnectingSink(
-        lambda: LiveVideo(target),
+        lambda: LiveVideo(target, sound=sound, on_message=_say),
         target.name,
         patience,
         ask=lambda: require_answer(target),

@@ -7,22 +7,27 @@ after a failure.
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable, Iterable
 from fractions import Fraction
+from typing import Any
 
 import av
 from av.codec.context import Flags
 from av.container import OutputContainer
+from av.packet import Packet
 from av.video.stream import VideoStream
 
 from stream.errors import SinkError
 from stream.frame import Frame, StreamInfo
 from stream.output.checked_files import CheckedFile, CheckedFiles
 from stream.output.encoder import written_color
+from stream.output.live_sound import SoundWriter, sound_writer
 from stream.output.muxer import write_error
 from stream.output.partial import require_free
 from stream.output.target import Target
 from stream.pixel_format import write_picture
 from stream.pyav import open_output
+from stream.sound import SoundFormat, SoundTrack
 
 _TICKS = 90_000
 _LEAST = _TICKS // 1000  # FLV and Matroska count in milliseconds
@@ -39,12 +44,29 @@ class LiveVideo:
         target: Where to.
         crf: Constant quality of x264, smaller is better.
         overwrite: Whether a file may be there already.
+        sound: What is to be heard, from the making on; None for silent video.
+        on_message: Told where sound has to be left out.
     """
 
-    def __init__(self, target: Target, *, crf: int = 20, overwrite: bool = False) -> None:
+    def __init__(
+        self,
+        target: Target,
+        *,
+        crf: int = 20,
+        overwrite: bool = False,
+        sound: SoundTrack | None = None,
+        on_message: Callable[[str], None] = lambda message: None,
+    ) -> None:
         self._target = target
         self._crf = crf
         self._overwrite = overwrite
+        self._track = sound
+        self._reader = sound.reader() if sound else None
+        self._say = on_message
+        self._sound: SoundWriter | None = None
+        self._sounding: SoundFormat | None = None
+        self._refused: SoundFormat | None = None
+        self._heard_s = Fraction(-1)
         self._container: OutputContainer | None = None
         self._stream: VideoStream | None = None
         self._files = CheckedFiles()
@@ -52,6 +74,7 @@ class LiveVideo:
         self._info: StreamInfo | None = None
         self._first: Fraction | None = None
         self._last = -_LEAST
+        self._interval = 0
 
     def open(self, info: StreamInfo) -> None:
         """Connect; a file is created with its first frame, so that no start leaves an empty one.
@@ -78,9 +101,12 @@ class LiveVideo:
         stream = self._stream or self._start(self._info)
         context = stream.codec_context
         picture = write_picture(frame, _FORMAT, (context.width, context.height))
+        before = self._last
         picture.pts = self._due(frame)
         picture.time_base = context.time_base
-        self._encode(picture)
+        self._interval = self._last - max(before, 0)
+        self._hear(self._last)
+        self._mux(stream.encode(picture))
 
     def finish(self) -> None:
         """Write the rest and close.
@@ -88,7 +114,11 @@ class LiveVideo:
         Raises:
             SinkError: It could not be completed; what was written before stays.
         """
-        self._encode(None)
+        if self._stream is not None:
+            self._hear(self._last + self._interval)
+            if self._sound is not None:
+                self._mux(self._sound.finish())
+            self._mux(self._stream.encode(None))
         try:
             self._close()
         except (av.FFmpegError, OSError) as error:
@@ -112,6 +142,7 @@ class LiveVideo:
                 io_open=self._files.open if playlist else None,
             )
             self._stream = self._encoder(self._container, info)
+            self._add_sound(self._container)
             self._container.start_encoding()
         except av.error.ProtocolNotFoundError as error:
             raise SinkError(f"{target.name}: this build of FFmpeg has no such protocol") from error
@@ -122,6 +153,10 @@ class LiveVideo:
     def _close(self) -> None:
         container, self._container = self._container, None
         file, self._file = self._file, None
+        if self._reader is not None:
+            self._reader.close()
+        if self._sound is not None:
+            self._sound.close()
         try:
             if container is not None:
                 container.close()
@@ -157,12 +192,45 @@ class LiveVideo:
         self._last = max(round((seconds - self._first) * _TICKS), self._last + _LEAST)
         return self._last
 
-    def _encode(self, picture: av.VideoFrame | None) -> None:
-        """Encode one picture, or with None the rest."""
-        if self._stream is None or self._container is None:
+    def _add_sound(self, container: OutputContainer) -> None:
+        """Make room for the sound that the source has by now."""
+        if self._track is None or self._track.format is None:
             return
         try:
-            self._container.mux(self._stream.encode(picture))
+            self._sound = sound_writer(container, self._track.format, self._target.sounds)
+            self._sounding = self._track.format
+        except (av.FFmpegError, ValueError):
+            self._refuse(self._track.format, "cannot be decoded")
+
+    def _hear(self, before: int) -> None:
+        """Write what begins before this moment, in ticks from the first frame."""
+        if self._reader is None or self._track is None or self._first is None:
+            return
+        for packet in self._reader.take(self._first + Fraction(before, _TICKS)):
+            start_s = packet.start_s - self._first
+            if start_s < 0:
+                continue  # from before the first frame
+            if self._sound is None or packet.format != self._sounding:
+                self._refuse(packet.format, "was not there when it began")
+            elif start_s > self._heard_s:
+                self._heard_s = start_s
+                self._mux(self._sound.write(packet, start_s))
+                continue
+            self._track.lose()
+
+    def _refuse(self, sound: SoundFormat, why: str) -> None:
+        if sound != self._refused:
+            self._refused = sound
+            self._say(
+                f"{self._target.name}: sound in {sound.codec}, {sound.rate} Hz, {why}: left out"
+            )
+
+    def _mux(self, packets: Iterable[Packet[Any]]) -> None:
+        if self._container is None:
+            return
+        try:
+            for packet in packets:
+                self._container.mux(packet)
             self._files.check()
         except (av.FFmpegError, OSError) as error:
             raise write_error(self._target.name, error) from error

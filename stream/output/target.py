@@ -20,6 +20,21 @@ _PLAYLIST = {
     "hls_list_size": "6",
     "hls_flags": "delete_segments+independent_segments+temp_file",
 }
+MIXING = {"max_interleave_delta": "1000000"}
+"""Pictures and sound are brought into order by waiting for each other so many microseconds."""
+
+_MPEG = frozenset({"aac", "mp3", "ac3", "eac3"})
+_SOUNDS = {
+    "flv": frozenset({"aac", "mp3"}),
+    "hls": _MPEG,
+    "matroska": _MPEG | {"mp2", "opus", "vorbis", "flac"},
+    "mov": _MPEG,
+    "mp4": _MPEG | {"opus"},
+    "mpegts": _MPEG | {"mp2"},
+    "rtsp": frozenset({"aac", "opus"}),
+}
+"""Codecs of sound that players expect, by muxer; what a muxer takes is more."""
+
 _PORTS = {"rtmp": 1935, "rtmps": 443, "rtsp": 554, "tcp": 0}  # 0: the address names it
 _PUSHED = {"rtmp": "flv", "rtmps": "flv", "srt": "mpegts", "udp": "mpegts", "tcp": "mpegts"}
 
@@ -36,6 +51,7 @@ class Target:
         path: The file that begins to exist, where it is one.
         host: Of a receiver that is connected to over TCP, with
         port: its port.
+        sounds: Codecs of sound that players take in it; others are made AAC.
     """
 
     name: str
@@ -45,6 +61,7 @@ class Target:
     path: Path | None = None
     host: str = ""
     port: int = 0
+    sounds: frozenset[str] = frozenset()
 
 
 def target_of(address: str) -> Target:
@@ -57,17 +74,20 @@ def target_of(address: str) -> Target:
     scheme = scheme.lower()
     if separator and scheme == "rtsp":
         # over UDP, which never waits for a receiver that is stuck
-        options = {"rtsp_transport": "udp"}
-        return Target(without_password(address), address, "rtsp", options, None, *_peer(address))
+        options = {"rtsp_transport": "udp", **MIXING}
+        name, (host, port) = without_password(address), _peer(address)
+        return Target(name, address, "rtsp", options, None, host, port, _SOUNDS["rtsp"])
     if separator and scheme in _PUSHED:
         if scheme == "udp" and "pkt_size" not in rest:
             address += ("&" if "?" in rest else "?") + "pkt_size=1316"
         # The tee muxer of FFmpeg hands options on to the protocol, which PyAV's own way does not:
         # without a time-out a stuck receiver would hold this thread for ever.
-        patience = f"rw_timeout={round(1e6 * PUSH_TIMEOUT_S)}"
+        muxer, patience = _PUSHED[scheme], f"rw_timeout={round(1e6 * PUSH_TIMEOUT_S)}"
         escaped = address.replace("|", "%7C")
-        url = f"[f={_PUSHED[scheme]}:{patience}]{escaped}"
-        return Target(without_password(address), url, "tee", {}, None, *_peer(address))
+        mixing = ":".join(f"{name}={value}" for name, value in MIXING.items())
+        url = f"[f={muxer}:{patience}:{mixing}]{escaped}"
+        name, (host, port) = without_password(address), _peer(address)
+        return Target(name, url, "tee", MIXING, None, host, port, _SOUNDS[muxer])
     if separator:
         known = ", ".join(sorted((*_PUSHED, "rtsp")))
         raise UsageError(
@@ -75,13 +95,14 @@ def target_of(address: str) -> Target:
         )
     path = Path(address)
     if path.suffix.lower() == ".m3u8":
-        return Target(address, str(path.absolute()), "hls", _PLAYLIST, path)
+        options = _PLAYLIST | MIXING
+        return Target(address, str(path.absolute()), "hls", options, path, sounds=_SOUNDS["hls"])
     container = recordings().get(path.suffix.lower())
     if container is None:
         known = ", ".join((*recordings(), ".m3u8"))
         raise UsageError(f"{address}: a live recording ends in one of {known}")
-    options = {**container.options, **(container.recording or {})}
-    return Target(address, str(path.absolute()), container.muxer, options, path)
+    muxer, options = container.muxer, {**container.options, **(container.recording or {}), **MIXING}
+    return Target(address, str(path.absolute()), muxer, options, path, sounds=_SOUNDS[muxer])
 
 
 def require_answer(target: Target) -> None:

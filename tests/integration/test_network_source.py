@@ -208,6 +208,7 @@ def test_a_reader_that_pauses_is_not_taken_for_a_silent_source():
         decode=lambda packet: [picture] if packet == "picture" else [],
     )
     feed._deinterlacer = SimpleNamespace(push=lambda picture: [picture], flush=list)
+    feed._heard = None
     pictures = feed._decoded()
     next(pictures)
     time.sleep(0.2)
