@@ -10,7 +10,7 @@
     ├── SinkError           writing: encoder, disk, display
     ├── ModelError          weights, network, accelerator
     ├── JobError            a recorded video as a whole: plan, join, commit
-    └── UsageError          what was asked for does not exist, whatever the files are
+    └── UsageError          what was asked for does not exist or go together, whatever the files are
 
 Every message is one line: what happened, where, and what to do. A programming mistake raises
 ``ValueError`` or ``RuntimeError`` instead and keeps its traceback.

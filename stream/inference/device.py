@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from stream.errors import ModelError
+from stream.errors import ModelError, UsageError
 
 Device = Literal["auto", "cpu", "gpu"]
 Precision = Literal["auto", "float32", "bfloat16", "float16", "int8"]
@@ -45,7 +45,8 @@ def choose(device: Device = "auto", precision: Precision = "auto") -> Compute:
         fast = "float16" if gpu else "bfloat16" if has_amx() else "float32"
         return Compute(kind, fast)
     if precision == "float16" and kind == "cpu":
-        raise ModelError("float16 is for GPUs: use --precision float32 or bfloat16 on this CPU")
+        wrong = UsageError if device == "cpu" else ModelError  # another machine may have a GPU
+        raise wrong("float16 is for GPUs: use --precision float32 or bfloat16 on this CPU")
     return Compute(kind, precision)
 
 

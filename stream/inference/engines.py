@@ -9,7 +9,7 @@ from models.errors import MissingError
 from models.image_model import is_image_model
 from models.packages import full_name, is_installed
 from models.runtimes import load_keras
-from stream.errors import ModelError
+from stream.errors import ModelError, UsageError
 from stream.inference.device import Compute, Device, Precision, choose, has_amx
 from stream.inference.engine import Engine
 from stream.inference.self_check import checked
@@ -54,6 +54,7 @@ def open_engine(
 
     Raises:
         ModelError: there is no such model, it can't run here, or what computes gets it wrong.
+        UsageError: on no machine the model, the device, the precision and the runtime go together.
     """
     try:
         return TiledEngine(
@@ -83,17 +84,17 @@ def _opened(
 ) -> Engine:
     if is_image_model(model):
         if runtime != "auto":
-            raise ModelError(f"{model} runs on the runtime of its format: leave out --runtime")
+            raise UsageError(f"{model} runs on the runtime of its format: leave out --runtime")
         from stream.inference.image_engine import ImageEngine
 
         if device == "gpu" and Path(model).is_file():
-            raise ModelError(f"{model} runs on the CPU: leave out --device gpu")
+            raise UsageError(f"{model} runs on the CPU: leave out --device gpu")
         wanted = "float32" if precision == "auto" else precision
         there: Device = "cpu" if Path(model).is_file() else device
         return ImageEngine(model, choose(there, wanted))
     if precision == "int8":
         if device == "gpu" or runtime == "tensorflow":
-            raise ModelError("int8 is for the CPU, on --runtime onnx, openvino or litert")
+            raise UsageError("int8 is for the CPU, on --runtime onnx, openvino or litert")
         runtime = "onnx" if runtime == "auto" else runtime
     elif runtime == "auto":
         runtime = _quickest(choose(device, precision), forced=precision != "auto")
@@ -107,12 +108,12 @@ def _opened(
         return checked(keras, model, variant="" if quick_start else "XLA")
     wrong = precision == "bfloat16" and runtime != "openvino"
     if wrong or device == "gpu" or precision == "float16":
-        raise ModelError(
+        raise UsageError(
             f"{runtime} computes in float32 or int8 on the CPU: use --runtime tensorflow for others"
         )
     if runtime == "mnn":
         if precision == "int8":
-            raise ModelError("mnn computes in float32: use --runtime onnx for int8")
+            raise UsageError("mnn computes in float32: use --runtime onnx for int8")
         from stream.inference.mnn_engine import MnnEngine
 
         return checked(MnnEngine(model, single_thread=single_thread, look_ahead=look_ahead), model)

@@ -14,7 +14,7 @@ from models.color import Matrix, change_of_planes, planes_to_rgb
 from models.errors import ModelsError, WeightsError
 from models.image_model import load_image_model
 from models.planes import Levels
-from stream.errors import ModelError
+from stream.errors import ModelError, UsageError
 from stream.frame import Planes
 from stream.inference.device import Compute, prepare_tensorflow
 from stream.inference.engine import Geometry, Neighbours, Result, State
@@ -36,7 +36,7 @@ class ImageEngine:
 
     def __init__(self, model: str, compute: Compute) -> None:
         if compute.precision != "float32":
-            raise ModelError(f"{model} computes in float32: leave out --precision")
+            raise UsageError(f"{model} computes in float32: leave out --precision")
         saved_model = Path(model).is_dir()
         if saved_model:
             prepare_tensorflow(compute)

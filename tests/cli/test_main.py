@@ -129,6 +129,7 @@ def test_help_lists_every_command(capsys):
 CLEAN = ["clean", "a.mp4", "b.mp4"]
 TRAIN = ["train", "--data", "."]
 BENCH = ["bench"]
+LIVE = ["live", "test:", "--null"]
 
 
 @pytest.mark.parametrize(
@@ -178,6 +179,10 @@ BENCH = ["bench"]
             for bad in ("foo", "foo:", ":1", "foo:65536")
         ),
         ([*CLEAN, "--cluster", "auto", "--dry-run"], "leave out --cluster"),
+        ([*LIVE, "--precision", "int8", "--device", "gpu"], "int8 is for the CPU"),
+        ([*LIVE, "--precision", "int8", "--runtime", "mnn"], "mnn computes in float32: use"),
+        ([*LIVE, "--precision", "bfloat16", "--runtime", "mnn"], "mnn computes in float32 or int8"),
+        ([*LIVE, "--precision", "float16", "--device", "cpu"], "float16 is for GPUs"),
         ([*BENCH, "--size", "large"], "'large' is not a size such as 1280x720"),
         ([*BENCH, "--size", "0x720"], "'0x720' is not a size"),
         ([*BENCH, "--frames", "0"], "'0' is not a whole number from 1 up"),

@@ -11,7 +11,7 @@ from models.alignment import Past, aligned, reduced_luma
 from models.evaluation.evaluate import restore
 from models.keras_network import load
 from models.planes import Levels, channel_levels, pack
-from stream.errors import ModelError
+from stream.errors import ModelError, UsageError
 from stream.frame import ColorTags, Discontinuity, Frame, Planes, StreamInfo, chroma_size
 from stream.inference import keras_engine
 from stream.inference.cuts import CutDetector
@@ -325,7 +325,7 @@ def test_what_the_machine_cannot_do_is_refused():
         pytest.skip("there is a GPU here")
     with pytest.raises(ModelError, match="no GPU"):
         choose("gpu")
-    with pytest.raises(ModelError, match="float16 is for GPUs"):
+    with pytest.raises(UsageError, match="float16 is for GPUs"):
         choose("cpu", "float16")
 
 

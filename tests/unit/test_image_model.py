@@ -10,7 +10,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from models.errors import WeightsError
 from models.image_model import is_image_model, load_image_model
-from stream.errors import ModelError
+from stream.errors import ModelError, UsageError
 from stream.frame import ColorTags, Frame, Planes, chroma_size
 from stream.inference.deblurrer import Deblurrer
 
@@ -143,7 +143,7 @@ def test_an_onnx_file_computes_on_the_cpu_and_says_so(tmp_path, monkeypatch):
     monkeypatch.setattr("stream.inference.device.has_gpu", lambda: True)
     path = save_onnx(tmp_path / "m.onnx", (32, 48))
     assert Deblurrer(path).compute.device == "cpu"
-    with pytest.raises(ModelError, match="leave out --device gpu"):
+    with pytest.raises(UsageError, match="leave out --device gpu"):
         Deblurrer(path, device="gpu")
 
 
@@ -186,7 +186,7 @@ def test_a_folder_of_a_shipped_model_s_name_is_not_meant(tmp_path, monkeypatch):
 
 
 def test_what_does_not_fit_such_a_model_is_said(identity):
-    with pytest.raises(ModelError, match="leave out --runtime"):
+    with pytest.raises(UsageError, match="leave out --runtime"):
         Deblurrer(identity, runtime="onnx")
-    with pytest.raises(ModelError, match="leave out --precision"):
+    with pytest.raises(UsageError, match="leave out --precision"):
         Deblurrer(identity, device="cpu", precision="bfloat16")

@@ -14,7 +14,7 @@ from models.network import fresh_hidden
 from models.reference import Reference
 from models.runtimes import openvino
 from stream.capture.synthetic import SyntheticSource
-from stream.errors import ModelError
+from stream.errors import ModelError, UsageError
 from stream.frame import ColorTags, Discontinuity, Planes
 from stream.inference import yuv420
 from stream.inference.deblurrer import Deblurrer
@@ -195,15 +195,15 @@ def test_bfloat16_is_tensorflow_s_without_openvino(random_model, with_amx, monke
 
 
 def test_what_a_runtime_cannot_do_is_said_in_one_line(random_model, monkeypatch):
-    with pytest.raises(ModelError, match="onnx computes in float32 or int8 on the CPU"):
+    with pytest.raises(UsageError, match="onnx computes in float32 or int8 on the CPU"):
         Deblurrer(random_model, runtime="onnx", precision="bfloat16")
     monkeypatch.setattr("models.export.openvino_ir.has_bfloat16", lambda: False)
     with pytest.raises(ModelError, match="no units for bfloat16: use --precision float32"):
         Deblurrer(random_model, runtime="openvino", precision="bfloat16")
-    with pytest.raises(ModelError, match="mnn computes in float32: use --runtime onnx for int8"):
+    with pytest.raises(UsageError, match="mnn computes in float32: use --runtime onnx for int8"):
         Deblurrer(random_model, runtime="mnn", precision="int8")
     for wrong in ({"runtime": "tensorflow"}, {"device": "gpu"}):
-        with pytest.raises(ModelError, match="int8 is for the CPU, on --runtime onnx"):
+        with pytest.raises(UsageError, match="int8 is for the CPU, on --runtime onnx"):
             Deblurrer(random_model, precision="int8", **wrong)
     with pytest.raises(ModelError, match="no model 'none'"):
         Deblurrer("none", runtime="onnx")
