@@ -18,6 +18,7 @@ import numpy as np
 from models.earlier import from_earlier, is_earlier, with_look_ahead
 from models.errors import WeightsError
 from models.network import CAUSAL, GATES, LOOK_AHEAD, NetworkConfig, causal_arrays
+from models.places import real_place
 
 WEIGHTS = Path(__file__).parent / "weights"
 
@@ -122,7 +123,8 @@ def load(name: str, *, to_train: bool = False) -> Weights:
 
 
 def write_weights(path: Path, config: NetworkConfig, arrays: Mapping[str, np.ndarray]) -> None:
-    """Write a float16 weights file, whole or not at all."""
+    """Write a float16 weights file, or the one that `path` links to, whole or not at all."""
+    path = real_place(path)
     halves: dict[str, Any] = {name: array.astype(np.float16) for name, array in arrays.items()}
     partial = path.with_suffix(".part")
     with partial.open("wb") as file:

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from models.errors import ClipError
-from models.videos import open_video
+from models.videos import film_of, open_video
 
 IMAGES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
 VIDEOS = frozenset({".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".ts"})
@@ -107,7 +107,7 @@ def read_image(path: Path) -> np.ndarray:
 def _read_video(path: Path) -> Iterator[np.ndarray]:
     try:
         with open_video(path) as container:
-            for frame in container.decode(video=0):
+            for frame in container.decode(film_of(container, path)):
                 yield frame.to_ndarray(format="rgb24", threads=1)
     except (av.FFmpegError, IndexError) as error:
         raise ClipError(f"{path} can't be decoded as a video: {reason(error)}") from error

@@ -17,6 +17,7 @@ from models.export.formats import (
 )
 from models.export.step import Size
 from models.keras_network import assembled
+from models.places import real_place
 from models.registry import Weights
 
 LOSS_LIMIT_DB: dict[Precision, float] = {"float32": 0.05, "float16": 0.05, "int8": 0.15}
@@ -39,7 +40,7 @@ def export(
     Args:
         weights: of the model to export.
         kind: one of `FORMATS`.
-        target: where; nothing is left there unless the file passes.
+        target: where, or a link to it; nothing is left there unless the file passes.
         precision: of the weights; with int8 of the activations too.
         size: the one frame size that the file takes; otherwise it takes all sides that are
             multiples of 16, where the format allows that.
@@ -49,7 +50,7 @@ def export(
         ExportError: It can't be written so, or what it computes is too far from the model.
     """
     require_exportable(kind, target, precision, overwrite=overwrite)
-    form = FORMATS[kind]
+    form, target = FORMATS[kind], real_place(target)
     size = size or form.default_size
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as folder:
         staged = Path(folder) / target.name
@@ -69,8 +70,12 @@ def require_exportable(
     """Raise ExportError for what `export` would refuse before it begins; needs no model."""
     require_form(kind, target, precision)
     require_packages(kind)
-    if not target.parent.is_dir():
-        raise ExportError(f"the folder {target.parent} does not exist; create it first")
+    try:
+        folder = real_place(target).parent
+    except OSError as error:
+        raise ExportError(str(error)) from error
+    if not folder.is_dir():
+        raise ExportError(f"the folder {folder} does not exist; create it first")
     if target.exists() and not overwrite:
         raise ExportError(f"{target} exists; choose another name, or --overwrite it")
     if target.exists() and target.is_dir() != (FORMATS[kind].suffix == ""):

@@ -20,7 +20,7 @@ from models.evaluation.clips import reason
 from models.training.frame_cache import RUN_FRAMES, file_key, open_frames
 from models.training.pictures import sharpness
 from models.training.split import Split
-from models.videos import open_video
+from models.videos import film_of, open_video
 
 SHRINK = 1.5
 LONG_SIDE = 720  # px, at most; 0.9 MB a frame
@@ -94,7 +94,7 @@ def _read(video: Path, limit: int) -> Iterator[tuple[bool, NDArray[np.uint8]]]:
     """Frames with whether they begin a run: all of a short video, spread runs of a long one."""
     try:
         with open_video(video) as container:
-            stream = container.streams.video[0]
+            stream = film_of(container, video)
             stream.thread_type = "SLICE"
             length_s = float((container.duration or 0) / av.time_base)
             total = int(length_s * float(stream.average_rate or 25))

@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from models.places import real_place
 from models.training.curve import draw_curve
 from models.training.options import Progress
 
@@ -24,9 +25,10 @@ class RunLog:
         kept = [record for record in read_log(self._path) if record["step"] <= first_step]
         if not first_step:
             kept = []
-        partial = self._path.with_suffix(".part")
+        place = real_place(self._path)
+        partial = place.with_suffix(".part")
         partial.write_text("".join(json.dumps(record) + "\n" for record in kept), encoding="utf-8")
-        partial.replace(self._path)
+        partial.replace(place)
         self._scalars = _Scalars(folder / "tensorboard") if _on_tensorflow() else None
 
     def add(self, progress: Progress, values: Mapping[str, float]) -> None:

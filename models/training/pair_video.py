@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from models.errors import ClipError
 from models.evaluation.clips import Clip, reason
 from models.training.frame_cache import RUN_FRAMES, file_key, open_frames
-from models.videos import open_video
+from models.videos import film_of, open_video
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ def _runs_to_one(video: Path, limit_bytes: int) -> int:
     """Of how many runs of frames one is kept, so that about `limit_bytes` are kept in all."""
     try:
         with open_video(video) as container:
-            stream = container.streams.video[0]
+            stream = film_of(container, video)
             length_s = float((container.duration or 0) / av.time_base)
             total = stream.frames or int(length_s * float(stream.average_rate or 25))
             frame_bytes = 2 * 3 * stream.width * stream.height

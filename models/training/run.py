@@ -23,6 +23,7 @@ from models.errors import TrainingError
 from models.evaluation.evaluate import Scores
 from models.keras_network import assign, build, computing_in, save_weights
 from models.network import NetworkConfig
+from models.places import real_place
 from models.reference import Reference, require_agreement
 from models.training.batches import ClipBatches
 from models.training.grow import grow
@@ -261,10 +262,11 @@ class Run:
         """Write the checkpoint and the averaged weights, each whole or not at all."""
         self.settle()
         arrays = {key: ops.convert_to_numpy(v.value) for key, v in self._variables().items()}
-        partial = self.checkpoint.with_suffix(".part")
+        place = real_place(self.checkpoint)
+        partial = place.with_suffix(".part")
         with partial.open("wb") as file:
             np.savez(file, progress=json.dumps(asdict(self.progress)), **arrays)
-        partial.replace(self.checkpoint)
+        partial.replace(place)
         with self.averaged() as network:
             save_weights(self.options.out / "weights.npz", self.config, network)
 

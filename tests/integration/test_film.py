@@ -7,6 +7,8 @@ import pytest
 from clips import Clip, add_video, picture, times
 from fakes import FakeProcessor
 
+from models.evaluation.clips import Clip as LearnedClip
+from models.videos import film_of, open_video
 from stream.jobs import clean_file
 from stream.output.priority import start_encoding
 
@@ -60,6 +62,9 @@ def test_the_film_is_cleaned_wherever_it_stands(specs, default, film, tmp_path):
         for number, name in enumerate(names)
         if number != film
     ]
+    assert len(list(LearnedClip("in", (source,)).frames())) == specs[film].frames
+    with open_video(source) as container:
+        assert film_of(container, source).index == film, "learned from, and scored on"
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mov", ".ts"])
