@@ -16,6 +16,15 @@ MICROSECONDS = Fraction(1, 1_000_000)
 """The time base of sources that have no clock of their own."""
 
 
+MAX_PIXELS = 8192 * 4352
+"""Of one frame from a live source, 8K and a little; a larger one is not decoded.
+
+What a stream may turn into midway costs its sender some bytes, and us 1.5 to 16 bytes a pixel.
+"""
+
+TOO_LARGE = f"frames of more than {MAX_PIXELS / 1e6:.0f} megapixels are not taken"
+
+
 class Arrival(NamedTuple):
     """A picture, and when it came."""
 

@@ -20,7 +20,7 @@ from av.packet import Packet
 from av.stream import Discard
 from av.video.stream import VideoStream
 
-from stream.capture.connection import MICROSECONDS, Arrival, first_of
+from stream.capture.connection import MAX_PIXELS, MICROSECONDS, TOO_LARGE, Arrival, first_of
 from stream.capture.container import reason
 from stream.capture.deinterlace import Deinterlacer
 from stream.capture.heard import Heard, stream_of
@@ -264,6 +264,11 @@ def _choose(container: InputContainer, streams: list[Any]) -> None:
 def _video(container: InputContainer, place: FeedAddress) -> VideoStream:
     for stream in container.streams.video:
         if stream.codec_context is not None:
+            context = stream.codec_context
+            if context.width * context.height > MAX_PIXELS:
+                size = f"{context.width}x{context.height}"
+                raise AddressError(f"{place.name}: its frames are {size}; {TOO_LARGE}")
+            context.options = {"max_pixels": str(MAX_PIXELS)}
             stream.thread_type = "SLICE"  # frame threads would hold pictures back
             return stream
     if container.streams.audio:

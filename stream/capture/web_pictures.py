@@ -15,7 +15,7 @@ from collections.abc import Iterator
 import av
 from av.video.codeccontext import VideoCodecContext
 
-from stream.capture.connection import MICROSECONDS, Arrival, first_of
+from stream.capture.connection import MAX_PIXELS, MICROSECONDS, Arrival, first_of
 from stream.capture.feed import FeedAddress
 from stream.capture.jpegs import JpegParser
 from stream.capture.receiver import Receiver
@@ -33,6 +33,9 @@ _AHEAD_S = 2.0
 _BLOCK = 1 << 16
 _TEXTS = ("text/html", "application/xhtml+xml", "application/json", "text/xml")
 _TYPES = ("multipart/x-mixed-replace", "image/jpeg", "image/jpg")
+_UNTYPED = "application/octet-stream"
+_HEADS = (b"--", b"\xff\xd8\xff", b"content-type: image/jpeg")
+"""How pictures begin that are sent without saying what they are."""
 
 
 class WebPictures:
@@ -53,6 +56,7 @@ class WebPictures:
         self._place = place
         self._response = response
         self._jpeg = VideoCodecContext.create("mjpeg", "r")
+        self._jpeg.options = {"max_pixels": str(MAX_PIXELS)}
         self._receiver = Receiver(self._received(), limit_s=_AHEAD_S)
         self._pictures = self._decoded()
         try:
@@ -86,12 +90,17 @@ class WebPictures:
 
     def _decoded(self) -> Iterator[tuple[av.VideoFrame, float]]:
         """Pictures, and when each became whole."""
+        patience_s, last_s = self._place.timeout_s, time.perf_counter()
         for item in self._receiver:
             try:
                 pictures = self._jpeg.decode(av.Packet(item.value))
             except av.FFmpegError:
                 pictures = []
             self.decode_failures += not pictures
+            if pictures:
+                last_s = item.arrived_s
+            elif item.arrived_s - last_s > patience_s:
+                raise SourceError(f"no picture could be decoded for {patience_s:g} s")
             for picture in pictures:
                 yield picture, item.arrived_s
 
@@ -148,12 +157,21 @@ def web_pictures(place: FeedAddress) -> WebPictures | None:
     except OSError:
         return None  # FFmpeg may get further, and has its own words
     kind = response.headers.get_content_type()
-    if kind not in _TYPES:
+    if kind not in _TYPES and not (kind == _UNTYPED and _begins_with_pictures(response)):
         response.close()
         if kind in _TEXTS:
             raise AddressError(f"{place.name} is a web page or another text, not a video")
         return None
     return WebPictures(place, response)
+
+
+def _begins_with_pictures(response: http.client.HTTPResponse) -> bool:
+    """Look at what comes first; nothing is taken away."""
+    try:
+        head = response.peek(64)
+    except (OSError, http.client.HTTPException):
+        return False
+    return head.lstrip().lower().startswith(_HEADS)
 
 
 def answer(place: FeedAddress) -> http.client.HTTPResponse:

@@ -7,6 +7,7 @@ tried. Knows time and levels, not what a level computes.
 
 from __future__ import annotations
 
+import statistics
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -23,6 +24,10 @@ from stream.stages import Processor
 
 USUAL_RATE = Fraction(30)
 """Frames per second, where a source does not say."""
+
+
+_STEPS, _ENOUGH = 15, 5  # of which the median is taken
+_SHORTEST_S = 0.001
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,16 +285,22 @@ class OverloadControl:
 
 
 class _Interval:
-    """The time between two frames of the source, by its own clock, dropped ones counted."""
+    """The time between two frames of the source, by its own clock, dropped ones counted.
+
+    The median of the last ones, so that neither a pause nor a burst counts, and a camera that
+    slows down at night is known within some frames.
+    """
 
     def __init__(self, rate: Fraction | None = None) -> None:
         self.seconds = float(1 / (rate or USUAL_RATE))
+        self._steps_s: deque[float] = deque(maxlen=_STEPS)
         self._last: Frame | None = None
 
     def see(self, frame: Frame) -> None:
         last, self._last = self._last, frame
         if last is None or frame.discontinuity or frame.index <= last.index:
             return
-        passed = float((frame.pts - last.pts) * frame.time_base) / (frame.index - last.index)
-        if 0.001 <= passed <= 1:
-            self.seconds += 0.05 * (passed - self.seconds)
+        passed_s = float((frame.pts - last.pts) * frame.time_base) / (frame.index - last.index)
+        self._steps_s.append(max(passed_s, _SHORTEST_S))
+        if len(self._steps_s) >= _ENOUGH:
+            self.seconds = statistics.median(self._steps_s)

@@ -157,6 +157,8 @@ def unmeasured(picture):
         (MULTIPART, behind),
         ('multipart/x-mixed-replace;boundary="--frame"', unmeasured),
         ("image/jpeg", bare),
+        ("application/octet-stream", part),
+        ("application/octet-stream", bare),
     ],
 )
 def test_pictures_come_through_however_they_are_wrapped(kind, wrap, web_camera, live):  # noqa: F811

@@ -168,6 +168,39 @@ def test_the_interval_is_the_source_s_own_with_dropped_frames_counted():
     assert control._interval.seconds == pytest.approx(0.1, rel=0.01)
 
 
+def intervals(control, *steps_s):
+    """Frames whose distances are these; gives what the control takes for the interval."""
+    at, found = 0, []
+    for index, step_s in enumerate([0, *steps_s]):
+        at += round(1000 * step_s)
+        control.process(frame(index, pts=at, time_base=Fraction(1, 1000)))
+        found.append(control._interval.seconds)
+    return found
+
+
+def test_the_interval_follows_a_camera_that_slows_down_at_night():
+    control = Machine().start()
+    found = intervals(control, *[1 / 25] * 100, *[2.0] * 15)
+    assert found[100] == pytest.approx(1 / 25, rel=0.03)
+    assert found[110:] == pytest.approx([2.0] * 6)
+
+
+def test_a_pause_and_a_burst_leave_the_interval_as_it_is():
+    control = Machine().start()
+    found = intervals(control, *[1 / 25] * 20, 30.0, *[0.002] * 6, *[1 / 25] * 20)
+    assert found[20:] == pytest.approx([1 / 25] * len(found[20:]), rel=0.03)
+
+
+def test_a_model_that_is_slow_for_video_serves_a_camera_with_two_frames_in_five_seconds():
+    machine = Machine(best=2.0)
+    machine.start()
+    for index in range(200):
+        at_ms = 2500 * index
+        machine.now = max(machine.now, 10 + at_ms / 1000)
+        machine.control.process(frame(index, pts=at_ms, time_base=Fraction(1, 1000)))
+    assert machine.control.level.name == "best"
+
+
 def test_a_level_that_comes_back_begins_afresh_and_the_stream_does_not_notice():
     machine = Machine()
     control = machine.start()
