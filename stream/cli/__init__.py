@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 """Exit codes. argparse itself exits with USAGE."""
 
+EXAGGERATED = 1.2
+"""What is stronger is told to be seldom better."""
 
 COMMANDS = {
     "clean": "deblur recorded videos",
@@ -73,6 +75,12 @@ def _run(argv: Sequence[str]) -> int:
     log, lines = logging.getLogger("stream"), logging.StreamHandler()
     lines.setFormatter(logging.Formatter("deblur: %(message)s"))
     log.addHandler(lines)
+    if getattr(options, "strength", 1.0) > EXAGGERATED:
+        print(
+            f"deblur: warning: a strength above {EXAGGERATED} is seldom a better picture: edges "
+            "ring and noise shows",
+            file=sys.stderr,
+        )
     try:
         run: Callable[[argparse.Namespace], int] = _module(options.command).run
         return run(options)

@@ -43,6 +43,13 @@ class Options(Protocol):
         """Add an option or an argument."""
 
 
+class OptionGroup(Options, Protocol):
+    """The same, some of which exclude others."""
+
+    def add_mutually_exclusive_group(self) -> Options:
+        """What options are added to of which one at most may be given."""
+
+
 def model_name(text: str) -> str:
     """The name of a shipped model, or of a file or folder that exists."""
     from models.errors import WeightsError
@@ -56,15 +63,15 @@ def model_name(text: str) -> str:
     return text
 
 
-def add_model(options: Options, default: str) -> None:
-    """Which model; by default a light one for what is live, a better one for what is recorded."""
+def add_model(options: Options, default: str | None) -> None:
+    """Which model; None where another option says which one is usual."""
     options.add_argument(
         "--model",
         type=model_name,
         default=default,
         metavar="NAME",
         help="one that `deblur models` lists, a weights file, or a SavedModel or ONNX file of RGB "
-        "frames (default: %(default)s)",
+        f"frames (default: {default or 'see --quality'})",
     )
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from stream.cli.arguments import (
+    OptionGroup,
     Options,
     add_compute,
     add_model,
@@ -23,6 +24,7 @@ from stream.cli.arguments import (
 from stream.cli.cleaner import PREVIEW_S, Cleaner
 from stream.cli.dry_run import dry_run
 from stream.cli.errors import in_one_line
+from stream.cli.quality import AUTO, PATIENCE, QUALITIES
 from stream.cli.report import duration_text, make_folder, require_writable, size_text, write_json
 from stream.jobs import CleanResult, Outcome, Task, View, clean_all, is_batch, tasks_of
 from stream.stills import is_there, size_of
@@ -96,8 +98,16 @@ def _add_view(group: Options) -> None:
     )
 
 
-def _add_cleaning(group: Options) -> None:
-    add_model(group, "small")
+def _add_cleaning(group: OptionGroup) -> None:
+    which = group.add_mutually_exclusive_group()
+    which.add_argument(
+        "--quality",
+        choices=[*QUALITIES],
+        default=AUTO,
+        help="fast, balanced or best; balanced, the default, is the better model unless this "
+        f"machine would need more than {PATIENCE} times as long as the video lasts",
+    )
+    add_model(which, None)
     add_strength(group)
     add_compute(group)
 

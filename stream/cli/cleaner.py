@@ -1,4 +1,4 @@
-"""What one command line of `deblur clean` means for each of its videos, with one model for all."""
+"""What one command line of `deblur clean` means for each of its videos; models are loaded once."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import asdict
 from fractions import Fraction
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from models import registry
 from models.runtimes import available_cores
+from stream.capture.file import FileSource
+from stream.cli.quality import QUALITIES, choose
 from stream.cli.report import ProgressLine
 from stream.errors import UsageError
 from stream.jobs import (
@@ -41,9 +43,14 @@ PREVIEW_S = Fraction(5)
 MOST_WORKERS = 8
 """Each holds a model in memory, 290 MB for frames of 1080p, an encoder and a reader."""
 
+NOT_ON_A_CLUSTER = "--dry-run tells of this machine; leave out --cluster"
+
+_Loaded: TypeAlias = tuple[Processor | Crew | Cluster, str, dict[str, str]]
+"""What cleans, its identity, and what to report of it."""
+
 
 class Cleaner:
-    """Cleans videos with one model, which is loaded once.
+    """Cleans videos, each with the model that was named or that its quality means here.
 
     Raises:
         UsageError: The options do not go together, or mean nothing that exists.
@@ -56,46 +63,81 @@ class Cleaner:
         require_known(self._encoder)
         self._excerpt = Excerpt(options.start, options.end)
         if options.cluster and options.dry_run:
-            raise UsageError("--dry-run tells of this machine; leave out --cluster")
+            raise UsageError(NOT_ON_A_CLUSTER)
         self._resets: Counter[Any] = Counter()
         self._stack = ExitStack()
-        file = Path(options.model)
-        own = options.model in registry.CONFIGS or not file.exists()
-        self._make = partial(
-            make_deblurrer,
-            options.model if own else str(file.absolute()),
-            device=options.device,
-            precision=options.precision,
-            runtime=options.runtime,
-            strength=options.strength,
-        )
+        self._loaded: dict[str, _Loaded] = {}
+        self._processors: Sequence[Any] = ()
+        self._told: dict[str, str] = {}
 
     def close(self) -> None:
         """Let go of the cluster, if there is one."""
         self._stack.close()
 
     def load(self) -> None:
-        """Load the model now."""
-        _ = self._worker
-
-    @cached_property
-    def _here(self) -> tuple[Processor | Crew, str, dict[str, str]]:
-        """On this machine, see `workers`."""
-        with closing(ProgressLine(self._options.model)) as line:
-            line.say("loading")
-            return workers(self._make)
-
-    @cached_property
-    def _worker(self) -> tuple[Processor | Crew | Cluster, str, dict[str, str]]:
-        """The same, here or elsewhere."""
+        """Load a model now, the one that is likely."""
         options = self._options
-        if not options.cluster:
-            return self._here
-        with closing(ProgressLine(options.model)) as line:
+        self._worker(options.model or QUALITIES[options.quality][0])
+
+    def _maker(self, model: str) -> Callable[[], Made]:
+        """Makes a processor of this model, here or on a worker of a cluster."""
+        options, file = self._options, Path(model)
+        own = model in registry.CONFIGS or not file.exists()
+        return partial(
+            make_deblurrer,
+            model if own else str(file.absolute()),
+            device=options.device,
+            precision=options.precision,
+            runtime=options.runtime,
+            strength=options.strength,
+        )
+
+    def _here(self, model: str) -> _Loaded:
+        """On this machine, see `workers`."""
+        with closing(ProgressLine(model)) as line:
+            line.say("loading")
+            return workers(self._maker(model))
+
+    def _worker(self, model: str) -> _Loaded:
+        """The same, here or elsewhere; loaded once."""
+        if model not in self._loaded:
+            self._loaded[model] = (self._elsewhere if self._options.cluster else self._here)(model)
+        return self._loaded[model]
+
+    def _elsewhere(self, model: str) -> _Loaded:
+        options = self._options
+        with closing(ProgressLine(model)) as line:
             line.say("loading on the cluster")
             gpu_share = 0.0 if options.device == "cpu" else options.gpu_share
-            cluster = Cluster(options.cluster, self._make, gpu_share=gpu_share)
+            cluster = Cluster(options.cluster, self._maker(model), gpu_share=gpu_share)
             return (self._stack.enter_context(cluster), *cluster.made)
+
+    def _chosen(self, task: Task) -> str:
+        """The model for a video: the one that was named, or what the quality means here."""
+        options = self._options
+        if options.model:
+            return str(options.model)
+        if options.cluster or len(QUALITIES[options.quality]) == 1:
+            return QUALITIES[options.quality][0]  # other machines' speed is not known
+        with closing(FileSource(task.source)) as source:
+            choice = choose(options.quality, source.info, self._speed)
+            words = choice.words(source.info)
+        with closing(ProgressLine(self._name(task))) as line:
+            line.remark(f"{self._name(task)}: cleaned {words}")
+        return choice.model
+
+    def _speed(self, model: str) -> float:
+        """Seconds that a million pixels take by all workers of this machine."""
+        processors = _processors(self._worker(model)[0])
+        from stream.inference.speed import seconds_per_megapixel
+
+        return seconds_per_megapixel(processors[0]) / len(processors)
+
+    def _taken(self, task: Task) -> tuple[Processor | Crew | Cluster, str]:
+        """What cleans a video, and its identity."""
+        worker, identity, self._told = self._worker(self._chosen(task))
+        self._processors = _processors(worker)
+        return worker, identity
 
     def check(self, task: Task) -> None:
         """Let what cannot be done fail now, before a model is loaded."""
@@ -104,7 +146,7 @@ class Cleaner:
     def clean(self, task: Task) -> CleanResult:
         """Clean one video, and say what is to be known of it."""
         choice = self._choice(task)
-        worker, identity, _ = self._worker
+        worker, identity = self._taken(task)
         self._resets = self._resets_so_far()
         with closing(ProgressLine(self._name(task))) as progress:
             progress.say("warming up")
@@ -124,7 +166,9 @@ class Cleaner:
     def forecast(self, task: Task) -> Forecast:
         """Find out what `clean` would do."""
         choice = self._choice(task)
-        worker, identity, _ = self._here
+        worker, identity = self._taken(task)
+        if isinstance(worker, Cluster):
+            raise UsageError(NOT_ON_A_CLUSTER)
         with closing(ProgressLine(self._name(task))) as progress:
             progress.say("trying a few frames")
             return forecast(task.source, task.target, worker, choice, model=identity)
@@ -134,15 +178,13 @@ class Cleaner:
         resets = self._resets_so_far() - self._resets
         return (
             result.stats.report()
-            | self._worker[2]
+            | self._told
             | {"resets": {reason.value: count for reason, count in resets.items()}}
         )
 
     def _resets_so_far(self) -> Counter[Any]:
         """Of the model's state; a cluster does not tell."""
-        worker = self._worker[0]
-        processors = worker.processors if isinstance(worker, Crew) else [worker]
-        return sum((Counter(getattr(one, "resets", {})) for one in processors), Counter())
+        return sum((Counter(getattr(one, "resets", {})) for one in self._processors), Counter())
 
     def _choice(self, task: Task) -> CleanOptions:
         options = self._options
@@ -167,6 +209,10 @@ class Cleaner:
         """What is worked on, and how far it is among the others."""
         name, count = task.source.name, len(self._tasks)
         return name if count == 1 else f"{self._tasks.index(task) + 1}/{count} {name}"
+
+
+def _processors(worker: Processor | Crew | Cluster) -> Sequence[Any]:
+    return worker.processors if isinstance(worker, Crew) else [worker]
 
 
 def workers(make: Callable[[], Made]) -> tuple[Processor | Crew, str, dict[str, str]]:

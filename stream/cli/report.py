@@ -82,6 +82,11 @@ class ProgressLine:
             self._progress.update(self._task, figures=text)
             self._progress.refresh()
 
+    def remark(self, text: str) -> None:
+        """Write a line that stays, for somebody who watches: on a terminal only."""
+        if self._live:
+            self.note(text)
+
     def note(self, text: str) -> None:
         """Write a line that stays, above this one."""
         self._console.print(text, soft_wrap=True)

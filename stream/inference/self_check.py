@@ -7,16 +7,12 @@ processor changes, opening the engine again costs nothing.
 """
 
 import contextlib
-import hashlib
-import os
-import platform
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from models import registry
-from models.cache import cache_folder
 from models.errors import ModelsError
 from models.network import frame_features, fresh_hidden, residual_planes
 from models.planes import Levels, chroma_shape
@@ -25,14 +21,12 @@ from models.registry import Weights
 from stream.errors import ModelError
 from stream.frame import ColorTags, Planes
 from stream.inference.engine import Engine, Geometry, Neighbours
+from stream.inference.machine import record_of
 
 _SIZE = (34, 44)  # height and width: both are padded
 _FRAMES = 2  # the second shows the state
 _LEVELS = Levels(bit_depth=16)  # so that rounding hides nothing
 _ROUNDING = 0.5  # code values: root mean square of what two roundings make is 0.41
-
-_SETTINGS = ("TF_", "XLA_", "ONEDNN_", "DNNL_", "OV_", "CUDA_", "NVIDIA_")
-_PROCESSOR = ("model name", "flags", "CPU implementer", "CPU part", "Features")
 
 
 def checked(engine: Engine, model: str, *, variant: str = "") -> Engine:
@@ -126,20 +120,5 @@ def _change(picture: Planes, arrays: Sequence[np.ndarray]) -> np.ndarray:
 
 def _record(engine: Engine, variant: str) -> Path | None:
     """The file that stands for this engine on this machine; None where there is no place for it."""
-    settings = (f"{key}={value}" for key, value in os.environ.items() if key.startswith(_SETTINGS))
     kind = f"{engine.neighbours} neighbours {variant}"
-    parts = [engine.identity, repr(engine.compute), kind, _processor(), *sorted(settings)]
-    digest = hashlib.sha256("\n".join(parts).encode(errors="surrogateescape")).hexdigest()
-    try:
-        return cache_folder("checked") / digest[:32]
-    except RuntimeError:  # there is no home
-        return None
-
-
-def _processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
-    """What libraries may choose their code by."""
-    try:
-        first = cpuinfo.read_text(encoding="utf-8", errors="replace").split("\n\n")[0]
-    except OSError:
-        return f"{platform.machine()} {platform.processor()}"
-    return "\n".join(line for line in first.splitlines() if line.startswith(_PROCESSOR))
+    return record_of("checked", engine.identity, repr(engine.compute), kind)

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -118,6 +118,7 @@ def clean_file(
         reader, window, plan, identity = ready.reader, ready.window, ready.plan, ready.identity
         info, warnings = plan.info, ready.warnings
         work = stack.enter_context(Workspace(target, overwrite=options.overwrite))
+        stack.enter_context(_told_what_is_kept(work, tell))
         if not (work.done and work.journal.identity == identity):
             require_free(target, overwrite=options.overwrite)
             _take_up(work, identity, options, tell)
@@ -221,6 +222,18 @@ def _require_different(source: Path, target: Path) -> None:
         same_file = False
     if same_names or same_file:
         raise JobError(f"{target} is the input itself; choose another name for the output")
+
+
+@contextmanager
+def _told_what_is_kept(work: Workspace, tell: Callable[[str], None]) -> Iterator[None]:
+    """Say what an interrupted job has finished, and how to go on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if work.journal.segments:
+            frames = work.journal.total.frames_out
+            tell(f"{work.target}: {frames} frames are kept; the same command goes on behind them")
+        raise
 
 
 def _take_up(

@@ -286,11 +286,50 @@ def test_an_interrupted_run_goes_on_unless_told(
         patch.setattr(clean, "_join", interrupt)
         assert main(argv) == 130
     assert not out.exists()
-    capsys.readouterr()
+    kept = "20 frames are kept; the same command goes on behind them\n"
+    assert capsys.readouterr().err == f"deblur: {out}: {kept}deblur: interrupted\n"
     assert main([*argv, *more]) == 0
     assert ("going on behind 20 frames" in capsys.readouterr().err) is not bool(more)
     assert (out.read_bytes() == whole.read_bytes()) is ("--strength" not in more)
     assert {path.name for path in tmp_path.iterdir()} == {"out.mp4", "whole.mp4"}
+
+
+@pytest.mark.parametrize(
+    ("more", "megapixel_s", "model"),
+    [
+        ((), 0.1, "small"),
+        ((), 1e4, "tiny"),
+        (("--quality", "balanced"), 1e4, "tiny"),
+        (("--quality", "fast"), 0.1, "tiny"),
+        (("--quality", "best"), 1e4, "base"),
+        (("--model", "tiny"), 0.1, "tiny"),
+    ],
+)
+def test_the_model_is_the_one_that_the_quality_means_here(
+    more, megapixel_s, model, clip, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(
+        "stream.inference.speed.seconds_per_megapixel", lambda deblurrer: megapixel_s
+    )
+    source, out, report = clip(SMALL), tmp_path / "out.mp4", tmp_path / "r.json"
+    assert main(["clean", str(source), str(out), "--report", str(report), *more]) == 0
+    assert json.loads(report.read_text())["model"] == model
+
+
+def test_a_model_and_a_quality_exclude_each_other(tmp_path, capsys):
+    argv = ["clean", "in.mp4", "out.mp4", "--model", "tiny", "--quality", "best"]
+    with pytest.raises(SystemExit, match="2"):
+        main(argv)
+    assert "--quality: not allowed with argument --model" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("strength", "warned"), [("1.2", 0), ("1.21", 1)])
+def test_a_strength_that_exaggerates_is_named(
+    strength, warned, clip, random_model, tmp_path, capsys
+):
+    argv = ["clean", str(clip(SMALL)), str(tmp_path / "out.mp4"), "--model", random_model]
+    assert main([*argv, "--strength", strength]) == 0
+    assert capsys.readouterr().err.count("seldom a better picture") == warned
 
 
 @pytest.mark.parametrize("more", [(), ("--dry-run",)])
@@ -476,7 +515,7 @@ def test_a_model_of_this_folder_is_named_so_that_other_machines_find_it(tmp_path
     found = []
     for model in ("tiny", "other"):
         options = _parser(["clean"]).parse_args(["clean", "in.mp4", "out.mp4", "--model", model])
-        found += Cleaner(options, [])._make.args
+        found += Cleaner(options, [])._maker(model).args
     assert found == ["tiny", str(tmp_path / "other")]
 
 

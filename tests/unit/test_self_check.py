@@ -23,7 +23,7 @@ from models.training.options import TrainOptions
 from models.training.pool import PoolSettings
 from stream.cli import main
 from stream.errors import ModelError
-from stream.inference import self_check
+from stream.inference import machine, self_check
 from stream.inference.engines import open_engine
 
 MADE_BY = {
@@ -143,7 +143,7 @@ def test_what_was_right_is_not_checked_again_until_something_changes(weights, mo
     monkeypatch.setenv("TF_OF_ANOTHER_DAY", "1")
     opened(weights, "onnx")
     assert len(checked) == 2
-    monkeypatch.setattr(self_check, "_processor", lambda: "another")
+    monkeypatch.setattr(machine, "_processor", lambda: "another")
     opened(weights, "onnx")
     assert len(checked) == 3
     opened(weights, "mnn")
