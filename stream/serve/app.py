@@ -33,6 +33,7 @@ _KINDS = {
     ".css": "text/css",
     ".js": "text/javascript",
     ".svg": "image/svg+xml",
+    ".mp4": "video/mp4",
 }
 
 
@@ -107,7 +108,8 @@ class Server:
             body, kind = self._page[request.match_info["file"]]
         except KeyError:
             raise web.HTTPNotFound from None
-        return web.Response(body=body, content_type=kind, charset="utf-8")
+        charset = None if kind.startswith("video/") else "utf-8"
+        return web.Response(body=body, content_type=kind, charset=charset)
 
     async def _get_about(self, request: web.Request) -> web.Response:
         limits = self._limits

@@ -125,7 +125,8 @@ def test_a_camera_comes_back_sharper_and_stop_ends_it(tmp_path, camera):
     async def scenario():
         async with server(tmp_path) as url, chromium(camera=camera) as page:
             await page.open(url)
-            assert await page.until("document.querySelector('#about').innerText") == "tiny on cpu"
+            about = await page.until("document.querySelector('#about').innerText")
+            assert about == "Works on the CPU"
             await page.evaluate("document.querySelector('#size').value = '320x240'")
             await start(page)
             await until_deblurred(page)
@@ -137,7 +138,7 @@ def test_a_camera_comes_back_sharper_and_stop_ends_it(tmp_path, camera):
 
             await page.until("Number(document.querySelector('#fps').innerText) > 0")
             await page.until("Number(document.querySelector('#latency').innerText) > 0")
-            assert await page.evaluate("document.querySelector('#model').innerText") == "tiny"
+            assert await page.evaluate("document.querySelector('#model').innerText") == "Fast"
             await divider_moves(page)
             await views_change(page)
 
@@ -186,11 +187,11 @@ async def deblurred_frames(page: Page, count: int) -> list[dict]:
 
 
 async def divider_moves(page: Page) -> None:
-    place = "Number(document.querySelector('#live .divider').getAttribute('aria-valuenow'))"
+    place = "Number(document.querySelector('#live-view .divider').getAttribute('aria-valuenow'))"
     assert await page.evaluate(place) == 50
     box = await page.evaluate(
         "(({x, y, width, height}) => [x, y, width, height])"
-        "(document.querySelector('#live canvas').getBoundingClientRect())"
+        "(document.querySelector('#live-view canvas').getBoundingClientRect())"
     )
     x, y, width, height = box
     middle = y + height / 2
@@ -204,7 +205,7 @@ async def divider_moves(page: Page) -> None:
 
 async def views_change(page: Page) -> None:
     """By the keys 1 to 4; the canvas shows one picture or two."""
-    shape = "(({width, height}) => [width, height])(document.querySelector('#live canvas'))"
+    shape = "(({width, height}) => [width, height])(document.querySelector('#live-view canvas'))"
     await page.press("2")
     assert await page.evaluate(shape) == [2 * WIDTH, HEIGHT]
     await page.resize(390, 844)
@@ -228,7 +229,7 @@ def test_a_recorded_video_is_cleaned_compared_and_downloaded(tmp_path, recording
             await page.evaluate("document.querySelector('#tab-recorded').click()")
             await page.choose_file("#file", recording)
             await page.until("document.querySelector('#recorded').dataset.state === 'done'")
-            await page.until("document.querySelector('#recorded canvas').width === 320")
+            await page.until("document.querySelector('#recorded-view canvas').width === 320")
             await page.evaluate("document.querySelector('#play').click()")
             await page.until("document.querySelector('#cleaned').currentTime > 0.5")
             await page.evaluate("document.querySelector('#play').click()")
@@ -270,7 +271,7 @@ def test_the_page_says_what_was_refused_and_what_it_cannot_show(tmp_path, clip, 
             await page.until(notice("recorded", "This is not a video of a known kind."))
             await page.choose_file("#file", unplayable)
             await page.until("document.querySelector('#cleaned').src.endsWith('/preview')")
-            await page.until("document.querySelector('#recorded canvas').width === 64")
+            await page.until("document.querySelector('#recorded-view canvas').width === 64")
             told = await page.evaluate("document.querySelector('#recorded .notice').innerText")
             assert told.startswith("This browser cannot play the video's format. What you see is a")
             running.faults.append(Fault("POST", "/videos/", 1, lambda: web.Response(status=507)))

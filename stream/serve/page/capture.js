@@ -1,23 +1,29 @@
-// Keeps what is on a canvas: as a picture, or as a video while it goes on.
+// Keeps what is shown: as a picture, or as a video while it goes on.
 
 const RATE = 30;
 const BITS = 12e6;
 
-export function snapshot(canvas) {
-  canvas.toBlob((blob) => blob && save(blob, "png"), "image/png");
+export function snapshot(compare) {
+  const canvas = compare.copy();
+  compare.endCopy();
+  canvas?.toBlob((blob) => blob && save(blob, "png"), "image/png");
 }
 
 export class Recorder {
   #button;
+  #compare;
   #recorder = null;
 
-  constructor(button) {
+  constructor(button, compare) {
     this.#button = button;
+    this.#compare = compare;
     button.hidden = !("MediaRecorder" in window);
+    button.addEventListener("click", () => (this.#recorder ? this.stop() : this.#start()));
   }
 
-  toggle(canvas) {
-    if (this.#recorder) return this.stop();
+  #start() {
+    const canvas = this.#compare.copy();
+    if (!canvas) return;
     const mimeType = ["video/mp4;codecs=avc1", "video/webm;codecs=vp9", "video/webm"]
       .find((type) => MediaRecorder.isTypeSupported(type));
     const recorder = new MediaRecorder(canvas.captureStream(RATE), { mimeType, videoBitsPerSecond: BITS });
@@ -31,6 +37,7 @@ export class Recorder {
 
   // Ends a recording, if there is one, and saves it.
   stop() {
+    this.#compare.endCopy();
     this.#recorder?.stop();
     this.#recorder = null;
     this.#show();

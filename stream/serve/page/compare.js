@@ -9,6 +9,7 @@ const NEAR_PX = 28; // of the divider, to take it where dragging elsewhere moves
 
 export class Compare {
   #root;
+  #stage;
   #canvas = document.createElement("canvas");
   #divider = document.createElement("div");
   #labels = ["Original", "Deblurred"].map((text) => {
@@ -20,10 +21,12 @@ export class Compare {
   #view = "split";
   #position = 0.5;
   #last = null;
+  #copy = null;
   #holds = null; // what a pointer moves: the divider or the pictures
 
   constructor(root) {
     this.#root = root;
+    this.#stage = root.closest(".stage");
     this.zoom = new Zoom((event) => this.#pane(event), () => this.#redraw());
     this.#canvas.setAttribute("role", "img");
     this.#canvas.setAttribute("aria-label", "The original and the deblurred picture");
@@ -81,8 +84,6 @@ export class Compare {
     this.#labels[1].textContent = deblurred ? "Deblurred" : "As it comes";
   }
 
-  get canvas() { return this.#canvas; }
-
   clear() {
     this.#last = null;
     this.zoom.fit();
@@ -111,11 +112,19 @@ export class Compare {
     const { columns, rows, upright } = this.#layout();
     this.#root.dataset.upright = upright;
     this.#root.dataset.zoomed = this.zoom.active;
-    this.#root.style.setProperty("--ratio", (after.width * columns) / (after.height * rows));
+    this.#stage.style.setProperty("--ratio", (after.width * columns) / (after.height * rows));
     this.#resize(after.width * columns, after.height * rows);
-    const width = this.#canvas.width / columns;
-    const height = this.#canvas.height / rows;
-    const context = this.#canvas.getContext("2d");
+    this.#paint(this.#canvas);
+    if (this.#copy) this.#paint(this.#copy);
+  }
+
+  // What is shown, into a canvas of any size.
+  #paint(canvas) {
+    const [before, after] = this.#last;
+    const { columns, rows, upright } = this.#layout();
+    const width = canvas.width / columns;
+    const height = canvas.height / rows;
+    const context = canvas.getContext("2d");
     const put = (picture, left, right, x, y) => {
       if (right <= left) return;
       const seen = this.zoom.part(picture);
@@ -139,6 +148,19 @@ export class Compare {
       put(this.#view === "before" ? before : after, 0, width, 0, 0);
     }
   }
+
+  // A canvas with what is shown, in the pictures' own size, whatever the page's; null before the
+  // first. It goes on showing that until `endCopy`.
+  copy() {
+    if (!this.#last) return null;
+    const { columns, rows } = this.#layout();
+    const [, { width, height }] = this.#last;
+    this.#copy = Object.assign(document.createElement("canvas"), { width: width * columns, height: height * rows });
+    this.#paint(this.#copy);
+    return this.#copy;
+  }
+
+  endCopy() { this.#copy = null; }
 
   // As many pixels as are on the screen, or as the pictures have where these are fewer.
   #resize(width, height) {

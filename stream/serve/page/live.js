@@ -5,6 +5,7 @@
 import { ask, askPatiently, pause } from "./ask.js";
 import { Compare, onFrames } from "./compare.js";
 import { Recorder, snapshot } from "./capture.js";
+import * as demo from "./demo.js";
 
 const GATHER_MS = 1500;
 const POLL_MS = 1000;
@@ -17,7 +18,7 @@ const notice = find(".notice");
 const cameras = find("#camera");
 
 export const compare = new Compare(find("#live-view"));
-const recorder = new Recorder(find("#record"));
+const recorder = new Recorder(find("#record"), compare);
 
 let facing = "user";
 let paused = false;
@@ -27,8 +28,7 @@ find("#start").addEventListener("click", start);
 find("#stop").addEventListener("click", () => stop());
 for (const select of [cameras, find("#size")]) select.addEventListener("change", restart);
 for (const id of ["#live-model", "#live-strength"]) find(id).addEventListener("change", change);
-find("#snapshot").addEventListener("click", () => snapshot(compare.canvas));
-find("#record").addEventListener("click", () => recorder.toggle(compare.canvas));
+find("#snapshot").addEventListener("click", () => snapshot(compare));
 find("#flip").addEventListener("click", () => {
   facing = facing === "user" ? "environment" : "user";
   cameras.value = "";
@@ -58,8 +58,13 @@ const wishes = () => ({ model: find("#live-model").value || undefined, strength:
 // The running stream takes another model or strength with its next frame.
 async function change() {
   if (!connection?.name) return;
-  find("#model").textContent = find("#live-model").value;
+  showModel();
   await ask(`sessions/${connection.name}`, { method: "PATCH", body: wishes() }).catch((error) => tell(error.message));
+}
+
+export function showModel() {
+  const { selectedOptions: [option] } = find("#live-model");
+  find("#model").textContent = option?.textContent ?? "";
 }
 
 async function start() {
@@ -229,6 +234,8 @@ function show(state) {
   const running = state === "running";
   find(".welcome").hidden = running;
   find("#live-view").hidden = !running;
+  find("#live-tools").hidden = !running;
+  demo.update();
   find("#stop").hidden = state === "idle";
   find("#start").disabled = state === "connecting";
   find("#start").textContent = state === "connecting" ? "Connecting…" : "Start camera";

@@ -2,8 +2,10 @@
 
 import { askPatiently } from "./ask.js";
 import { VIEWS } from "./compare.js";
+import * as demo from "./demo.js";
 import * as live from "./live.js";
 import * as recorded from "./recorded.js";
+import { quality } from "./words.js";
 
 const panels = { live, recorded };
 const tabs = [...document.querySelectorAll("[role=tab]")];
@@ -21,6 +23,7 @@ function route() {
   }
   if (tab === tabs[1]) recorded.restore(video);
   live.setShown(tab === tabs[0]);
+  demo.update();
 }
 
 function open(tab) {
@@ -105,15 +108,16 @@ function showStrength(slider) {
   slider.parentElement.querySelector("output").textContent = `${Math.round(100 * slider.value)} %`;
 }
 
+demo.load().catch(() => {}); // it is no more than an example
 const about = await askPatiently("about");
-document.getElementById("about").textContent = `${about.model} on ${about.device}`;
+document.getElementById("about").textContent = `Works on the ${about.device.toUpperCase()}`;
 for (const [panel, model] of [["live", about.model], ["recorded", about.recorded_model]]) {
   const select = document.getElementById(`${panel}-model`);
-  select.replaceChildren(...about.models.map((name) => new Option(name)));
+  select.replaceChildren(...about.models.map((name) => new Option(quality(name), name)));
   select.value = model;
   const slider = document.getElementById(`${panel}-strength`);
   slider.value = about.strength;
   showStrength(slider);
 }
-document.getElementById("model").textContent = about.model;
+live.showModel();
 recorded.setLimits(about);

@@ -6,7 +6,6 @@ import { clock } from "./words.js";
 
 const FAR_S = 0.3; // apart by more, the original is moved; by less, it hurries or dawdles
 const POLL_MS = 700;
-const BLACK_MS = 4000; // a video that has no picture by then has a codec that the browser lacks
 
 const section = document.getElementById("recorded");
 const find = (selector) => section.querySelector(selector);
@@ -54,13 +53,16 @@ export function close() {
   compare.clear();
 }
 
-// "No error" is not enough: of an unknown codec a browser plays the sound and shows nothing.
+// "No error" is not enough: of an unknown codec a browser plays the sound, and the picture has no
+// width. How long a video takes to come says nothing.
 async function plays(videos) {
   for (const video of videos) {
     const good = await new Promise((resolve) => {
-      const check = () => (video.readyState >= 2 || video.error) && resolve(video.videoWidth > 0);
-      for (const name of ["loadeddata", "error"]) video.addEventListener(name, check, { once: true });
-      setTimeout(() => resolve(video.videoWidth > 0 && !video.error), BLACK_MS);
+      const check = () => {
+        if (video.error || (video.readyState >= video.HAVE_METADATA && !video.videoWidth)) resolve(false);
+        else if (video.readyState >= video.HAVE_CURRENT_DATA) resolve(true);
+      };
+      for (const name of ["loadedmetadata", "loadeddata", "error"]) video.addEventListener(name, check, { once: true });
       check();
     });
     if (!good) return false;

@@ -5,10 +5,12 @@
 
 import { ask, askPatiently, pause, refused } from "./ask.js";
 import { Compare } from "./compare.js";
+import * as demo from "./demo.js";
 import * as player from "./player.js";
 import { clock, sentence, size } from "./words.js";
 
 const POLL_MS = 700;
+const KNOWN_AFTER = 8; // frames: before, how long the rest takes is a guess
 const MEMORY = "deblur-videos";
 
 const section = document.getElementById("recorded");
@@ -45,6 +47,7 @@ addEventListener("drop", (event) => {
   drop.classList.remove("over");
   if (!section.hidden) add([...event.dataTransfer.files]);
 });
+find("#more").addEventListener("click", () => find("#file").click());
 find("#cancel").addEventListener("click", () => remove(chosen));
 find("#again").addEventListener("click", () => go(null));
 find("#redo").addEventListener("click", redo);
@@ -53,6 +56,14 @@ addEventListener("beforeunload", (event) => uploading && event.preventDefault())
 
 export function wishes() {
   return { model: find("#recorded-model").value, strength: find("#recorded-strength").value };
+}
+
+// The controls show how the video on the stage was cleaned.
+function showWishes({ model, strength }) {
+  find("#recorded-model").value = model;
+  const slider = find("#recorded-strength");
+  slider.value = strength;
+  slider.dispatchEvent(new Event("input"));
 }
 
 function add(files) {
@@ -140,6 +151,7 @@ function look(video, number) {
 }
 
 async function play(video) {
+  showWishes(video.report);
   const link = find("#download");
   link.href = `${path(video)}/result`;
   link.download = `${video.file.replace(/\.[^.]+$/, "")}-deblurred${video.report.suffix}`;
@@ -242,12 +254,9 @@ function progress(video) {
     return { title: STEPS[now], share: null, detail: words };
   }
   if (!done) return { title: "Getting ready", share: null, detail: "" };
-  const count = all ? `${done} of ${all} frames` : `${done} frames`;
-  return {
-    title: STEPS.cleaning,
-    share: all ? Math.min(1, done / all) : null,
-    detail: `${count}, ${fps.toFixed(1)} fps${left === null ? "" : `, ${clock(left)} left`}`,
-  };
+  const parts = [all ? `${done} of ${all} frames` : `${done} frames`];
+  if (done >= KNOWN_AFTER) parts.push(`${fps.toFixed(1)} a second`, ...(left === null ? [] : [`${clock(left)} left`]));
+  return { title: STEPS.cleaning, share: all ? Math.min(1, done / all) : null, detail: parts.join(", ") };
 }
 
 export function title() {
@@ -276,6 +285,7 @@ function show() {
     else bar.value = share;
   }
   showList();
+  demo.update();
   document.title = `${title()}deblur`;
 }
 

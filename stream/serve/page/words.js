@@ -12,3 +12,8 @@ export function clock(seconds) {
   const whole = Math.round(seconds);
   return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
 }
+
+const QUALITIES = { tiny: "Fast", small: "Balanced", base: "Best" };
+
+// What a model is to somebody who has not trained it.
+export function quality(model) { return QUALITIES[model] ?? model; }
