@@ -19,13 +19,16 @@ _STREAM = -2  # nobody else's
 
 
 def seconds_per_megapixel(
-    deblurrer: Deblurrer, *, clock: Callable[[], float] = time.perf_counter
+    deblurrer: Deblurrer, *, clock: Callable[[], float] | None = None
 ) -> float:
     """What a million pixels of a frame cost, in seconds, alignment and look-ahead included.
 
-    It is measured once for an engine and a processor, which takes about half a second, and kept in
-    the user's cache, so that it is the same the next time, however busy the machine is then.
+    On a CPU it is the time of one core, which does not depend on what else the machine does.
+    Elsewhere it is time as it passes. It is measured once for an engine and a processor, which
+    takes about half a second, and kept in the user's cache: next time it is the same.
     """
+    on_cpu = deblurrer.compute.device == "cpu"
+    clock = clock or (time.process_time if on_cpu else time.perf_counter)
     kind = f"{deblurrer.engine.neighbours} neighbours"
     record = record_of("speed", deblurrer.engine.identity, repr(deblurrer.compute), kind)
     if record:
@@ -42,7 +45,7 @@ def seconds_per_megapixel(
 
 
 def _measured(deblurrer: Deblurrer, clock: Callable[[], float]) -> float:
-    """By the fastest of some frames of a pan: what else runs here makes frames slow, none fast."""
+    """By the fastest of some frames of a pan."""
     rng = np.random.default_rng(0)
     noise = rng.integers(16, 236, _SIZE).astype(np.uint8)
     scene = np.asarray(cv2.GaussianBlur(noise, (0, 0), 3), np.uint8)
