@@ -198,6 +198,7 @@ class StreamInfo:
         duration_s: Estimate, for people only; or None.
         live: Whether late frames are worthless: the latest one wins.
         codec: FFmpeg's name of the source's codec, or "" for raw pictures.
+        profile: FFmpeg's name of the codec's profile, or "" where it has or tells none.
         color: How to read the planes.
         sample_aspect_ratio: Width of a pixel over its height; None where unknown.
         display_matrix: FFmpeg's 3x3 fixed-point matrix, row by row; None for upright.
@@ -217,6 +218,7 @@ class StreamInfo:
     duration_s: float | None = None
     live: bool = False
     codec: str = ""
+    profile: str = ""
     color: ColorTags = ColorTags()
     sample_aspect_ratio: Fraction | None = None
     display_matrix: tuple[int, ...] | None = None

@@ -386,6 +386,7 @@ class FileSource:
             frames_estimate=estimate,
             duration_s=None if duration_s is None else float(duration_s),
             codec=stream.codec_context.codec.canonical_name,
+            profile=stream.codec_context.profile or "",
             color=color_tags(picture),
             sample_aspect_ratio=exact(stream.sample_aspect_ratio) or None,
             display_matrix=display_matrix(picture),

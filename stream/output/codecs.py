@@ -204,6 +204,32 @@ def coarser(known: Known, flags: dict[str, str], halvings: float) -> dict[str, s
     return flags
 
 
+def profile_flags(encoder: str, profile: str, pixel_format: str) -> dict[str, str]:
+    """Return flags that write the profile of the source, where that says how fine it is.
+
+    Args:
+        encoder: FFmpeg's name.
+        profile: FFmpeg's name of that of the source, in the codec that the encoder writes.
+        pixel_format: What the encoder is given.
+    """
+    sampling, flag = _PROFILES.get((encoder, profile), ("none", ""))
+    return {"profile": flag} if sampling in pixel_format else {}
+
+
+# What other codecs call a profile limits the decoder, and follows from what is written. DNxHR's
+# others are told apart by their pixels alone.
+_PROFILES = {
+    ("prores_ks", "Proxy"): ("422", "proxy"),
+    ("prores_ks", "LT"): ("422", "lt"),
+    ("prores_ks", "Standard"): ("422", "standard"),
+    ("prores_ks", "HQ"): ("422", "hq"),
+    ("prores_ks", "4444"): ("444", "4444"),
+    ("prores_ks", "XQ"): ("444", "4444xq"),
+    ("dnxhd", "DNXHR LB"): ("yuv422p", "dnxhr_lb"),
+    ("dnxhd", "DNXHR SQ"): ("yuv422p", "dnxhr_sq"),
+}
+
+
 def names() -> list[str]:
     """What `find` knows, for people."""
     return [*dict.fromkeys(known.codec for known in KNOWN), *_HARDWARE]
@@ -246,6 +272,20 @@ def same_bytes(encoder: str) -> dict[str, str]:
     if encoder in ("libx264", "libx264rgb") and _has_avx512():
         return {"x264-params": "asm=avx2"}
     return {}
+
+
+def within_memory(encoder: str, width: int) -> dict[str, str]:
+    """Return what keeps an encoder from writing beyond its own memory.
+
+    x265 (4.2) takes at least four blocks of 16 pixels at a time when it spreads costs over a row,
+    and has no memory for what a narrower frame lacks. docs/upstream.md has the whole of it.
+    """
+    if encoder == "libx265" and width <= _THREE_BLOCKS:
+        return {"x265-params": "cutree=0"}
+    return {}
+
+
+_THREE_BLOCKS = 48
 
 
 @cache

@@ -37,7 +37,9 @@ from stream.output.codecs import (
     is_hardware,
     names,
     of_codec,
+    profile_flags,
     same_bytes,
+    within_memory,
 )
 from stream.output.layout import (
     Layout,
@@ -135,6 +137,8 @@ def _encoding(
     known: Known, layout: Layout, options: EncoderOptions, info: StreamInfo, format_name: str
 ) -> Encoding:
     flags = _flags(known, options, info, format_name)
+    if known.codec == info.codec:
+        flags |= profile_flags(known.encoder, info.profile, layout.name)
     return Encoding(known.encoder, layout.name, flags, known.device)
 
 
@@ -144,6 +148,7 @@ def add_video_stream(
     """Add an encoder that keeps the source's time base, tags and display matrix."""
     device = HWAccel(encoding.device) if encoding.device else None
     flags = _joined(same_bytes(encoding.encoder), encoding.flags)
+    flags = _joined(flags, within_memory(encoding.encoder, info.width))
     stream = container.add_stream(encoding.encoder, rate=_rate(info), options=flags, hwaccel=device)
     if not isinstance(stream, VideoStream):
         raise SinkError(f"{encoding.encoder} encodes no video; choose another --codec")

@@ -551,6 +551,26 @@ def test_players_find_the_tag_they_know(suffix, codec, layout, tag, clip, tmp_pa
         assert container.streams.video[0].codec_context.codec_tag == tag
 
 
+@pytest.mark.parametrize(
+    ("codec", "layout", "profile", "told"),
+    [
+        ("prores_ks", "yuv422p10le", "proxy", "Proxy"),
+        ("prores_ks", "yuv422p10le", "lt", "LT"),
+        ("prores_ks", "yuva444p10le", "4444xq", "XQ"),
+        ("dnxhd", "yuv422p", "dnxhr_lb", "DNXHR LB"),
+        ("dnxhd", "yuv422p", "dnxhr_sq", "DNXHR SQ"),
+    ],
+)
+def test_the_profile_of_codecs_for_editing_follows_the_source(
+    codec, layout, profile, told, clip, tmp_path
+):
+    size = (256, 144) if codec == "dnxhd" else (160, 120)
+    spec = Clip(".mov", codec, *size, layout, 3, options=(("profile", profile),))
+    clean_file(clip(spec), tmp_path / "out.mov", FakeProcessor())
+    with av.open(str(tmp_path / "out.mov")) as container:
+        assert container.streams.video[0].codec_context.profile == told
+
+
 def test_prores_is_told_the_colours(clip, tmp_path):
     """Its encoder takes them from each picture, not from the stream: they came out unspecified."""
     deep = Clip(".mkv", "ffv1", 64, 48, "yuv422p10le", 2, options=(), color=(1, 9, 16, 9))
