@@ -146,7 +146,8 @@ def connect(
     x = _blocks(layers, x, config.decoder[0], "decoder4")
     x = layers.activation(x)
     # Undoing blur is a linear filter that differs from place to place: the trunk only has to tell
-    # which, not to carry the picture. It gained a quarter more at equal steps (docs/training.md).
+    # which, not to carry the picture. It gained a quarter more at equal steps
+    # (docs/lab/training.md).
     seen = layers.channels(frames, 0, places[0] + LUMA)
     further = [layers.channels(frames, place, place + LUMA) for place in places[1:]]
     bank = layers.convolution(

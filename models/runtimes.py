@@ -27,7 +27,7 @@ def tensorflow() -> Any:
     """TensorFlow, which has looked for devices: that, too, it does with a dozen lines.
 
     Its graphs are left as they are written: the pass that fuses convolutions with what follows them
-    forgets the slope of a leaky ReLU where oneDNN computes (docs/upstream.md).
+    forgets the slope of a leaky ReLU where oneDNN computes (docs/lab/upstream.md).
     """
     require("tensorflow")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

@@ -41,8 +41,8 @@ def open_engine(
         device: see `stream.inference.device.choose`; TensorFlow alone has others than the CPU.
         precision: likewise; the others compute in float32, where it is asked for in int8, and
             OpenVINO in bfloat16 too.
-        runtime: what computes; "auto" is what is quickest on a CPU (docs/performance.md), MNN for
-            float32, ONNX Runtime for int8 and OpenVINO, where it is installed, for bfloat16; and
+        runtime: what computes; "auto" is what is quickest on a CPU (docs/lab/performance.md): MNN
+            for float32, ONNX Runtime for int8, OpenVINO, where it is installed, for bfloat16, and
             TensorFlow for all else. Where MNN is not installed, which is logged once, ONNX Runtime
             or TensorFlow takes its place.
         single_thread: let MNN compute on the calling thread alone, for several engines at a time.

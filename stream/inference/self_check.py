@@ -1,8 +1,8 @@
 """Whether an engine computes what its network is, before anybody's pictures go through it.
 
 Libraries rewrite networks as they compile them, each for the processor at hand, and have made
-mistakes (docs/upstream.md). So two drawn frames with neighbours go through the engine and through
-the network in NumPy. What has passed is noted on disk: until a library, the weights or the
+mistakes (docs/lab/upstream.md). So two drawn frames with neighbours go through the engine and
+through the network in NumPy. What has passed is noted on disk: until a library, the weights or the
 processor changes, opening the engine again costs nothing.
 """
 

@@ -1,9 +1,9 @@
 """Segments cleaned side by side on this machine, each by a processor of its own.
 
 Two processors on one core each need not wait for each other at every layer of the network, as the
-threads of one do: docs/performance.md has the gain. Every worker reads the whole video and passes
-over what others clean, so that nothing depends on how well the file can be searched;
-docs/decisions.md has the cost.
+threads of one do: docs/lab/performance.md has the gain. Every worker reads the whole video and
+passes over what others clean, so that nothing depends on how well the file can be searched;
+docs/lab/decisions.md has the cost.
 """
 
 from __future__ import annotations

@@ -267,7 +267,7 @@ def same_bytes(encoder: str) -> dict[str, str]:
     has never written: what was in memory before decides how well the picture is kept, wherever
     its width is no multiple of 128. Up to AVX2, its functions equal one another bit for bit. They
     are asked for only where there is AVX-512, since x264 takes our word for what the processor
-    has. docs/upstream.md has the whole of it.
+    has. docs/lab/upstream.md has the whole of it.
     """
     if encoder in ("libx264", "libx264rgb") and _has_avx512():
         return {"x264-params": "asm=avx2"}

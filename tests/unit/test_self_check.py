@@ -116,7 +116,7 @@ def test_tensorflow_s_fusions_stay_out_of_the_network(weights, onednn):
 
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="oneDNN fuses on x86")
 def test_a_fusion_that_forgets_a_slope_is_found(weights):
-    """The fault of docs/upstream.md. Once TensorFlow has mended it, the network may be fused."""
+    """The fault of docs/lab/upstream.md. Once TensorFlow has mended it, it may fuse."""
     assert "tensorflow on this CPU does not compute what the network says" in fused(
         weights, "1", "on"
     )
