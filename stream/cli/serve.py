@@ -8,11 +8,12 @@ import re
 import sys
 from pathlib import Path
 
+from stream.cli import quality
 from stream.cli.arguments import add_compute, add_strength, number, positive_int
 from stream.errors import DeblurError
 
-LIVE_MODEL, RECORDED_MODEL = "tiny", "small"
-"""As `deblur live` and `deblur clean` take them."""
+LIVE_MODEL = "tiny"
+"""As `deblur live` takes it; for recorded videos it is found as `deblur clean` finds it."""
 
 MIN_TOKEN = 16
 _TOKEN = re.compile(rf"[A-Za-z0-9_-]{{{MIN_TOKEN},}}")
@@ -76,7 +77,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--model",
         metavar="NAME",
         help="for all that clients have not chosen a model for; see `deblur clean` "
-        f"(default: {LIVE_MODEL} for cameras, {RECORDED_MODEL} for recorded videos)",
+        f"(default: {LIVE_MODEL} for cameras, for recorded videos what `deblur clean` would take)",
     )
     add_strength(parser)
     add_compute(parser)
@@ -94,7 +95,8 @@ def run(options: argparse.Namespace) -> int:
     token = _chosen_token(options)
     log = _request_log(options.log) if options.log else None
     from stream.inference.deblurrer import Deblurrer
-    from stream.inference.deblurrers import Choice, Deblurrers
+    from stream.inference.deblurrers import AUTO, Automatic, Choice, Deblurrers
+    from stream.inference.speed import seconds_per_megapixel
     from stream.serve.limits import Limits
     from stream.serve.server import Address, serve
 
@@ -106,37 +108,42 @@ def run(options: argparse.Namespace) -> int:
         upload_bytes=options.max_upload << 20,
         video_s=60.0 * options.max_minutes,
     )
-    live, recorded, names = _models(options.model)
+    own, names = _models(options.model)
+    automatic = Automatic(
+        lambda info, speed: quality.choose(quality.AUTO, info, speed).model, seconds_per_megapixel
+    )
     models = Deblurrers(
-        lambda name: Deblurrer(
+        lambda name, look_ahead: Deblurrer(
             names[name],
             device=options.device,
             precision=options.precision,
             runtime=options.runtime,
             quick_start=True,
+            look_ahead=look_ahead,
             strength=options.strength,
         ),
         list(names),
-        Choice(live, options.strength),
+        Choice(own or LIVE_MODEL, options.strength),
+        None if own else automatic,
     )
     address = Address(
         options.host, options.port, options.cert, options.key, tuple(options.name), token
     )
     folder = options.folder or (_usual_folder(options.port) if options.port else None)
-    choice = Choice(recorded, options.strength)
+    choice = Choice(own or AUTO, options.strength)
     serve(models, choice, address, limits, _tell, log=log, folder=folder)
     return 0
 
 
-def _models(wanted: str | None) -> tuple[str, str, dict[str, str]]:
-    """The names for cameras and for recorded videos, and by name whatever may be chosen."""
+def _models(wanted: str | None) -> tuple[str | None, dict[str, str]]:
+    """The name of the user's own choice, and by name whatever may be chosen on the page."""
     from models import registry
 
     names = {name: name for name in registry.shipped()}
     if wanted is None:
-        return LIVE_MODEL, RECORDED_MODEL, names
-    name = wanted if wanted in registry.CONFIGS else Path(wanted).stem
-    return name, name, {name: wanted} | {key: names[key] for key in names if key != name}
+        return None, names
+    own = wanted if wanted in registry.CONFIGS else Path(wanted).stem
+    return own, {own: wanted} | {name: names[name] for name in names if name != own}
 
 
 def _usual_folder(port: int) -> Path:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from stream.errors import ModelError
-from stream.frame import Frame
+from stream.frame import Frame, StreamInfo
 from stream.inference.device import Compute
+
+AUTO = "auto"
+"""The name that leaves the model of a recorded video to `Automatic`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +26,20 @@ class Choice:
 
     model: str
     strength: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Automatic:
+    """How a model is found for a recorded video whose owner leaves that open.
+
+    Attributes:
+        choose: The name of the model for a video, given the seconds that a million pixels take by
+            the model of a name.
+        speed: Measures these seconds of a model.
+    """
+
+    choose: Callable[[StreamInfo, Callable[[str], float]], str]
+    speed: Callable[[Any], float]
 
 
 class Model(Protocol):
@@ -40,6 +57,12 @@ class Model(Protocol):
     def process_batch(self, frames: Sequence[Frame]) -> Sequence[Frame]:
         """Deblur the next frame of each of several streams."""
 
+    def process(self, frame: Frame) -> Sequence[Frame]:
+        """Deblur the next frame of a stream, or the one before it where the model looks ahead."""
+
+    def flush(self) -> Sequence[Frame]:
+        """Deblur what waits for a next frame."""
+
     def forget(self, stream_id: int) -> None:
         """Let go of what a stream has left behind."""
 
@@ -50,23 +73,35 @@ class Model(Protocol):
 class Deblurrers:
     """A `stream.inference.shared.BatchProcessor` of several models, each loaded on first use.
 
+    Live streams and recorded ones have models of their own: those of recorded streams look ahead.
+
     Args:
-        load: Makes the model of a name, or raises ModelError.
+        load: Makes the model of a name, one that looks ahead where the second argument is true, or
+            raises ModelError.
         names: What may be chosen, lightest first.
         default: For streams that have chosen nothing; loaded now.
+        automatic: Lets recorded videos be cleaned by `AUTO` too.
     """
 
-    def __init__(self, load: Callable[[str], Model], names: Sequence[str], default: Choice) -> None:
+    def __init__(
+        self,
+        load: Callable[[str, bool], Model],
+        names: Sequence[str],
+        default: Choice,
+        automatic: Automatic | None = None,
+    ) -> None:
         self.names = tuple(names)
+        self.recorded_names = (AUTO, *self.names) if automatic else self.names
+        self._automatic = automatic
         self.default = default
         self._load = load
-        self._loaded: dict[str, Model] = {}
+        self._loaded: dict[tuple[str, bool], Model] = {}
         self._loading = threading.Lock()
         self._choices: dict[int, Choice] = {}
         self._in_use: dict[int, Model] = {}  # what each stream's last frame went through
         self.compute = self.model(default.model).compute
 
-    def model(self, name: str) -> Model:
+    def model(self, name: str, *, look_ahead: bool = False) -> Model:
         """The model of a name; from any thread, and seconds later where it is to be loaded.
 
         Raises:
@@ -74,14 +109,29 @@ class Deblurrers:
         """
         if name not in self.names:
             raise ModelError(f"there is no model {name!r}: choose one of {', '.join(self.names)}")
+        key = (name, look_ahead)
+        if key in self._loaded:  # without waiting for another that is being loaded
+            return self._loaded[key]
         with self._loading:
-            if name not in self._loaded:
-                self._loaded[name] = self._load(name)
-            return self._loaded[name]
+            if key not in self._loaded:
+                self._loaded[key] = self._load(*key)
+            return self._loaded[key]
+
+    def choose_for(self, info: StreamInfo, speed: Callable[[str], float]) -> str:
+        """The name that `AUTO` means for a recorded video; see `Automatic`."""
+        if self._automatic is None:
+            raise ModelError("name a model")
+        return self._automatic.choose(info, speed)
+
+    def speed(self, name: str) -> float:
+        """The seconds that a million pixels of a recorded video take; on the inference thread."""
+        if self._automatic is None:
+            raise ModelError("name a model")
+        return self._automatic.speed(self.model(name, look_ahead=True))
 
     def identity(self, choice: Choice) -> str:
-        """Equal for choices that give equal pixels."""
-        return self.model(choice.model).identity_at(choice.strength)
+        """Equal for choices that give a recorded stream equal pixels."""
+        return self.model(choice.model, look_ahead=True).identity_at(choice.strength)
 
     def choose(self, stream_id: int, choice: Choice) -> None:
         """Deblur a stream so from its next frame on; from any thread, see `model`."""
@@ -103,6 +153,19 @@ class Deblurrers:
             for result in model.process_batch(group):
                 done[result.stream_id] = result
         return [done[frame.stream_id] for frame in frames]
+
+    def process(self, frame: Frame, choice: Choice) -> Sequence[Frame]:
+        """Take the next frame of a recorded stream, give those that are ready: earlier ones."""
+        model = self.model(choice.model, look_ahead=True)
+        self._use(model, frame.stream_id)
+        model.strength = choice.strength
+        return model.process(frame)
+
+    def flush(self, choice: Choice) -> Sequence[Frame]:
+        """Give the rest of the recorded stream that has been processed by ``choice``."""
+        model = self.model(choice.model, look_ahead=True)
+        model.strength = choice.strength
+        return model.flush()
 
     def forget(self, stream_id: int) -> None:
         """Let go of a stream that has ended."""

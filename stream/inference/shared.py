@@ -14,12 +14,14 @@ import time
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Future, InvalidStateError
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 from stream.errors import ModelError
-from stream.frame import Frame, StreamInfo
+from stream.frame import Frame
 
 _log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 
 class BatchProcessor(Protocol):
@@ -35,10 +37,9 @@ class BatchProcessor(Protocol):
         """Let go of everything."""
 
 
-@dataclass(slots=True)
-class _Request:
-    frame: Frame
-    result: Future[Frame]
+@dataclass(slots=True, kw_only=True)
+class _Waiting:
+    result: Future[Any]
 
     def cancel(self) -> None:
         """Tell those who wait, too."""
@@ -49,6 +50,17 @@ class _Request:
         """Tell those who wait why there will be no result, unless they know better already."""
         with contextlib.suppress(InvalidStateError):
             self.result.set_exception(error)
+
+
+@dataclass(slots=True)
+class _Request(_Waiting):
+    frame: Frame
+
+
+@dataclass(slots=True)
+class _Work(_Waiting):
+    do: Callable[[], Any]
+    frames: int
 
 
 class SharedDeblurrer:
@@ -79,7 +91,7 @@ class SharedDeblurrer:
         self._max_batch = max_batch
         self._clock = clock
         self._changed = threading.Condition()
-        self._waiting: dict[SharedStream, _Request] = {}  # in the order of their waiting
+        self._waiting: dict[SharedStream, _Waiting] = {}  # in the order of their waiting
         self._gone: list[int] = []
         self._opened = 0
         self._live_went_last = False
@@ -108,11 +120,24 @@ class SharedDeblurrer:
             before = self._waiting.get(stream)
             if before:
                 before.cancel()
+            if isinstance(before, _Request):
                 frame = frame.replace(gap=frame.gap + before.frame.gap + 1)
-            request = _Request(frame.replace(stream_id=stream.stream_id), Future())
+            request = _Request(frame.replace(stream_id=stream.stream_id), result=Future())
             self._waiting[stream] = request
             self._changed.notify_all()
             return request.result
+
+    def run(self, stream: SharedStream, do: Callable[[], T], frames: int) -> Future[T]:
+        """See `SharedStream.run`."""
+        with self._changed:
+            if self._closed:
+                raise ModelError("the engine has been closed")
+            if stream in self._waiting:
+                raise RuntimeError("one thing after the other")
+            work = _Work(do, frames, result=Future())
+            self._waiting[stream] = work
+            self._changed.notify_all()
+            return work.result
 
     def forget(self, stream: SharedStream) -> None:
         """See `SharedStream.close`."""
@@ -141,7 +166,11 @@ class SharedDeblurrer:
         try:
             while gone:
                 self._deblurrer.forget(gone.pop())
-            for batch in _batches(requests, self._max_batch):
+            for work in requests:
+                if isinstance(work, _Work):
+                    self._do(work)
+            frames = [request for request in requests if isinstance(request, _Request)]
+            for batch in _batches(frames, self._max_batch):
                 self._compute(batch)
         except BaseException as error:
             _log.exception("the shared engine failed")
@@ -159,7 +188,7 @@ class SharedDeblurrer:
         for request in waiting.values():
             request.fail(error)
 
-    def _take(self) -> tuple[list[_Request], list[int]]:
+    def _take(self) -> tuple[list[_Waiting], list[int]]:
         """What is to be done next; waits until there is something."""
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._gone or self._closed)
@@ -171,6 +200,20 @@ class SharedDeblurrer:
             self._live_went_last = bool(live) and not (recorded and self._live_went_last)
             chosen = live if self._live_went_last else recorded[:1]
             return [self._waiting.pop(stream) for stream in chosen], gone
+
+    def _do(self, work: _Work) -> None:
+        if not work.result.set_running_or_notify_cancel():
+            return
+        began = self._clock()
+        try:
+            result = work.do()
+        except Exception as error:
+            work.fail(error)
+            return
+        self.busy_s += self._clock() - began
+        self.batches += 1
+        self.frames += work.frames
+        work.result.set_result(result)
 
     def _compute(self, batch: list[_Request]) -> None:
         batch = [request for request in batch if request.result.set_running_or_notify_cancel()]
@@ -215,37 +258,20 @@ class SharedStream:
         """
         return self._shared.submit(self, frame)
 
+    def run(self, do: Callable[[], T], *, frames: int = 0) -> Future[T]:
+        """Call ``do`` on the engine's thread when it is this stream's turn; one at a time.
+
+        For what is more than one frame in and one out. ``frames`` are counted as computed. The
+        result is what ``do`` returns or raises.
+
+        Raises:
+            ModelError: The engine has been closed.
+        """
+        return self._shared.run(self, do, frames)
+
     def close(self) -> None:
         """Leave nothing behind."""
         self._shared.forget(self)
-
-
-class SharedProcessor:
-    """A recorded video's `stream.stages.Processor` on a shared deblurrer."""
-
-    def __init__(self, shared: SharedDeblurrer) -> None:
-        self._shared = shared
-        self._stream: SharedStream | None = None
-
-    def start(self, info: StreamInfo) -> None:
-        """Open a stream; what its frames need is compiled with the first."""
-        self._stream = self._shared.open(live=False)
-
-    def process(self, frame: Frame) -> Sequence[Frame]:
-        """Wait for the frame's turn and its result."""
-        if self._stream is None:
-            raise RuntimeError("a processor is used between start() and close()")
-        return [self._stream.submit(frame).result()]
-
-    def flush(self) -> Sequence[Frame]:
-        """Nothing: no frame is held back."""
-        return ()
-
-    def close(self) -> None:
-        """Close the stream."""
-        if self._stream is not None:
-            self._stream.close()
-            self._stream = None
 
 
 def _batches(requests: Sequence[_Request], limit: int) -> list[list[_Request]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -121,6 +121,7 @@ class Server:
                 "keep_s": limits.keep_s,
                 "models": self._models.names,
                 "strength": self._models.default.strength,
+                "recorded_models": self._models.recorded_names,
                 "recorded_model": self._recorded.model,
             }
         )
@@ -162,7 +163,7 @@ class Server:
         offer = wish.get("sdp")
         if not isinstance(offer, str):
             raise web.HTTPBadRequest(text="The sdp of an offer is a text.")
-        choice = self._chosen(wish, self._models.default)
+        choice = self._chosen(wish, self._models.default, self._models.names)
         await self._load(choice)
         try:
             session, answer = await self._sessions.start(offer)
@@ -178,7 +179,7 @@ class Server:
     async def _change_session(self, request: web.Request) -> web.Response:
         wish = await _json(request, "A change is JSON.")
         session = self._session(request)
-        choice = self._chosen(wish, self._models.default)
+        choice = self._chosen(wish, self._models.default, self._models.names)
         await self._load(choice)
         self._models.choose(self._session(request).stream_id, choice)
         return web.json_response(session.report())
@@ -207,11 +208,11 @@ class Server:
 
     def _choice(self, request: web.Request) -> Choice:
         """What a request's query says of the model and the strength, for a recorded video."""
-        return self._chosen(request.query, self._recorded)
+        return self._chosen(request.query, self._recorded, self._models.recorded_names)
 
-    def _chosen(self, wish: Mapping[str, Any], otherwise: Choice) -> Choice:
+    def _chosen(self, wish: Mapping[str, Any], otherwise: Choice, names: Sequence[str]) -> Choice:
         model = wish.get("model", otherwise.model)
-        if model not in self._models.names:
+        if model not in names:
             raise web.HTTPBadRequest(text="There is no such model.")
         try:
             strength = float(wish.get("strength", otherwise.strength))

@@ -16,11 +16,13 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from stream.capture.file import FileSource
 from stream.errors import DeblurError, JobError
-from stream.inference.deblurrers import Choice, Deblurrers
+from stream.inference.deblurrers import AUTO, Choice, Deblurrers
 from stream.inference.shared import SharedDeblurrer
 from stream.jobs import CleanOptions, CleanResult, clean_file
 from stream.jobs.lock import Lock, Locked
@@ -212,6 +214,8 @@ class Jobs:
 
     def _work(self, job: Job) -> CleanResult:
         job.known.state = "cleaning"
+        if job.known.model == AUTO:
+            job.change(model=self._model_for(job))
         result = clean_file(
             job.source,
             job.target,
@@ -224,6 +228,20 @@ class Jobs:
             video = job.known.video
             self._pixels_per_s = result.stats.fps * video.width * video.height
         return result
+
+    def _model_for(self, job: Job) -> str:
+        """The name of the model for a video whose owner leaves that open."""
+        stream = self._shared.open(live=False)
+
+        def speed(name: str) -> float:
+            self._models.model(name, look_ahead=True)  # is loaded here: frames of others go on
+            return stream.run(lambda: self._models.speed(name)).result()
+
+        try:
+            with closing(FileSource(job.source, max_pixels=self._limits.video_pixels)) as source:
+                return self._models.choose_for(source.info, speed)
+        finally:
+            stream.close()
 
     async def _make_preview(self, job: Job) -> None:
         loop = asyncio.get_running_loop()

@@ -6,6 +6,7 @@ upright, and with square pixels.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -72,24 +73,38 @@ class LookedAt:
         self._look = look
         self._stream: SharedStream | None = None
         self._info: StreamInfo | None = None
+        self._ahead: deque[Frame] = deque()  # frames whose results have not come
 
     def start(self, info: StreamInfo) -> None:
         """Open a stream; what its frames need is compiled with the first."""
         self._info = info
+        self._ahead.clear()
         self._stream = self._shared.open(live=False)
-        self._models.choose(self._stream.stream_id, self._choice)
 
     def process(self, frame: Frame) -> Sequence[Frame]:
-        """Wait for the frame's turn and its result."""
-        if self._stream is None or self._info is None:
-            raise RuntimeError("a processor is used between start() and close()")
-        after = self._stream.submit(frame).result()
-        self._look.show(frame, after, self._info)
-        return [after]
+        """Wait for the frame's turn and the results, which may be of earlier frames."""
+        stream = self._opened()
+        frame = frame.replace(stream_id=stream.stream_id)
+        self._ahead.append(frame)
+        models, choice = self._models, self._choice
+        return self._shown(stream.run(lambda: models.process(frame, choice), frames=1).result())
 
     def flush(self) -> Sequence[Frame]:
-        """Nothing: no frame is held back."""
-        return ()
+        """Wait for what an earlier frame has waited for."""
+        stream, models, choice = self._opened(), self._models, self._choice
+        return self._shown(stream.run(lambda: models.flush(choice)).result())
+
+    def _opened(self) -> SharedStream:
+        if self._stream is None:
+            raise RuntimeError("a processor is used between start() and close()")
+        return self._stream
+
+    def _shown(self, results: Sequence[Frame]) -> Sequence[Frame]:
+        for after in results:
+            before = self._ahead.popleft()
+            if self._info is not None:
+                self._look.show(before, after, self._info)
+        return results
 
     def close(self) -> None:
         """Close the stream."""

@@ -57,6 +57,12 @@ class Brightener:
             raise RuntimeError("broken")
         return [frame.replace(planes=brightened(frame.planes)) for frame in frames]
 
+    def process(self, frame):
+        return self.process_batch([frame])
+
+    def flush(self):
+        return ()
+
     def forget(self, stream_id):
         pass
 
@@ -143,9 +149,11 @@ class Running:
             return response.status
 
 
-def stand_ins(engine) -> Deblurrers:
+def stand_ins(engine, automatic=None) -> Deblurrers:
     """Two names for one engine."""
-    return Deblurrers(lambda name: engine, ["stand-in", "other"], Choice("stand-in"))
+    return Deblurrers(
+        lambda name, look_ahead: engine, ["stand-in", "other"], Choice("stand-in"), automatic
+    )
 
 
 @contextlib.asynccontextmanager
@@ -157,10 +165,11 @@ async def serving(
     headers_s=10.0,
     log=None,
     keep=None,
+    automatic=None,
 ):
     """Ends with the check that nothing stays behind."""
     engine, clock = Brightener(), Ticking()
-    models = stand_ins(engine)
+    models = stand_ins(engine, automatic)
     shared = SharedDeblurrer(models)
     folder = tmp_path / "uploads"
     folder.mkdir(exist_ok=True)

@@ -4,17 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import io
+from fractions import Fraction
 
 import av
+import numpy as np
 import pytest
 from clips import Clip, make_clip, times
-from in_process import Running, bounded, serving
+from in_process import BRIGHT, DARK, Brightener, Running, bounded, serving, stand_ins
 
 from stream.errors import JobError
+from stream.frame import Frame, Planes, StreamInfo
+from stream.inference.deblurrers import AUTO, Automatic, Choice
+from stream.inference.shared import SharedDeblurrer
 from stream.serve.jobs import Jobs
 from stream.serve.limits import Limits
+from stream.serve.look import Look, LookedAt
 
 CLIP = Clip(frames=24, audio="aac")
+INFO = StreamInfo(
+    name="",
+    width=4,
+    height=4,
+    pixel_format="gray",
+    source_pixel_format="gray",
+    time_base=Fraction(1, 25),
+)
 
 
 async def upload(running: Running, data: object, query: str = "") -> str:
@@ -117,6 +131,60 @@ def test_a_preview_has_both_pictures_upright_and_the_sound(clip, tmp_path):
     assert len(pictures) == video.frames
     assert pictures[0].shape == (2 * video.height, video.width)
     assert pictures[0][video.height :].mean() > pictures[0][: video.height].mean() + 50
+
+
+class Holding(Brightener):
+    """Looks ahead: gives each frame with the next one."""
+
+    held = None
+
+    def process(self, frame):
+        held, self.held = self.held, frame
+        return self.process_batch([held]) if held else []
+
+    def flush(self):
+        return self.process_batch([self.held])
+
+
+def test_a_model_that_looks_ahead_gives_every_frame_in_its_place():
+    looks = Look()
+    shared = SharedDeblurrer(models := stand_ins(Holding()))
+    try:
+        processor = LookedAt(shared, models, Choice("other"), looks)
+        planes = Planes((np.full((4, 4), DARK, np.uint8),))
+        frames = [Frame(planes=planes, pts=i, time_base=Fraction(1, 25)) for i in range(3)]
+        processor.start(INFO)
+        assert [len(processor.process(frame)) for frame in frames] == [0, 1, 1]
+        (last,) = processor.flush()
+        assert last.pts == 2
+        assert last.planes.arrays[0].mean() == BRIGHT
+        assert looks.number == 3
+        processor.close()
+    finally:
+        shared.close()
+
+
+def test_the_model_is_found_for_each_video_where_its_owner_leaves_that_open(clip, tmp_path):
+    seen = []
+
+    def choose(info, speed):
+        seen.append((info.width, speed("stand-in")))
+        return "other"
+
+    automatic = Automatic(choose, lambda model: 0.25)
+
+    async def scenario():
+        async with serving(tmp_path, automatic=automatic) as running:
+            assert (await running.get("/about"))["recorded_models"][0] == AUTO
+            path = await upload(running, clip(CLIP).read_bytes(), f"model={AUTO}")
+            report = await until(running, path, "done")
+            assert (report["model"], seen) == ("other", [(CLIP.width, 0.25)])
+            address = f"{running.url}/sessions"
+            wish = {"sdp": "v=0", "model": AUTO}
+            async with running.http.post(address, json=wish) as response:
+                assert await response.text() == "There is no such model."
+
+    bounded(scenario())
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ import pytest
 from waiting import HANG_S
 
 from stream.errors import ModelError
-from stream.frame import Frame, Planes, StreamInfo
-from stream.inference.shared import SharedDeblurrer, SharedProcessor
+from stream.frame import Frame, Planes
+from stream.inference.shared import SharedDeblurrer
 
 
 def frame(index: int, size: int = 2) -> Frame:
@@ -263,22 +263,28 @@ def test_an_engine_that_cannot_be_closed_leaves_nobody_waiting(recorder, monkeyp
         waiting.result(0)
 
 
-def test_a_recorded_video_is_a_new_stream_each_time_it_starts(shared, recorder):
+def test_work_of_a_recorded_stream_takes_turns_with_live_frames(shared, recorder):
+    live, recorded = shared.open(live=True), shared.open(live=False)
+    busy = live.submit(frame(0))
+    recorder.wait_begun()
+    threads = []
+    work = recorded.run(lambda: threads.append(threading.current_thread().name), frames=3)
+    with pytest.raises(RuntimeError, match="one thing after the other"):
+        recorded.run(lambda: None)
+    later = live.submit(frame(1))
     recorder.go.release(2)
-    processor = SharedProcessor(shared)
-    info = StreamInfo(
-        name="",
-        width=2,
-        height=2,
-        pixel_format="gray",
-        source_pixel_format="gray",
-        time_base=Fraction(1, 30),
-    )
-    for index in range(2):
-        processor.start(info)
-        (result,) = processor.process(frame(index))
-        assert (result.stream_id, result.duration) == (index + 1, 1)
-        assert not processor.flush()
-        processor.close()
-    with pytest.raises(RuntimeError):
-        processor.process(frame(2))
+    wait([busy, work, later], HANG_S)
+    assert threads == list(recorder.threads)
+    assert (shared.batches, shared.frames) == (3, 5)
+
+
+def test_work_that_fails_tells_its_stream_alone(shared, recorder):
+    recorder.go.release()
+    live, recorded = shared.open(live=True), shared.open(live=False)
+
+    def fail():
+        raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        recorded.run(fail).result(HANG_S)
+    assert live.submit(frame(0)).result(HANG_S).index == 0

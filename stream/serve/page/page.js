@@ -111,9 +111,10 @@ function showStrength(slider) {
 demo.load().catch(() => {}); // it is no more than an example
 const about = await askPatiently("about");
 document.getElementById("about").textContent = `Works on the ${about.device.toUpperCase()}`;
-for (const [panel, model] of [["live", about.model], ["recorded", about.recorded_model]]) {
+const choices = { live: [about.models, about.model], recorded: [about.recorded_models, about.recorded_model] };
+for (const [panel, [models, model]] of Object.entries(choices)) {
   const select = document.getElementById(`${panel}-model`);
-  select.replaceChildren(...about.models.map((name) => new Option(quality(name), name)));
+  select.replaceChildren(...models.map((name) => new Option(quality(name), name)));
   select.value = model;
   const slider = document.getElementById(`${panel}-strength`);
   slider.value = about.strength;

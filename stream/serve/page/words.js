@@ -13,7 +13,7 @@ export function clock(seconds) {
   return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
 }
 
-const QUALITIES = { tiny: "Fast", small: "Balanced", base: "Best" };
+const QUALITIES = { auto: "Automatic", tiny: "Fast", small: "Balanced", base: "Best" };
 
 // What a model is to somebody who has not trained it.
 export function quality(model) { return QUALITIES[model] ?? model; }
