@@ -8,6 +8,7 @@
     │   │   └── AddressError    and will not be, however often it is tried
     │   └── DecodeError     it opened, but its pictures cannot be decoded
     ├── SinkError           writing: encoder, disk, display
+    │   └── ReceiverError   a receiver will not take it, however often it is tried
     ├── ModelError          weights, network, accelerator
     ├── JobError            a recorded video as a whole: plan, join, commit
     └── UsageError          what was asked for does not exist or go together, whatever the files are
@@ -39,6 +40,10 @@ class DecodeError(SourceError):
 
 class SinkError(DeblurError):
     """Frames cannot be written."""
+
+
+class ReceiverError(SinkError):
+    """A receiver does not let us in, or there is none: trying again does not help."""
 
 
 class ModelError(DeblurError):

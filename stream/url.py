@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import quote, unquote
+import socket
+from urllib.parse import quote, unquote, urlsplit
 
 
 def without_password(url: str) -> str:
@@ -54,3 +55,16 @@ def with_credentials(url: str, user: str, password: str) -> str:
     scheme, _, rest = url.partition("://")
     secret = f":{quote(password, safe='')}" if password else ""
     return f"{scheme}://{quote(user, safe='')}{secret}@{rest}"
+
+
+def is_known_host(url: str) -> bool:
+    """Whether the host of an address has an address itself; FFmpeg only says "input/output"."""
+    try:
+        host = urlsplit(url).hostname
+        if host:
+            socket.getaddrinfo(host, None)
+    except ValueError:
+        return True
+    except OSError:
+        return False
+    return True

@@ -1,5 +1,6 @@
 """What flashes and beeps of `sender.py` show of a recording: whether both are in step."""
 
+import contextlib
 import itertools
 
 import av
@@ -27,7 +28,7 @@ def beeps(path):
     """When each beep begins, in seconds, and when the sound ends."""
     times, loudness = [], []
     with av.open(str(path)) as container:
-        for frame in container.decode(audio=0):
+        for frame in _heard(container):
             wave = frame.to_ndarray()
             scale = 1 if wave.dtype.kind == "f" else np.iinfo(wave.dtype).max
             samples = wave[0] / scale  # one channel
@@ -40,6 +41,12 @@ def beeps(path):
         times[i] for i in range(1, len(loud)) if loud[i] and not loud[max(0, i - 20) : i].any()
     ]
     return onsets, times[-1]
+
+
+def _heard(container):
+    for packet in container.demux(audio=0):
+        with contextlib.suppress(av.FFmpegError):  # damaged on its way to us
+            yield from packet.decode()
 
 
 def offsets(path):

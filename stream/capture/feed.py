@@ -247,8 +247,6 @@ def _opened(place: FeedAddress, probe_s: float) -> InputContainer:
         )
     except av.ExitError as error:
         raise OpenError(f"{place.name}: nothing came within {place.timeout_s:g} s") from error
-    except av.error.ProtocolNotFoundError as error:
-        raise AddressError(f"{place.name}: this build of FFmpeg has no such protocol") from error
     except (av.FFmpegError, OSError, ValueError) as error:
         raise refusal(place.name, error) from error
 

@@ -3,22 +3,10 @@
 from __future__ import annotations
 
 import errno
-import socket
-from urllib.parse import urlsplit
 
-import av
-
-from stream.capture.container import reason
 from stream.errors import AddressError, OpenError
-
-_FINAL: tuple[tuple[type[Exception], str], ...] = (
-    (av.error.HTTPUnauthorizedError, "wants another name or password, as in user:password@ (401)"),
-    (av.error.HTTPForbiddenError, "does not let this user in (403)"),
-    (av.error.HTTPNotFoundError, "has nothing of that name (404)"),
-    (av.error.HTTPBadRequestError, "does not understand what is asked (400)"),
-    (av.error.HTTPOtherClientError, "refuses what is asked"),
-    (av.error.InvalidDataError, "sends something that is no video, such as a web page"),
-)
+from stream.network_errors import meaning_of
+from stream.url import is_known_host
 
 
 def refusal(name: str, error: Exception) -> OpenError:
@@ -28,24 +16,7 @@ def refusal(name: str, error: Exception) -> OpenError:
         name: The address, without passwords.
         error: Of opening it.
     """
-    for kind, words in _FINAL:
-        if isinstance(error, kind):
-            return AddressError(f"{name} {words}")
-    if isinstance(error, av.error.HTTPServerError):
-        return OpenError(f"{name} has a fault of its own (5xx)")
-    if getattr(error, "errno", None) == errno.EIO and not _known(name):
+    if getattr(error, "errno", None) == errno.EIO and not is_known_host(name):
         return AddressError(f"{name}: no machine of that name is known; check it for typing errors")
-    return OpenError(f"{name} cannot be opened ({reason(error)})")
-
-
-def _known(name: str) -> bool:
-    """Whether the host of an address has an address itself; FFmpeg only says "input/output"."""
-    try:
-        host = urlsplit(name).hostname
-        if host:
-            socket.getaddrinfo(host, None)
-    except ValueError:
-        return True
-    except OSError:
-        return False
-    return True
+    words, final = meaning_of(error)
+    return (AddressError if final else OpenError)(f"{name}: {words}")

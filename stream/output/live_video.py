@@ -22,7 +22,7 @@ from stream.frame import Frame, StreamInfo
 from stream.output.checked_files import CheckedFile, CheckedFiles
 from stream.output.encoder import written_color
 from stream.output.live_sound import SoundWriter, sound_writer
-from stream.output.muxer import write_error
+from stream.output.muxer import push_error, write_error
 from stream.output.partial import require_free
 from stream.output.target import Target
 from stream.pixel_format import write_picture
@@ -122,7 +122,7 @@ class LiveVideo:
         try:
             self._close()
         except (av.FFmpegError, OSError) as error:
-            raise write_error(self._target.name, error) from error
+            raise self._failure(error) from error
 
     def abort(self) -> None:
         """Close; what was written stays."""
@@ -144,10 +144,8 @@ class LiveVideo:
             self._stream = self._encoder(self._container, info)
             self._add_sound(self._container)
             self._container.start_encoding()
-        except av.error.ProtocolNotFoundError as error:
-            raise SinkError(f"{target.name}: this build of FFmpeg has no such protocol") from error
         except (av.FFmpegError, OSError) as error:
-            raise write_error(target.name, error) from error
+            raise self._failure(error) from error
         return self._stream
 
     def _close(self) -> None:
@@ -164,6 +162,10 @@ class LiveVideo:
             if file is not None:
                 file.close()
         self._files.check()
+
+    def _failure(self, error: Exception) -> SinkError:
+        make = write_error if self._target.path is not None else push_error
+        return make(self._target.name, error)
 
     def _encoder(self, container: OutputContainer, info: StreamInfo) -> VideoStream:
         rate = (info.frame_rate or Fraction(30)).limit_denominator(1001)
@@ -233,4 +235,4 @@ class LiveVideo:
                 self._container.mux(packet)
             self._files.check()
         except (av.FFmpegError, OSError) as error:
-            raise write_error(self._target.name, error) from error
+            raise self._failure(error) from error

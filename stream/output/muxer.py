@@ -14,9 +14,11 @@ from av.packet import Packet
 from av.stream import Stream
 
 from stream.containers import Container, of_muxer
-from stream.errors import SinkError
+from stream.errors import ReceiverError, SinkError
 from stream.frame import ColorTags, StreamInfo
+from stream.network_errors import meaning_of
 from stream.pyav import open_input, open_output
+from stream.url import is_known_host
 
 
 def open_muxer(
@@ -66,3 +68,16 @@ def write_error(target: Path | str, error: Exception) -> SinkError:
         return SinkError(f"{target}: no space left to write it; free some and run again")
     said = getattr(error, "strerror", None) or str(error)
     return SinkError(f"{target} cannot be written ({said})")
+
+
+def push_error(name: str, error: Exception) -> SinkError:
+    """What it means that a receiver on the network does not take what is sent.
+
+    Args:
+        name: Its address, without passwords.
+        error: FFmpeg's or the system's.
+    """
+    if getattr(error, "errno", None) == errno.EIO and not is_known_host(name):
+        return ReceiverError(f"{name}: no machine of that name is known")
+    words, final = meaning_of(error)
+    return (ReceiverError if final else SinkError)(f"{name}: {words}")

@@ -6,7 +6,7 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator
 
-from stream.errors import SinkError
+from stream.errors import ReceiverError, SinkError
 from stream.frame import Frame, StreamInfo
 from stream.patience import Patience
 from stream.stages import Sink
@@ -59,11 +59,13 @@ class ReconnectingSink:
         """Connect; an attempt that fails is repeated while frames come, where it may be.
 
         Raises:
-            SinkError: Nobody answers, and no patience is asked for.
+            SinkError: Nobody answers, and no patience is asked for, or it would not help.
         """
         self._info = info
         try:
             self._sink = self._connected(info)
+        except ReceiverError:
+            raise
         except SinkError as error:
             if not self._patience.wait_s:
                 raise
@@ -121,6 +123,8 @@ class ReconnectingSink:
         except SinkError as error:
             patience = self._patience
             limit_s = patience.give_up_s if self._met else patience.wait_s
+            if isinstance(error, ReceiverError) and not self._met:
+                raise
             if self._clock() - self._away_s >= limit_s:
                 raise SinkError(f"no connection for {limit_s:g} s ({error})") from error
             self._error = error

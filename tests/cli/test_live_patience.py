@@ -139,6 +139,48 @@ def test_an_address_that_is_wrong_is_not_tried_again(status, web_camera, capsys)
     assert f"({status})" in error
 
 
+REFUSING = """
+import socketserver, sys
+
+class Refusing(socketserver.StreamRequestHandler):
+    def handle(self):
+        while request := self.rfile.readline().decode():
+            headers = {}
+            while line := self.rfile.readline().decode().strip():
+                name, _, value = line.partition(":")
+                headers[name.lower()] = value.strip()
+            self.rfile.read(int(headers.get("content-length", 0)))
+            print(request.split()[0], flush=True)
+            status = "200 OK" if request.startswith("OPTIONS") else sys.argv[1]
+            answer = f"RTSP/1.0 {status}\\r\\nCSeq: {headers['cseq']}\\r\\n\\r\\n"
+            self.wfile.write(answer.encode())
+
+with socketserver.TCPServer(("127.0.0.1", 0), Refusing) as server:
+    print(server.server_address[1], flush=True)
+    server.serve_forever()
+"""
+"""A server of RTSP that answers with one status; apart, for a push holds Python's lock."""
+
+
+@pytest.mark.parametrize("status", ["401 Unauthorized", "403 Forbidden", "404 Not Found"])
+@pytest.mark.parametrize("direction", ["from", "to"])
+def test_a_server_that_refuses_ends_the_run_at_once(direction, status, capsys):
+    argv = [sys.executable, "-c", REFUSING, status]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            address = f"rtsp://127.0.0.1:{int(server.stdout.readline())}/live"
+            pull = [address, "--null"]
+            places = pull if direction == "from" else ["test:64x64", "--out", address]
+            assert main(["live", *places, "--model", "tiny", "--wait", "600"]) == 1
+        finally:
+            server.kill()
+            asked = server.stdout.read().split()
+    error = capsys.readouterr().err
+    assert f"({status[:3]})" in error
+    assert "trying again" not in error
+    assert asked.count("DESCRIBE" if direction == "from" else "ANNOUNCE") == 1
+
+
 def test_what_is_no_video_is_told_in_a_sentence_at_once(web_camera, capsys, clip):  # noqa: F811
     web_camera.pages["/page"] = ("text/html", lambda: iter([b"<html><body>Please log in</body>"]))
     with av.open(str(clip(Clip(audio="aac")))) as container:

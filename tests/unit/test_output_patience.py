@@ -3,7 +3,7 @@
 import pytest
 from fakes import PLANES, FakeSink, FakeSource
 
-from stream.errors import SinkError
+from stream.errors import ReceiverError, SinkError
 from stream.frame import Frame
 from stream.output.reconnect import SLOW_S, ReconnectingSink
 from stream.patience import Patience
@@ -102,6 +102,31 @@ def test_one_that_was_never_there_is_waited_for_only_where_asked():
     world.play(sink, 8)
     assert sink.reconnects == 0
     assert world.said[-1].startswith("far: there after")
+
+
+class Forbidding(FakeSink):
+    def open(self, info):
+        raise ReceiverError("has nothing of that name (404)")
+
+
+def test_one_that_will_never_take_it_ends_the_waiting_at_once():
+    world = World()
+    sink = world.sink(Forbidding(), wait_s=600)
+    with pytest.raises(ReceiverError, match="404"):
+        sink.open(FakeSource().info)
+    assert world.said == []
+    sink = world.sink(Absent(world), Forbidding(), wait_s=600)
+    sink.open(FakeSource().info)
+    with pytest.raises(ReceiverError, match="404"):
+        world.play(sink, 8)
+
+
+def test_one_that_was_there_may_forbid_it_for_a_while_as_it_starts_again():
+    world = World()
+    sink = world.sink(Receiver(3), Forbidding(), Receiver())
+    sink.open(FakeSource().info)
+    world.play(sink, 30)
+    assert sink.reconnects == 1
 
 
 def test_one_that_is_away_at_the_end_has_failed():
