@@ -51,7 +51,8 @@ Gst.init(None)
 server = GstRtspServer.RTSPServer(service=sys.argv[1], address="127.0.0.1")
 factory = GstRtspServer.RTSPMediaFactory(shared=True)
 factory.set_launch(
-    "( udpsrc address=127.0.0.1 port=" + sys.argv[2] + " caps=video/mpegts ! tsdemux name=d "
+    "( udpsrc address=127.0.0.1 port=" + sys.argv[2] + " buffer-size=8388608 "
+    "caps=video/mpegts ! tsdemux name=d "
     "d. ! queue ! h264parse ! rtph264pay name=pay0 pt=96 config-interval=1 "
     "d. ! queue ! aacparse ! rtpmp4gpay name=pay1 pt=97 )"
 )

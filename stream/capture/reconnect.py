@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
-from stream.capture.clock import LiveClock
+from stream.capture.clock import JUMP_S, LiveClock, Slot
 from stream.capture.connection import Arrival, Connection
 from stream.errors import AddressError, OpenError, SourceError
 from stream.fit import fitted
@@ -20,6 +20,8 @@ from stream.frame import Discontinuity, Frame, Planes, StreamInfo
 from stream.patience import Patience
 from stream.pixel_format import format_of
 from stream.sound import SoundFormat, SoundTrack
+
+_AHEAD_S = 2 * JUMP_S  # sound is not farther ahead of the frames that it comes with
 
 
 class ReconnectingSource:
@@ -67,6 +69,7 @@ class ReconnectingSource:
         self._size = (self.info.width, self.info.height)
         self._timing = LiveClock(self.info.time_base)
         self._shown_s = Fraction(0)  # by the source's clock
+        self._jump: tuple[Fraction, Fraction] | None = None  # from where to where it jumped
         self._begin()
 
     @property
@@ -140,29 +143,35 @@ class ReconnectingSource:
             discontinuity=reason or slot.jump,
         )
         self._index += 1
-        self._hear(arrival, jumped=slot.jump is not None)
+        self._hear(arrival, slot)
         return frame, slot.due_s
 
     def _begin(self) -> None:
         """Begin with the connection that has just been made."""
         self._timing.begin(self._connection.buffer_s)
+        self._jump = None
         if self._sound is not None:
             self._sound.format = self._connection.sound
 
-    def _hear(self, arrival: Arrival, *, jumped: bool) -> None:
-        """Put the sound where the pictures beside it are.
+    def _hear(self, arrival: Arrival, slot: Slot) -> None:
+        """Put the sound where the frames beside it are.
 
-        Where the source's clock jumped, sound from before it is lost, as the clock is by now.
+        Where the source's clock jumped, sound of the clock from before may still follow.
         """
         if self._sound is None or arrival.pts is None:
             return
         before_s, self._shown_s = self._shown_s, arrival.pts * self._connection.info.time_base
+        if slot.jump:
+            self._jump = (before_s, self._shown_s)
+        elif self._jump and abs(self._shown_s - self._jump[1]) > JUMP_S:
+            self._jump = None
         for packet in arrival.sound:
-            start_s = packet.start_s
-            if jumped and abs(start_s - before_s) < abs(start_s - self._shown_s):
+            ahead_s = packet.start_s - self._shown_s
+            late = self._jump and abs(packet.start_s - self._jump[0]) < abs(ahead_s)
+            if late or ahead_s > _AHEAD_S:
                 self._sound.lose()
                 continue
-            start_s = self._timing.seconds(start_s)
+            start_s = self._timing.seconds(packet.start_s)
             self._sound.put(dataclasses.replace(packet, start_s=start_s))
 
     def _fitted(self, planes: Planes) -> Planes:

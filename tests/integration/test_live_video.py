@@ -273,7 +273,7 @@ def test_a_receiver_that_takes_nothing_is_given_up(monkeypatch):
 
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        with pytest.raises(SinkError, match="cannot be written"):
+        with pytest.raises(SinkError, match=r"hung up|nobody answers"):
             record(f"tcp://127.0.0.1:{server.getsockname()[1]}", Noise(640, 360, 200), crf=1)
 
 
@@ -283,7 +283,7 @@ def test_a_receiver_that_takes_nothing_is_given_up(monkeypatch):
         ("rtmp://127.0.0.1:{port}/x", "refused"),
         ("tcp://127.0.0.1:{port}", "refused"),
         ("gopher://me:secret@host/x", r"^gopher://me:\*\*\*@host/x: nothing is sent by gopher"),
-        ("rtmp://[bad", r"^rtmp://\[bad cannot be written"),
+        ("rtmp://[bad", r"^rtmp://\[bad: "),
         ("a.avi", "a live recording ends in one of"),
         ("none/a.mkv", "folder none does not exist"),
     ],
