@@ -99,9 +99,23 @@ def source_of(
             f"{address} is a file: add --realtime to play it at its own pace, or use deblur clean"
         )
     from stream.capture.file import FileSource
+    from stream.capture.file_sound import FileSound
     from stream.capture.realtime import RealtimeSource
 
-    return lambda: RealtimeSource(FileSource(address))
+    sound = options.sound
+
+    def play() -> Source:
+        source = FileSource(address)
+        try:
+            beside = FileSound(Path(address), sound) if sound else None
+        except BaseException:
+            source.close()
+            raise
+        if sound and sound.format:
+            on_message(f"{address}: {sound.format.codec} sound")
+        return RealtimeSource(source, beside=beside)
+
+    return play
 
 
 def _test(mode: str) -> Callable[[], Source]:

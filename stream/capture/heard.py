@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from fractions import Fraction
+from typing import Any
 
 import av
 from av.audio.stream import AudioStream
@@ -31,7 +32,7 @@ class Heard:
         in_adts = context.codec.canonical_name == "aac" and not context.extradata
         self._bare = BitStreamFilterContext("aac_adtstoasc", stream) if in_adts else None
 
-    def add(self, packet: Packet[AudioStream]) -> None:
+    def add(self, packet: Packet[Any]) -> None:
         """Take one packet; what no codec can read is left out."""
         pts = packet.dts if packet.pts is None else packet.pts
         if pts is None:

@@ -6,9 +6,21 @@ import dataclasses
 import threading
 import time
 from collections.abc import Callable, Iterator
+from fractions import Fraction
+from typing import Protocol
 
 from stream.frame import Frame, StreamInfo
 from stream.stages import Source
+
+
+class Beside(Protocol):
+    """What is read beside the frames, in step with them."""
+
+    def read_to(self, shown_s: Fraction) -> None:
+        """Read as far as the frame that comes at this moment, in seconds."""
+
+    def close(self) -> None:
+        """Let go of it."""
 
 
 class RealtimeSource:
@@ -16,6 +28,7 @@ class RealtimeSource:
 
     Args:
         source: Read no further ahead than one frame; closed with this one.
+        beside: Sound, for example; closed with this one.
         clock: Seconds; stamps ``captured_at``.
         wait: Waits up to so many seconds, and says whether to stop; an event's own by default.
     """
@@ -24,10 +37,12 @@ class RealtimeSource:
         self,
         source: Source,
         *,
+        beside: Beside | None = None,
         clock: Callable[[], float] = time.perf_counter,
         wait: Callable[[float], bool] | None = None,
     ) -> None:
         self._source = source
+        self._beside = beside
         self._clock = clock
         self._stopped = threading.Event()
         self._wait = wait or self._stopped.wait
@@ -44,6 +59,8 @@ class RealtimeSource:
         for frame in self._source.frames():
             if began is None or first is None:
                 began, first = self._clock(), frame.pts
+            if self._beside:
+                self._beside.read_to(frame.pts * frame.time_base)
             due = began + float((frame.pts - first) * frame.time_base)
             if self._wait(max(0.0, due - self._clock())):
                 return
@@ -55,5 +72,7 @@ class RealtimeSource:
         self._source.stop()
 
     def close(self) -> None:
-        """Close the source."""
+        """Close the source, and what is read beside it."""
         self._source.close()
+        if self._beside:
+            self._beside.close()

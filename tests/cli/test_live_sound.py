@@ -13,7 +13,7 @@ import av
 import pytest
 from av_sync import beeps, offsets, pictures_of
 from network import free_port, sender  # noqa: F401 - a fixture
-from sender import RATE
+from sender import RATE, parser, send
 
 import stream.cli.live
 
@@ -152,3 +152,15 @@ def test_nothing_is_said_of_sound_that_nobody_takes(sender, live):  # noqa: F811
     assert code == 0, said.err
     assert report["sound"] is None
     assert "sound" not in said.err
+
+
+def test_a_file_at_its_own_pace_is_heard_too(live, tmp_path):
+    played, path = tmp_path / "played.ts", tmp_path / "a.mp4"
+    send(str(played), parser().parse_args([str(played), "--sound", "mp2", "--restart", "60"]))
+    code, report, said = live(str(played), "--realtime", "--out", str(path))
+    assert code == 0, said.err
+    assert f"{played}: mp2 sound" in said.err
+    assert report["frames_out"] == 60
+    assert report["sound"]["lost"] == 0
+    require_in_step(path)
+    assert abs(beeps(path)[1] - pictures_of(path)[-1][0] - FRAME_S) <= FRAME_S
