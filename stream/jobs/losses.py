@@ -327,6 +327,14 @@ def _picture_losses(info: StreamInfo, after: StreamInfo, container: Container) -
     if words:
         suffix = container.suffixes[0]
         yield f"{info.name}: {after.codec} in {suffix} keeps no {' and no '.join(words)}"
+    ranges = info.color.full_range, after.color.full_range
+    if info.color.rgb == after.color.rgb and ranges == (True, False):
+        suffix = container.suffixes[0]
+        yield (
+            f"{info.name}: {after.codec} in {suffix} cannot say that black is 0 and white 255: "
+            "players will show more contrast, and lose what is darkest and brightest; "
+            f"--codec {'vp9' if container.codecs else 'h264'} keeps it"
+        )
 
 
 def _shape(info: StreamInfo) -> Fraction:
@@ -337,7 +345,7 @@ def _stated(color: ColorTags) -> tuple[int, ...]:
     """The tags, with 0 for what is unspecified or means the same."""
     matrix = 6 if color.matrix == 5 else color.matrix  # one formula, two origins
     values = (color.primaries, color.transfer, matrix)
-    return (int(color.full_range), *(0 if value == 2 else value for value in values))
+    return tuple(0 if value == 2 else value for value in values)
 
 
 def _stated_of_rgb(color: ColorTags) -> tuple[int, ...]:

@@ -348,3 +348,26 @@ def test_sound_of_a_disc_stays_in_m2ts(tmp_path):
     assert result.warnings == ()
     before, after = packets(source, "audio"), packets(target, "audio")
     assert b"".join(raw for _, raw in after) == b"".join(raw for _, raw in before)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "codec", "keeps"),
+    [
+        (".webm", "vp8", "vp9"),
+        (".mov", "prores", "h264"),
+        (".avi", "mpeg4", "h264"),
+        (".avi", "h264", ""),
+        (".webm", "vp9", ""),
+        (".ts", "h264", ""),
+    ],
+)
+def test_a_full_range_that_a_codec_cannot_tell_is_named_with_one_that_can(
+    suffix, codec, keeps, clip, tmp_path
+):
+    source = clip(Clip(color=(2, 2, 2, 2)))
+    options = CleanOptions(EncoderOptions(codec))
+    warnings = clean_file(source, tmp_path / f"o{suffix}", FakeProcessor(), options).warnings
+    told = [warning for warning in warnings if "black is 0" in warning]
+    assert [warning.endswith(f"--codec {keeps} keeps it") for warning in told] == [True] * bool(
+        keeps
+    )
