@@ -5,13 +5,16 @@ Usage: python record.py [SOURCE] [FILE]
 
 import sys
 
-from stream import open_source
-from stream.inference.deblurrer import Deblurrer
-from stream.inference.overload import OverloadControl, levels_of
-from stream.output.live_video import LiveVideo
-from stream.output.target import target_of
-from stream.output.tee import Tee
-from stream.pipeline import Pipeline
+from stream import (
+    Deblurrer,
+    LiveVideo,
+    OverloadControl,
+    Pipeline,
+    Tee,
+    levels_of,
+    open_source,
+    target_of,
+)
 
 address = sys.argv[1] if len(sys.argv) > 1 else "test:320x180@10"
 path = sys.argv[2] if len(sys.argv) > 2 else "sharp.mkv"

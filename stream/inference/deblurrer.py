@@ -3,10 +3,13 @@
 Decides when a state is fresh. A state is replaced, never multiplied by a mask: NaN x 0 is NaN.
 """
 
+import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
+from typing import Self
 
 import av
 import cv2
@@ -69,8 +72,9 @@ class StreamState:
 class Deblurrer:
     """Removes motion blur from the frames of one or more streams.
 
-    All calls come from one thread, the only one that computes. `resets` counts, by reason, how
-    often a state began afresh.
+    It computes on the thread that calls, one at a time: a second one gets a RuntimeError. `resets`
+    counts, by reason, how often a state began afresh. As a context manager it forgets every stream
+    at the end.
 
     Args:
         model: see `open_engine`, as for device, precision, runtime, single_thread
@@ -98,7 +102,7 @@ class Deblurrer:
         look_ahead: bool = False,
         strength: float = 1.0,
     ) -> None:
-        if not 0 <= strength <= MAX_STRENGTH:
+        if not isinstance(strength, int | float) or not 0 <= strength <= MAX_STRENGTH:
             raise ModelError(f"strength is {strength}: give a number from 0 to {MAX_STRENGTH}")
         self.strength = strength
         self.engine = open_engine(
@@ -111,6 +115,7 @@ class Deblurrer:
             look_ahead=look_ahead,
         )
         self._streams: dict[int, StreamState] = {}
+        self._lock = threading.RLock()
         self._pictures = 0  # that a program gave one by one
         self.resets: Counter[Discontinuity] = Counter()
 
@@ -164,17 +169,31 @@ class Deblurrer:
         """Deblur the next frame of its stream, or with look-ahead the one before it."""
         if not self._looks_ahead:
             return self.process_batch([frame])
-        seen = self._see(frame)
-        stream = self._streams[frame.stream_id]
-        held, stream.held = stream.held, seen
-        return self._computed([held], [seen]) if held else ()
+        with self._alone():
+            seen = self._see(frame)
+            stream = self._streams[frame.stream_id]
+            held, stream.held = stream.held, seen
+            return self._computed([held], [seen]) if held else ()
 
     def process_batch(self, frames: Sequence[Frame]) -> list[Frame]:
         """Deblur the next frame of each of several streams; equal geometries share a batch.
 
         None of them waits for its next one.
         """
-        return self._computed([self._see(frame) for frame in frames], [None] * len(frames))
+        with self._alone():
+            return self._computed([self._see(frame) for frame in frames], [None] * len(frames))
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Refuse a thread that comes while another computes: both would change the same states."""
+        if not self._lock.acquire(blocking=False):
+            raise RuntimeError(
+                "another thread is using this Deblurrer: give each its own, or call one at a time"
+            )
+        try:
+            yield
+        finally:
+            self._lock.release()
 
     def _computed(self, seen: Sequence[_Seen], later: Sequence[_Seen | None]) -> list[Frame]:
         """Deblur a frame of each of several streams, given the next one of each that has come."""
@@ -244,8 +263,13 @@ class Deblurrer:
             small = reduced_luma(frame.planes.arrays[0], geometry.bit_depth)
         return _Seen(frame, geometry, small, reason)
 
-    def reset(self, stream_id: int, reason: Discontinuity) -> None:
-        """Begin a stream's state afresh with the next frame that is computed."""
+    def reset(self, stream_id: int = _OWN, reason: Discontinuity = Discontinuity.SEEK) -> None:
+        """Begin a stream's state afresh with the next frame that is computed.
+
+        Args:
+            stream_id: of its frames; by default the stream of pictures given one by one.
+            reason: that `resets` counts it by.
+        """
         stream = self._streams.setdefault(stream_id, StreamState())
         stream.state = stream.past = None
         self.resets[reason] += 1
@@ -256,14 +280,21 @@ class Deblurrer:
 
     def flush(self) -> Sequence[Frame]:
         """Deblur what waits for a next frame that does not come."""
-        held = [stream.held for stream in self._streams.values() if stream.held]
-        for stream in self._streams.values():
-            stream.held = None
-        return self._computed(held, [None] * len(held))
+        with self._alone():
+            held = [stream.held for stream in self._streams.values() if stream.held]
+            for stream in self._streams.values():
+                stream.held = None
+            return self._computed(held, [None] * len(held))
 
     def close(self) -> None:
         """Forget every stream."""
         self._streams.clear()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
 
 
 def _grey(seen: _Seen) -> Planes | None:

@@ -3,7 +3,7 @@
 import logging
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from models.errors import MissingError
 from models.image_model import is_image_model
@@ -56,6 +56,17 @@ def open_engine(
         ModelError: there is no such model, it can't run here, or what computes gets it wrong.
         UsageError: on no machine the model, the device, the precision and the runtime go together.
     """
+    if not isinstance(model, str):
+        raise UsageError(f"there is no model {model!r}: give a name or a path, as text")
+    for kind, given, known in (
+        ("device", device, Device),
+        ("precision", precision, Precision),
+        ("runtime", runtime, Runtime),
+    ):
+        if given not in get_args(known):
+            raise UsageError(
+                f"there is no {kind} {given!r}: give one of {', '.join(get_args(known))}"
+            )
     try:
         return TiledEngine(
             _opened(

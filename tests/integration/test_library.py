@@ -1,14 +1,17 @@
 """The library: what its names promise, and the examples of the documentation."""
 
+import ast
 import runpy
 import subprocess
 import sys
 import threading
 from fractions import Fraction
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import pytest
+from clips import Clip, make_clip
 from fakes import FakeProcessor, FakeSource, InjectedError
 from waiting import HANG_S
 
@@ -125,6 +128,30 @@ def test_the_example_that_records(here, capsys):
         assert sum(1 for _ in container.decode(video=0)) >= 10
 
 
+def test_the_example_that_cleans(here, monkeypatch, capsys):
+    make_clip(here / "in.mkv", Clip(".mkv", width=64, height=48, frames=6))
+    monkeypatch.setattr(sys, "argv", ["clean.py", "in.mkv", "out.mkv"])
+    runpy.run_path(str(EXAMPLES / "clean.py"))
+    assert capsys.readouterr().out == "6 frames\n"
+    assert (here / "out.mkv").exists()
+    monkeypatch.setattr(sys, "argv", ["clean.py", "none.mkv", "out.mkv"])
+    with pytest.raises(SystemExit, match=r"none.mkv is as it was.* does not exist"):
+        runpy.run_path(str(EXAMPLES / "clean.py"))
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.name)
+def test_no_example_needs_more_than_the_names_of_the_library(path):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    modules = [node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    modules += [a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names]
+    assert not [name for name in modules if name.startswith(("stream.", "models"))]
+
+
+def test_the_version_is_that_of_the_package():
+    assert stream.__version__ == version("deblurstream")
+    assert "__version__" in dir(stream)
+
+
 def test_there_is_a_test_for_every_example():
     tested = "".join(path.read_text() for path in Path(__file__).parent.glob("test_*.py"))
     examples = {path.name for path in EXAMPLES.glob("*.py")} - {"video.py"}  # the runtimes' helper
@@ -140,3 +167,51 @@ def test_pictures_one_by_one_are_a_stream_of_their_own():
     after = deblur(second)
     assert after.shape == second.shape
     assert (after != alone).any()
+
+
+def test_a_second_thread_is_refused_instead_of_mixing_states(monkeypatch):
+    deblur = stream.Deblurrer("tiny", runtime="mnn")
+    picture = np.zeros((32, 48, 3), np.uint8)
+    inside, go_on = threading.Event(), threading.Event()
+    run = deblur.engine.run
+
+    def waiting(*args):
+        inside.set()
+        assert go_on.wait(HANG_S)
+        return run(*args)
+
+    monkeypatch.setattr(deblur.engine, "run", waiting)
+    other = threading.Thread(target=deblur, args=(picture,))
+    other.start()
+    assert inside.wait(HANG_S)
+    with pytest.raises(RuntimeError, match="another thread is using this Deblurrer"):
+        deblur(picture)
+    go_on.set()
+    other.join()
+    assert deblur(picture).shape == picture.shape
+
+
+def test_a_program_can_begin_afresh():
+    first, second = (to_rgb(frame) for frame in SceneSource(128, 96, 2).frames())
+    with stream.Deblurrer("tiny", runtime="mnn") as deblur:
+        deblur(first)
+        deblur.reset()
+        afresh = deblur(second)
+    np.testing.assert_array_equal(afresh, deblur(second))  # closed, it has forgotten all
+    assert deblur.resets[stream.Discontinuity.SEEK] == 1
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"device": "abacus"}, "no device 'abacus': give one of auto, cpu, gpu"),
+        ({"precision": None}, "no precision None: give one of auto, float32, "),
+        ({"runtime": "theano"}, "no runtime 'theano': give one of auto, tensorflow, mnn, "),
+        ({"model": None}, "no model None: give a name or a path"),
+        ({"strength": None}, "strength is None: give a number from 0 to 1.5"),
+        ({"strength": float("nan")}, "strength is nan: give a number"),
+    ],
+)
+def test_what_does_not_exist_is_refused_in_a_sentence(wrong, says):
+    with pytest.raises(stream.DeblurError, match=says):
+        stream.Deblurrer(**wrong)
