@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 
+from stream.capture.container import reason
 from stream.errors import AddressError, OpenError
 from stream.network_errors import meaning_of
 from stream.url import is_known_host
@@ -16,6 +17,8 @@ def refusal(name: str, error: Exception) -> OpenError:
         name: The address, without passwords.
         error: Of opening it.
     """
+    if "://" not in name:  # a screen
+        return OpenError(f"{name} cannot be opened ({reason(error)})")
     if getattr(error, "errno", None) == errno.EIO and not is_known_host(name):
         return AddressError(f"{name}: no machine of that name is known; check it for typing errors")
     words, final = meaning_of(error)
