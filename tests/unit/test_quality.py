@@ -5,6 +5,8 @@ from itertools import count
 
 import pytest
 
+from models.registry import card, shipped
+from stream.cli import main
 from stream.cli.quality import AUTO, PATIENCE, QUALITIES, choose
 from stream.frame import StreamInfo
 from stream.inference.deblurrer import Deblurrer
@@ -103,3 +105,15 @@ def test_a_place_that_cannot_be_written_is_no_obstacle(random_model, tmp_path, m
     assert seconds_per_megapixel(
         Deblurrer(random_model, runtime="mnn"), clock=lambda: float(next(ticks))
     )
+
+
+def test_models_are_listed_with_the_pictures_that_their_gains_rest_on(capsys):
+    assert main(["models"]) == 0
+    said = capsys.readouterr().out
+    for name in shipped():
+        scores = card(name)["scores"]
+        clips, stills = scores["validation"], scores["gopro_720p"]
+        gains = [f"{s['psnr_out'] - s['psnr_in']:+.2f} dB ({s['frames']})" for s in (clips, stills)]
+        (line,) = (line for line in said.splitlines() if line.startswith(f"{name} "))
+        assert all(gain in line for gain in gains)
+    assert "--quality best" in said
