@@ -65,8 +65,8 @@ for (const [name, { compare }] of Object.entries(panels)) {
   });
   group.append(...buttons);
   const { zoom } = compare;
-  const ways = { "−": ["Smaller (−)", () => zoom.further()], "Fit": ["All of the picture (0)", () => zoom.fit()],
-    "1:1": ["One pixel for one (double click)", () => zoom.toggle()], "+": ["Larger (+)", () => zoom.nearer()] };
+  const ways = { "−": ["Smaller (−)", () => zoom.further()], "Fit": ["Fit: all of the picture (0)", () => zoom.fit()],
+    "1:1": ["1:1: one pixel for one (double click)", () => zoom.toggle()], "+": ["Larger (+)", () => zoom.nearer()] };
   panel.querySelector("[data-zoom]").append(...Object.entries(ways).map(([text, [words, action]]) => {
     const button = Object.assign(document.createElement("button"), { textContent: text, title: words });
     button.setAttribute("aria-label", words);
