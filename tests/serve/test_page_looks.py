@@ -117,6 +117,29 @@ def test_a_job_outlives_a_reload_and_back_leads_back(clip, tmp_path):
     bounded(scenario())
 
 
+def test_a_link_leads_to_a_video_and_tabs_keep_what_others_remember(clip, tmp_path):
+    memory = "JSON.parse(localStorage.getItem('deblur-videos')).map(({ file }) => file)"
+
+    async def scenario():
+        async with serving(tmp_path) as running, chromium() as page:
+            await recorded(page, running, clip(Clip()))
+            await page.until(f"{state('recorded')} === 'done'")
+            first = clip(Clip()).name
+            address = f"{running.url}/videos?file=of-somebody.mp4"
+            async with running.http.post(address, data=clip(Clip(frames=23)).read_bytes()) as made:
+                name = (await made.json())["name"]
+            while (await running.get(f"/videos/{name}"))["state"] != "done":
+                await asyncio.sleep(0.05)
+            await page.evaluate(f"location.hash = '#recorded/{name}'")
+            await page.until(f"document.querySelector('#download').href.includes({name!r})")
+            another = "[{ name: 'x', file: 'of another tab' }]"
+            await page.evaluate(f"localStorage.setItem('deblur-videos', JSON.stringify({another}))")
+            await page.evaluate(click("#videos li:last-child button + button"))
+            assert await page.until(memory) == ["of another tab", first]
+
+    bounded(scenario())
+
+
 def test_several_videos_wait_in_turn_and_the_title_tells_how_far_one_is(clip, tmp_path):
     async def scenario():
         async with serving(tmp_path) as running, chromium() as page:

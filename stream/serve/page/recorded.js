@@ -192,7 +192,7 @@ function remove(video) {
   videos.splice(videos.indexOf(video), 1);
   video.request?.abort();
   if (video.name) forget(video.name);
-  remember();
+  remember(video);
   if (video === chosen) go(videos.at(-1) ?? null);
   else show();
 }
@@ -207,24 +207,31 @@ function state(video) {
   return video.report?.state ?? (video.name ? "waiting" : "uploading");
 }
 
-function remember() {
-  const kept = videos.filter((video) => video.name && !video.error);
-  localStorage.setItem(MEMORY, JSON.stringify(kept.map(({ name, file }) => ({ name, file }))));
+function remembered() {
+  try { return JSON.parse(localStorage.getItem(MEMORY)) ?? []; } catch { return []; } // or storage is forbidden
 }
 
-// Called once, and with each address that Back and Forward lead to: #recorded or #recorded/NAME.
-export function restore(name) {
-  if (!videos.length) {
-    let known = [];
-    try { known = JSON.parse(localStorage.getItem(MEMORY)) ?? []; } catch { /* nothing is remembered */ }
-    if (name && !known.some((video) => video.name === name)) known.push({ name, file: "video" });
-    for (const { name: its, file } of known) {
-      const video = { name: its, file };
-      videos.push(video);
-      follow(video);
-    }
+// Other tabs remember theirs in the same place.
+function remember(removed) {
+  const known = new Map(remembered().map((video) => [video.name, video]));
+  for (const { name, file, error } of videos) {
+    if (name && !error) known.set(name, { name, file });
+    else known.delete(name);
   }
-  choose(name ? videos.find((video) => video.name === name) ?? null : null);
+  known.delete(removed?.name);
+  try { localStorage.setItem(MEMORY, JSON.stringify([...known.values()])); } catch { /* until the page is left */ }
+}
+
+// Called once, and with each address that Back, Forward and links lead to: #recorded or #recorded/NAME.
+export function restore(name) {
+  const known = videos.length ? [] : remembered();
+  if (name && ![...known, ...videos].some((video) => video.name === name)) known.push({ name, file: "video" });
+  for (const { name: its, file } of known) {
+    const video = { name: its, file };
+    videos.push(video);
+    follow(video);
+  }
+  choose(name ? videos.find((video) => video.name === name) : null);
 }
 
 // Put a video on the stage, with an address of its own.
@@ -278,7 +285,7 @@ function show() {
   find("#player").hidden = stage !== "done" && stage !== "unseen";
   if (busy) {
     const { title: words, share, detail } = progress(chosen);
-    find("#step").textContent = words;
+    if (find("#step").textContent !== words) find("#step").textContent = words; // it is read out
     find("#detail").textContent = detail || "\u00a0";
     const bar = find("#progress");
     if (share === null) bar.removeAttribute("value");
