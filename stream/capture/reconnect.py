@@ -21,6 +21,7 @@ from stream.patience import Patience
 from stream.pixel_format import format_of
 from stream.sound import SoundFormat, SoundTrack
 
+_SHORT_S, _SHORT = 2.0, 0.05  # by so much a recorded video may miss the length that it declares
 _AHEAD_S = 2 * JUMP_S  # sound is not farther ahead of the frames that it comes with
 
 
@@ -96,6 +97,7 @@ class ReconnectingSource:
                     yield frame.replace(captured_at=self._clock())
                     reason = None
                 if self.info.duration_s is not None:
+                    self._tell_if_short(self.info.duration_s)
                     return
             except SourceError as error:
                 if self.info.duration_s is not None:
@@ -153,14 +155,26 @@ class ReconnectingSource:
         if self._sound is not None:
             self._sound.format = self._connection.sound
 
+    def _tell_if_short(self, duration_s: float) -> None:
+        """A connection that breaks looks like the end to FFmpeg."""
+        info = self._connection.info
+        played_s = float(self._shown_s - info.start_pts * info.time_base)
+        if duration_s - played_s > _SHORT_S + _SHORT * duration_s:
+            self._say(
+                f"{info.name}: ended after {played_s:.1f} of {duration_s:.1f} s; the connection "
+                "may have been lost"
+            )
+
     def _hear(self, arrival: Arrival, slot: Slot) -> None:
         """Put the sound where the frames beside it are.
 
         Where the source's clock jumped, sound of the clock from before may still follow.
         """
-        if self._sound is None or arrival.pts is None:
+        if arrival.pts is None:
             return
         before_s, self._shown_s = self._shown_s, arrival.pts * self._connection.info.time_base
+        if self._sound is None:
+            return
         if slot.jump:
             self._jump = (before_s, self._shown_s)
         elif self._jump and abs(self._shown_s - self._jump[1]) > JUMP_S:

@@ -153,3 +153,12 @@ def test_nothing_waits_where_nobody_watches():
     frames = list(itertools.islice(world.source(paced=False).frames(), 40))
     assert world.waited == []
     assert [frame.pts for frame in frames] == [50 * index for index in range(40)]
+
+
+@pytest.mark.parametrize(("last_s", "told"), [(4, True), (59, False)])
+def test_a_recorded_video_that_ends_long_before_its_end_is_told(last_s, told):
+    connection = Connection(0, last_s * 30)
+    connection.info = dataclasses.replace(connection.info, duration_s=60.0)
+    world = World(connection)
+    assert len(list(world.source().frames())) == 2
+    assert any(f"ended after {last_s}.0 of 60.0 s" in line for line in world.said) == told
