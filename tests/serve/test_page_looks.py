@@ -61,6 +61,27 @@ def test_an_example_plays_until_it_is_paused_or_something_is_given(tmp_path):
     bounded(scenario())
 
 
+@pytest.mark.parametrize("size", [(1280, 800), (844, 390), (390, 844), (320, 480)])
+def test_nothing_is_cut_off_at_any_size(tmp_path, size):
+    """Whatever is larger than its box would be out of reach: the stage does not scroll."""
+    cut = (
+        "[...document.querySelectorAll('.stage')].filter((one) => one.offsetParent)"
+        ".map((one) => one.scrollHeight - one.clientHeight)"
+    )
+
+    async def scenario():
+        async with serving(tmp_path) as running, chromium() as page:
+            await page.resize(*size)
+            for tab in ("live", "recorded"):
+                await page.open(f"{running.url}/#{tab}")
+                await page.until(f"document.querySelector('#{tab} .demo').offsetHeight > 0")
+                assert await page.evaluate(cut) == [0]
+                wide = "document.documentElement.scrollWidth <= innerWidth"
+                assert await page.evaluate(wide)
+
+    bounded(scenario())
+
+
 def test_wheel_keys_and_double_click_enlarge_both_pictures(clip, tmp_path):
     zoomed = "document.querySelector('#recorded-view').dataset.zoomed === 'true'"
 

@@ -182,7 +182,7 @@ export class Compare {
     const fingers = this.zoom.down(event);
     this.#holds = fingers === 1 && split && (near || !this.zoom.active) ? "divider" : "pictures";
     if (this.#holds === "divider") {
-      this.#divider.focus({ preventScroll: true });
+      this.#divider.focus({ preventScroll: true, focusVisible: false });
       this.#follow(event);
     }
     event.preventDefault();
