@@ -36,9 +36,13 @@ def picture_stream(container: InputContainer, path: Path) -> VideoStream:
         path: The same file, which is opened once more where frames have to be counted.
 
     Raises:
-        OpenError: There is none, or no decoder for it.
+        OpenError: There is none, or no decoder for it, or only tiles of one.
         SourceError: Frames had to be counted, and reading failed.
     """
+    if any(stream.disposition & Disposition.dependent for stream in container.streams.video):
+        raise OpenError(
+            f"{path} is one picture in tiles, as phones write HEIC; convert it to PNG or JPEG first"
+        )
     videos = [stream for stream in container.streams.video if not is_cover(stream)]
     if not videos:
         held = ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"

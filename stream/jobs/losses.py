@@ -37,6 +37,7 @@ _INTENDED_SIDE_DATA = {
 }
 _SIDE_DATA_WORDS = {
     "DOVI configuration record": "Dolby Vision metadata",
+    "EXIF metadata": "EXIF",
     "Frame Cropping": "crop",
     "ICC Profile": "ICC profile",
     "Spherical Mapping": "360-degree projection",

@@ -1,14 +1,19 @@
 """Files with several videos: the film is cleaned, previews and stills are copied and named."""
 
 from fractions import Fraction
+from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import pytest
+from av.stream import Disposition
 from clips import Clip, add_video, picture, times
 from fakes import FakeProcessor
 
 from models.evaluation.clips import Clip as LearnedClip
 from models.videos import film_of, open_video
+from stream.capture.film import picture_stream
+from stream.errors import OpenError
 from stream.jobs import clean_file
 from stream.output.priority import start_encoding
 
@@ -98,3 +103,12 @@ def test_a_count_that_matroska_writes_of_itself_is_believed(clip, tmp_path):
             container.mux(stream.encode(None))
     result = clean_file(source, tmp_path / "out.mkv", FakeProcessor())
     assert result.stats.frames_out == SHORT.frames
+
+
+def test_a_picture_in_tiles_is_refused_as_what_it_is():
+    """FFmpeg shows each tile of a phone's HEIC as a video, and beside them a small preview."""
+    tile = SimpleNamespace(disposition=Disposition.dependent)
+    preview = SimpleNamespace(disposition=Disposition.default)
+    container = SimpleNamespace(streams=SimpleNamespace(video=[tile, tile, preview]))
+    with pytest.raises(OpenError, match=r"^a.heic is one picture in tiles, .* convert it to PNG"):
+        picture_stream(container, Path("a.heic"))
