@@ -93,7 +93,8 @@ class Feed:
             self.buffer_s = math.inf if segmented else place.buffer_s
             self._clockless = _clockless(self._container)
             self._stream = _video(self._container, place)
-            heard = stream_of(self._container) if place.sound and not self._clockless else None
+            audible = place.sound and not self._clockless
+            heard = stream_of(self._container, self._stream) if audible else None
             self._heard = Heard(heard) if heard else None
             self._streams = [self._stream, *([heard] if heard else [])]
             _choose(self._container, self._streams)

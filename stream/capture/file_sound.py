@@ -7,6 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from stream.capture.container import open_container, packets_of
+from stream.capture.film import picture_stream
 from stream.capture.heard import Heard, stream_of
 from stream.errors import SourceError
 from stream.sound import SoundTrack
@@ -28,7 +29,7 @@ class FileSound:
     def __init__(self, path: Path, track: SoundTrack) -> None:
         self._track = track
         self._container = open_container(path)
-        stream = stream_of(self._container)
+        stream = stream_of(self._container, picture_stream(self._container, path))
         self._heard = Heard(stream) if stream else None
         self._packets = packets_of(self._container, [stream] if stream else [], lambda: None)
         self._read_s = Fraction(-(10**9))

@@ -11,6 +11,7 @@ from av.audio.stream import AudioStream
 from av.bitstream import BitStreamFilterContext
 from av.container import InputContainer
 from av.packet import Packet
+from av.video.stream import VideoStream
 
 from stream.pyav import exact, open_input, open_output
 from stream.sound import SoundFormat, SoundPacket
@@ -54,9 +55,12 @@ class Heard:
         return taken
 
 
-def stream_of(container: InputContainer) -> AudioStream | None:
-    """Return the sound that goes with the pictures, or None where there is none to decode."""
-    best = container.streams.best("audio")
+def stream_of(container: InputContainer, video: VideoStream) -> AudioStream | None:
+    """Return the sound of the same programme as the frames, or None where there is none to decode.
+
+    A playlist has a programme for each of its qualities, a transport stream one for each channel.
+    """
+    best = container.streams.best("audio", related=video)
     if isinstance(best, AudioStream) and best.codec_context is not None:
         return best
     return None

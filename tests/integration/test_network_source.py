@@ -12,12 +12,13 @@ import av
 import pytest
 from fakes import FakeProcessor, FakeSink, Time
 from network import free_port, sender  # noqa: F401 - a fixture
+from sender import parser, send
 from waiting import HANG_S
 from web_camera import MULTIPART, jpeg, part, steadily, web_camera  # noqa: F401 - a fixture
 
 from stream.capture.address import SourceOptions, open_source
 from stream.capture.feed import Feed
-from stream.capture.network import is_url, network_place
+from stream.capture.network import is_url, network_connector, network_place
 from stream.capture.realtime import RealtimeSource
 from stream.errors import OpenError
 from stream.frame import Discontinuity
@@ -225,3 +226,26 @@ def test_a_protocol_that_this_build_lacks_is_named():
             open_source("srt://127.0.0.1:1")
     except av.FFmpegError:
         pytest.skip("this build of FFmpeg has SRT")
+
+
+def test_the_sound_is_that_of_the_quality_that_is_shown(web_camera, tmp_path):  # noqa: F811
+    """A playlist of two, of which the one that is not shown sounds better."""
+    master = "#EXTM3U\n"
+    for name, codec in (("small", "ac3"), ("large", "mp2")):
+        path = tmp_path / f"{name}.ts"
+        send(str(path), parser().parse_args([str(path), "--sound", codec, "--restart", "30"]))
+        body = f"#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:1.5,\n{path.name}\n#EXT-X-ENDLIST\n"
+        for page, kind, content in (
+            (f"/{name}.m3u8", "application/vnd.apple.mpegurl", body.encode()),
+            (f"/{path.name}", "video/mp2t", path.read_bytes()),
+        ):
+            web_camera.pages[page] = (kind, lambda content=content: iter([content]))
+        master += f"#EXT-X-STREAM-INF:BANDWIDTH={len(body)}00\n{name}.m3u8\n"
+    web_camera.pages["/all.m3u8"] = (
+        "application/vnd.apple.mpegurl",
+        lambda: iter([master.encode()]),
+    )
+    address = web_camera.address("/all.m3u8")
+    connection = network_connector(address, 600, sound=True)()
+    connection.close()
+    assert connection.sound.codec == "ac3"
