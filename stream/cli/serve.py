@@ -88,6 +88,7 @@ def run(options: argparse.Namespace) -> int:
     try:
         import aiohttp  # noqa: F401
         import aiortc  # noqa: F401  # before TensorFlow, behind which its libsrtp crashes
+        import prometheus_client  # noqa: F401
     except ModuleNotFoundError as error:
         raise DeblurError(
             f'deblur serve needs {error.name}: pip install "deblurstream[web]"'

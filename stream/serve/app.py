@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from aiohttp import web
+from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 
 from stream.errors import DeblurError
 from stream.inference.deblurrer import MAX_STRENGTH
@@ -154,8 +155,7 @@ class Server:
 
     async def _get_metrics(self, request: web.Request) -> web.Response:
         return web.Response(
-            body=prometheus(self.stats()).encode(),
-            headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"},
+            body=prometheus(self.stats()), headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4}
         )
 
     async def _add_session(self, request: web.Request) -> web.Response:

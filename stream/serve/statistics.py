@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
+
+from prometheus_client import generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
 
 from stream.stats import Histogram
 
@@ -54,56 +59,61 @@ class LiveStats:
         }
 
 
-def prometheus(stats: Mapping[str, Any]) -> str:
-    """The server's `/stats` as metrics, version 0.0.4 of the text format."""
-    live, engine, sessions, jobs = (stats[part] for part in ("live", "engine", "sessions", "jobs"))
-    lines: list[str] = []
+class _Metrics(Collector):
+    """The server's `/stats` as metrics of Prometheus."""
 
-    def metric(name: str, kind: str, text: str, samples: Mapping[str, Any]) -> None:
-        lines.extend((f"# HELP deblur_{name} {text}", f"# TYPE deblur_{name} {kind}"))
-        lines.extend(
-            f"deblur_{name}{labels} {value}"
-            for labels, value in samples.items()
-            if value is not None
+    def __init__(self, stats: Mapping[str, Any]) -> None:
+        self._stats = stats
+
+    def collect(self) -> Iterator[Metric]:
+        """Give each metric once."""
+        stats = self._stats
+        live, engine, sessions = (stats[part] for part in ("live", "engine", "sessions"))
+        labels = {key: stats[key] for key in ("model", "device", "precision")}
+        yield InfoMetricFamily("deblur", "What computes.", value=labels)
+        yield _gauge("uptime_seconds", "Since the server started.", stats["uptime_s"])
+        yield _gauge("sessions", "Cameras connected.", sessions["open"])
+        yield _counter("sessions", "Cameras so far.", sessions["opened"])
+        yield _counter("sessions_refused", "Cameras refused.", sessions["refused"])
+        yield _counter("live_frames", "Frames that cameras sent.", live["frames_in"])
+        shown = CounterMetricFamily(
+            "deblur_live_frames_shown",
+            "Frames of cameras, by what became of them.",
+            labels=["outcome"],
         )
-
-    labels = {key: stats[key] for key in ("model", "device", "precision")}
-    metric("info", "gauge", "What computes.", {_labels(**labels): 1})
-    metric("uptime_seconds", "gauge", "Since the server started.", {"": stats["uptime_s"]})
-    metric("sessions", "gauge", "Cameras connected.", {"": sessions["open"]})
-    metric("sessions_total", "counter", "Cameras so far.", {"": sessions["opened"]})
-    metric("sessions_refused_total", "counter", "Cameras refused.", {"": sessions["refused"]})
-    metric("live_frames_total", "counter", "Frames that cameras sent.", {"": live["frames_in"]})
-    metric(
-        "live_frames_shown_total",
-        "counter",
-        "Frames of cameras, by what became of them.",
-        {_labels(outcome=outcome): live[outcome] for outcome in LiveStats.OUTCOMES},
-    )
-    metric(
-        "live_latency_milliseconds",
-        "gauge",
-        "From a frame's arrival to its hand-over to the encoder, since the start.",
-        {
-            _labels(percentile=str(percent)): live["latency_ms"][f"p{percent}"]
-            for percent in PERCENTILES
-        },
-    )
-    metric("batches_total", "counter", "Calls of the engine.", {"": engine["batches"]})
-    metric("batched_frames_total", "counter", "Frames in them.", {"": engine["frames"]})
-    metric("engine_busy_seconds_total", "counter", "Time in them.", {"": engine["busy_s"]})
-    metric(
-        "jobs", "gauge", "Uploaded videos.", {_labels(state=name): n for name, n in jobs.items()}
-    )
-    return "\n".join(lines) + "\n"
+        for outcome in LiveStats.OUTCOMES:
+            shown.add_metric([outcome], live[outcome])
+        yield shown
+        latency = GaugeMetricFamily(
+            "deblur_live_latency_milliseconds",
+            "From a frame's arrival to its hand-over to the encoder, since the start.",
+            labels=["percentile"],
+        )
+        for percent in PERCENTILES:
+            if (value := live["latency_ms"][f"p{percent}"]) is not None:
+                latency.add_metric([str(percent)], value)
+        yield latency
+        yield _counter("batches", "Calls of the engine.", engine["batches"])
+        yield _counter("batched_frames", "Frames in them.", engine["frames"])
+        yield _counter("engine_busy_seconds", "Time in them.", engine["busy_s"])
+        jobs = GaugeMetricFamily("deblur_jobs", "Uploaded videos.", labels=["state"])
+        for state, count in stats["jobs"].items():
+            jobs.add_metric([state], count)
+        yield jobs
 
 
-def _labels(**values: str) -> str:
-    escaped = {
-        key: value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
-        for key, value in values.items()
-    }
-    return "{" + ",".join(f'{key}="{value}"' for key, value in escaped.items()) + "}"
+def prometheus(stats: Mapping[str, Any]) -> bytes:
+    """The server's `/stats` in Prometheus' text format."""
+    return generate_latest(_Metrics(stats))
+
+
+def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:
+    return GaugeMetricFamily(f"deblur_{name}", text, value=value)
+
+
+def _counter(name: str, text: str, value: float) -> CounterMetricFamily:
+    """Its name gets the suffix `_total`."""
+    return CounterMetricFamily(f"deblur_{name}", text, value=value)
 
 
 def _rounded(value: float | None) -> float | None:

@@ -48,13 +48,13 @@ def test_the_figures_of_a_stream_are_in_both_formats(tmp_path):
                     for line in (await response.text()).splitlines()
                     if not line.startswith("#")
                 )
-            info = 'deblur_info{model="stand-in",device="cpu",precision="float32"}'
-            assert metrics[info] == "1"
-            assert metrics["deblur_sessions"] == "1"
-            assert int(metrics["deblur_live_frames_total"]) >= 1
-            assert int(metrics['deblur_live_frames_shown_total{outcome="deblurred"}']) >= 1
+            info = 'deblur_info{device="cpu",model="stand-in",precision="float32"}'
+            assert metrics[info] == "1.0"
+            assert metrics["deblur_sessions"] == "1.0"
+            assert float(metrics["deblur_live_frames_total"]) >= 1
+            assert float(metrics['deblur_live_frames_shown_total{outcome="deblurred"}']) >= 1
             assert float(metrics['deblur_live_latency_milliseconds{percentile="95"}']) > 0
-            assert metrics['deblur_jobs{state="done"}'] == "0"
+            assert metrics['deblur_jobs{state="done"}'] == "0.0"
             await caller.close()
 
     bounded(scenario())
@@ -67,7 +67,7 @@ def test_before_any_frame_there_is_no_latency(tmp_path):
             assert stats["live"]["latency_ms"] == {"p50": None, "p95": None, "p99": None}
             return prometheus(stats | {"model": 'a "quoted"\nname'})
 
-    text = bounded(scenario())
+    text = bounded(scenario()).decode()
     assert "latency_milliseconds{" not in text
     assert r'model="a \"quoted\"\nname"' in text
 
