@@ -117,7 +117,7 @@ class ReconnectingSource:
 
     def _first_connection(self) -> Connection:
         patience, began = self._patience, self._clock()
-        for delay_s in patience.delays():
+        for tries, delay_s in enumerate(patience.delays()):
             try:
                 return self._connect()
             except AddressError:
@@ -126,7 +126,7 @@ class ReconnectingSource:
                 left_s = began + patience.wait_s - self._clock()
                 if left_s <= 0:
                     raise
-                if delay_s == patience.first_s:
+                if not tries:
                     self._say(f"{error}; trying again for {patience.wait_s:g} s")
             if self._wait(min(delay_s, left_s)):
                 break

@@ -104,6 +104,13 @@ def test_the_first_connection_is_not_tried_again():
     assert world.waited == []
 
 
+def test_waiting_for_the_first_connection_is_said_once():
+    """Also where every wait is as long as the first, as for addresses that listen."""
+    world = World(*[OpenError("nothing came")] * 5, Connection(0))
+    world.source(longest_s=0.5, wait_s=60)
+    assert world.said == ["nothing came; trying again for 60 s"]
+
+
 def test_failures_and_closings_are_kept_over_connections():
     first, second = Connection(0, failures=2), Connection(0, failures=3)
     source = World(first, second).source()
