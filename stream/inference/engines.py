@@ -119,8 +119,9 @@ def _opened(
         return checked(keras, model, variant="" if quick_start else "XLA")
     wrong = precision == "bfloat16" and runtime != "openvino"
     if wrong or device == "gpu" or precision == "float16":
+        able = "float32" if runtime == "mnn" else "float32 or int8"
         raise UsageError(
-            f"{runtime} computes in float32 or int8 on the CPU: use --runtime tensorflow for others"
+            f"{runtime} computes in {able} on the CPU: use --runtime tensorflow for others"
         )
     if runtime == "mnn":
         if precision == "int8":

@@ -181,7 +181,7 @@ LIVE = ["live", "test:", "--null"]
         ([*CLEAN, "--cluster", "auto", "--dry-run"], "leave out --cluster"),
         ([*LIVE, "--precision", "int8", "--device", "gpu"], "int8 is for the CPU"),
         ([*LIVE, "--precision", "int8", "--runtime", "mnn"], "mnn computes in float32: use"),
-        ([*LIVE, "--precision", "bfloat16", "--runtime", "mnn"], "mnn computes in float32 or int8"),
+        ([*LIVE, "--precision", "bfloat16", "--runtime", "mnn"], "mnn computes in float32 on"),
         ([*LIVE, "--precision", "float16", "--device", "cpu"], "float16 is for GPUs"),
         ([*BENCH, "--size", "large"], "'large' is not a size such as 1280x720"),
         ([*BENCH, "--size", "0x720"], "'0x720' is not a size"),
