@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from stream.cli import quality
-from stream.cli.arguments import add_compute, add_strength, number, positive_int
+from stream.cli.arguments import add_compute, add_strength, model_name, number, positive_int
 from stream.errors import DeblurError
 
 LIVE_MODEL = "tiny"
@@ -75,6 +75,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--model",
+        type=model_name,
         metavar="NAME",
         help="for all that clients have not chosen a model for; see `deblur clean` "
         f"(default: {LIVE_MODEL} for cameras, for recorded videos what `deblur clean` would take)",

@@ -22,6 +22,7 @@ from models.planes import Levels
 from stream.errors import ModelError
 from stream.frame import Discontinuity, Frame, Plane, Planes, StreamInfo
 from stream.inference.cuts import CutDetector
+from stream.inference.deblurrers import MAX_STRENGTH
 from stream.inference.device import Compute, Device, Precision
 from stream.inference.engine import Geometry, Result, State
 from stream.inference.engines import Runtime, open_engine
@@ -32,9 +33,6 @@ LONG_GAP = 2
 """Frames dropped in a row after which the frame before says little about the next one."""
 
 _OWN = -1  # the stream of pictures that a program gives one by one
-
-MAX_STRENGTH = 1.5
-"""Above this the correction overshoots: edges ring and noise shows."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,9 @@ from stream.inference.device import Compute
 AUTO = "auto"
 """The name that leaves the model of a recorded video to `Automatic`."""
 
+MAX_STRENGTH = 1.5
+"""Above this the correction overshoots: edges ring and noise shows."""
+
 
 @dataclass(frozen=True, slots=True)
 class Choice:

@@ -278,7 +278,7 @@ def within_memory(encoder: str, width: int) -> dict[str, str]:
     """Return what keeps an encoder from writing beyond its own memory.
 
     x265 (4.2) takes at least four blocks of 16 pixels at a time when it spreads costs over a row,
-    and has no memory for what a narrower frame lacks. docs/upstream.md has the whole of it.
+    and has no memory for what a narrower frame lacks. docs/lab/upstream.md has the whole of it.
     """
     if encoder == "libx265" and width <= _THREE_BLOCKS:
         return {"x265-params": "cutree=0"}

@@ -14,8 +14,7 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 
 from stream.errors import DeblurError
-from stream.inference.deblurrer import MAX_STRENGTH
-from stream.inference.deblurrers import Choice, Deblurrers
+from stream.inference.deblurrers import MAX_STRENGTH, Choice, Deblurrers
 from stream.inference.shared import SharedDeblurrer
 from stream.serve.guard import Guard, add_headers, sentence
 from stream.serve.jobs import Jobs

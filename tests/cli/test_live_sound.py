@@ -19,13 +19,14 @@ import stream.cli.live
 
 PATIENT = ("--timeout", "600")
 FRAME_S = 1 / RATE
+PACKET_S = 1152 / 48000  # of sound: what is heard begins somewhere within one
 RECEIVER = Path(__file__).parents[1] / "receiver.py"
 
 
 def require_in_step(path, least=2):
     found = offsets(path)
     assert len(found) >= least
-    assert found == pytest.approx([0] * len(found), abs=FRAME_S)
+    assert found == pytest.approx([0] * len(found), abs=FRAME_S + PACKET_S)
 
 
 @pytest.mark.parametrize(
