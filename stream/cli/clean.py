@@ -24,8 +24,9 @@ from stream.cli.arguments import (
 from stream.cli.cleaner import PREVIEW_S, Cleaner
 from stream.cli.dry_run import dry_run
 from stream.cli.errors import in_one_line
-from stream.cli.quality import AUTO, PATIENCE, QUALITIES
+from stream.cli.quality import PATIENCE, QUALITIES
 from stream.cli.report import duration_text, make_folder, require_writable, size_text, write_json
+from stream.inference.deblurrers import AUTO
 from stream.jobs import CleanResult, Outcome, Task, View, clean_all, is_batch, tasks_of
 from stream.stills import is_there, size_of
 from stream.url import without_password

@@ -7,14 +7,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from stream.frame import StreamInfo
+from stream.inference.deblurrers import AUTO
 
-AUTO = "auto"
-QUALITIES = {
-    AUTO: ("small", "tiny"),
-    "fast": ("tiny",),
-    "balanced": ("small", "tiny"),
-    "best": ("base",),
-}
+_BALANCED = ("small", "tiny")
+QUALITIES = {AUTO: _BALANCED, "fast": ("tiny",), "balanced": _BALANCED, "best": ("base",)}
 """The models that each may mean, the preferred one first."""
 
 PATIENCE = 15
@@ -24,8 +20,8 @@ _USUAL_RATE = Fraction(30)  # frames per second, where a video does not say
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
-    """A model for a video.
+class Estimate:
+    """A model for a video, and how long it takes.
 
     Attributes:
         model: Its name.
@@ -46,7 +42,7 @@ class Choice:
         return f"by {self.model}: {minute}{whole}"
 
 
-def choose(quality: str, info: StreamInfo, speed: Callable[[str], float]) -> Choice:
+def choose(quality: str, info: StreamInfo, speed: Callable[[str], float]) -> Estimate:
     """The model that a quality means for a video.
 
     Args:
@@ -58,7 +54,7 @@ def choose(quality: str, info: StreamInfo, speed: Callable[[str], float]) -> Cho
     megapixels = info.width * info.height / 1e6
     for model in QUALITIES[quality]:
         frame_s = speed(model) * megapixels
-        choice = Choice(
+        choice = Estimate(
             model,
             None if info.frames_estimate is None else frame_s * info.frames_estimate,
             60 * rate * frame_s,

@@ -112,7 +112,7 @@ def run(options: argparse.Namespace) -> int:
     )
     own, names = _models(options.model)
     automatic = Automatic(
-        lambda info, speed: quality.choose(quality.AUTO, info, speed).model, seconds_per_megapixel
+        lambda info, speed: quality.choose(AUTO, info, speed).model, seconds_per_megapixel
     )
     models = Deblurrers(
         lambda name, look_ahead: Deblurrer(

@@ -8,6 +8,7 @@ from fractions import Fraction
 import cv2
 import numpy as np
 
+from models.runtimes import available_cores
 from stream.frame import Frame, Planes
 from stream.inference.deblurrer import Deblurrer
 from stream.inference.machine import record_of
@@ -19,21 +20,31 @@ _STREAM = -2  # nobody else's
 
 
 def seconds_per_megapixel(
-    deblurrer: Deblurrer, *, clock: Callable[[], float] | None = None
+    deblurrer: Deblurrer,
+    *,
+    cores: int | None = None,
+    clock: Callable[[], float] | None = None,
 ) -> float:
     """What a million pixels of a frame cost, in seconds, alignment and look-ahead included.
 
-    On a CPU it is the time of one core, which does not depend on what else the machine does.
-    Elsewhere it is time as it passes. It is measured once for an engine and a processor, which
-    takes about half a second, and kept in the user's cache: next time it is the same.
+    On a CPU it is this process's time on its cores, shared out among them, which does not depend
+    on what other processes do. Elsewhere it is time as it passes. It is measured once for an engine
+    and a processor, which takes about half a second, and kept in the user's cache: next time it is
+    the same.
+
+    Args:
+        deblurrer: is given some frames of a stream of its own.
+        cores: of a CPU, at work for the video at a time; None for all there are.
+        clock: seconds, for tests.
     """
     on_cpu = deblurrer.compute.device == "cpu"
     clock = clock or (time.process_time if on_cpu else time.perf_counter)
+    shared = (cores or available_cores()) if on_cpu else 1
     kind = f"{deblurrer.engine.neighbours} neighbours"
     record = record_of("speed", deblurrer.engine.identity, repr(deblurrer.compute), kind)
     if record:
         with contextlib.suppress(OSError, ValueError):
-            return float(record.read_text(encoding="utf-8"))
+            return float(record.read_text(encoding="utf-8")) / shared
     found = _measured(deblurrer, clock)
     if record:
         with contextlib.suppress(OSError):  # then it is measured again
@@ -41,7 +52,7 @@ def seconds_per_megapixel(
             partial = record.with_suffix(".part")
             partial.write_text(f"{found:.6g}", encoding="utf-8")
             partial.replace(record)
-    return float(f"{found:.6g}")
+    return float(f"{found:.6g}") / shared
 
 
 def _measured(deblurrer: Deblurrer, clock: Callable[[], float]) -> float:

@@ -309,7 +309,7 @@ def test_the_model_is_the_one_that_the_quality_means_here(
     more, megapixel_s, model, clip, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(
-        "stream.inference.speed.seconds_per_megapixel", lambda deblurrer: megapixel_s
+        "stream.inference.speed.seconds_per_megapixel", lambda deblurrer, **_: megapixel_s
     )
     source, out, report = clip(SMALL), tmp_path / "out.mp4", tmp_path / "r.json"
     assert main(["clean", str(source), str(out), "--report", str(report), *more]) == 0

@@ -84,15 +84,16 @@ def test_a_speed_is_measured_once_and_leaves_no_trace(random_model, tmp_path, mo
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     deblurrer = Deblurrer(random_model, runtime="mnn", look_ahead=True)
     ticks = count()
-    found = seconds_per_megapixel(deblurrer, clock=lambda: float(next(ticks)))
+    found = seconds_per_megapixel(deblurrer, cores=1, clock=lambda: float(next(ticks)))
     assert found == pytest.approx(1 / 0.2304, rel=1e-5)  # each look at this clock takes a second
     assert not deblurrer.resets
     assert not deblurrer.flush()
     again = Deblurrer(random_model, runtime="mnn", look_ahead=True)
-    assert seconds_per_megapixel(again, clock=pytest.fail) == found
+    assert seconds_per_megapixel(again, cores=1, clock=pytest.fail) == found
+    assert seconds_per_megapixel(again, cores=4) == found / 4
     (record,) = (tmp_path / "deblur" / "speed").iterdir()
     record.write_text("no number")
-    assert seconds_per_megapixel(again, clock=lambda: float(next(ticks))) == found
+    assert seconds_per_megapixel(again, cores=1, clock=lambda: float(next(ticks))) == found
     live = Deblurrer(random_model, runtime="mnn")
     seconds_per_megapixel(live, clock=lambda: float(next(ticks)))
     assert len(list((tmp_path / "deblur" / "speed").iterdir())) == 2
