@@ -16,7 +16,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
@@ -103,16 +103,10 @@ class Jobs:
             DeblurError: It is no video.
             OSError: It cannot be kept.
         """
-        job = self._new()
-        try:
+        async with self._added() as job:
             await receive(job.source, chunks, self._limits)
             video = await asyncio.to_thread(look_at, job.source, self._limits)
             job.record = Record(shown_name(file), video, choice.model, choice.strength, time.time())
-            job.record.write(job.record_path)
-        except BaseException:
-            await self.remove(job.name)
-            raise
-        self._queue(job)
         return job
 
     async def again(self, before: Job, choice: Choice) -> Job:
@@ -122,17 +116,23 @@ class Jobs:
             TooMuchError: One more job is beyond the limits.
             OSError: It cannot be kept.
         """
-        job = self._new()
-        try:
+        async with self._added() as job:
             os.link(before.source, job.source)
             known = before.known
             job.record = Record(known.file, known.video, choice.model, choice.strength, time.time())
-            job.record.write(job.record_path)
+        return job
+
+    @asynccontextmanager
+    async def _added(self) -> AsyncIterator[Job]:
+        """A new job whose record the block makes: queued after it, gone where it fails."""
+        job = self._new()
+        try:
+            yield job
+            job.known.write(job.record_path)
         except BaseException:
             await self.remove(job.name)
             raise
         self._queue(job)
-        return job
 
     def make_preview(self, job: Job) -> None:
         """Begin with what every browser plays, unless that has begun."""

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import pytest
 from aiohttp import web
-from chromium import Page, chromium, find_chromium
+from chromium import Page, chromium
 from clips import Clip, times
 from in_process import Caller, Fault, bounded, serving
 
@@ -53,12 +53,7 @@ MEASURE = """
 """
 
 
-@pytest.fixture(scope="module", autouse=True)
-def browser():
-    if not find_chromium():
-        if os.environ.get("FAIL_WITHOUT_BROWSER"):
-            pytest.fail("there is no chromium; install the distribution's package")
-        pytest.skip("there is no chromium")
+pytestmark = pytest.mark.usefixtures("browser")
 
 
 def pictures():

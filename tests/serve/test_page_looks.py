@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from importlib import resources
 
 import av
 import numpy as np
 import pytest
-from chromium import Page, chromium, find_chromium
+from chromium import Page, chromium
 from clips import Clip
 from in_process import Running, bounded, serving
 
@@ -18,12 +17,7 @@ PAUSED = "document.querySelector('#live .pause').getAttribute('aria-label') === 
 PLACE = "Number(document.querySelector('#live .demo .divider').getAttribute('aria-valuenow'))"
 
 
-@pytest.fixture(scope="module", autouse=True)
-def browser():
-    if not find_chromium():
-        if os.environ.get("FAIL_WITHOUT_BROWSER"):
-            pytest.fail("there is no chromium; install the distribution's package")
-        pytest.skip("there is no chromium")
+pytestmark = pytest.mark.usefixtures("browser")
 
 
 def state(panel: str) -> str:

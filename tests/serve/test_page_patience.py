@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import os
 
 import pytest
 from aiohttp import web
-from chromium import Page, chromium, find_chromium
+from chromium import Page, chromium
 from clips import Clip
 from in_process import Fault, Running, bounded, serving
 
@@ -15,12 +14,7 @@ BAD_GATEWAY = "<html><body><h1>502 Bad Gateway</h1></body></html>"
 TOO_LARGE = "<html>\r\n<head><title>413 Request Entity Too Large</title></head></html>"
 
 
-@pytest.fixture(scope="module", autouse=True)
-def browser():
-    if not find_chromium():
-        if os.environ.get("FAIL_WITHOUT_BROWSER"):
-            pytest.fail("there is no chromium; install the distribution's package")
-        pytest.skip("there is no chromium")
+pytestmark = pytest.mark.usefixtures("browser")
 
 
 def page_of_proxy(status: int, body: str):
