@@ -71,7 +71,7 @@ def _run(argv: Sequence[str]) -> int:
 
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # file names may be anything
-    options = _parser(argv).parse_args(argv)
+    options = _parsed(argv)
     log, lines = logging.getLogger("stream"), logging.StreamHandler()
     lines.setFormatter(logging.Formatter("deblur: %(message)s"))
     log.addHandler(lines)
@@ -100,6 +100,19 @@ def _run(argv: Sequence[str]) -> int:
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
+
+
+def _parsed(argv: Sequence[str]) -> argparse.Namespace:
+    """The options; paths of one list may stand before, between and after them."""
+    parser = _parser(argv)
+    options, rest = parser.parse_known_args(argv)  # argparse ends a list at the next option
+    end = rest.index("--") if "--" in rest else len(rest)
+    unknown = any(text.startswith("-") and text != "-" for text in rest[:end])
+    if rest and (unknown or "paths" not in options):
+        options.parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    if rest:
+        options.paths += rest[:end] + rest[end + 1 :]
+    return options
 
 
 def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:

@@ -26,6 +26,7 @@ from stream.cli.dry_run import dry_run
 from stream.cli.errors import in_one_line
 from stream.cli.quality import PATIENCE, QUALITIES
 from stream.cli.report import duration_text, make_folder, require_writable, size_text, write_json
+from stream.errors import UsageError
 from stream.inference.deblurrers import AUTO
 from stream.jobs import CleanResult, Outcome, Task, View, clean_all, is_batch, tasks_of
 from stream.stills import is_there, size_of
@@ -33,6 +34,7 @@ from stream.url import without_password
 
 EXAMPLES = """\
 examples:
+  deblur clean holiday.mp4                         makes holiday.deblurred.mp4
   deblur clean holiday.mp4 sharp.mp4
   deblur clean --preview holiday.mp4 look.mp4      5 s from its middle, before | after
   deblur clean --start 1:30 --end 2:00 holiday.mp4 part.mp4
@@ -44,24 +46,23 @@ when it is whole; a run that was cut short goes on where it stopped when it is s
 """
 
 
+MADE = ".deblurred"
+"""Stands before the ending of a file whose name was not given."""
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
-    parser.usage = "%(prog)s [options] INPUT... OUTPUT"
+    parser.usage = "%(prog)s [options] INPUT... [OUTPUT]"
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = EXAMPLES
     parser.add_argument(
-        "input",
-        type=_input,
+        "paths",
         nargs="+",
-        metavar="INPUT",
-        help="a video, a folder of videos, or numbered pictures: 'shot_%%04d.png'",
-    )
-    parser.add_argument(
-        "output",
-        type=_file_name,
-        metavar="OUTPUT",
-        help="the file to make, whose ending names its container: .mp4, .mov, .mkv, .webm, ...; "
-        "for several videos a folder, which gets the same tree; a name that ends in / is a folder",
+        metavar="INPUT... [OUTPUT]",
+        help="a video, a folder of videos, or numbered pictures: 'shot_%%04d.png'; the last is the "
+        "file to make, whose ending names its container: .mp4, .mov, .mkv, .webm, ...; for several "
+        "videos a folder, which gets the same tree; a name that ends in / is a folder; after one "
+        "video alone, its own name with .deblurred before the ending",
     )
     _add_view(parser.add_argument_group("what to see"))
     _add_cleaning(parser.add_argument_group("how to clean"))
@@ -161,19 +162,6 @@ def _add_cluster(group: Options) -> None:
     )
 
 
-def _file_name(text: str) -> str:
-    if "://" in text:
-        address = without_password(text)
-        raise argparse.ArgumentTypeError(
-            f"{address} is an address: clean takes and makes files, `deblur live` takes addresses"
-        )
-    return text
-
-
-def _input(text: str) -> Path:
-    return Path(_file_name(text))
-
-
 def _cluster(text: str) -> str:
     host, _, port = text.rpartition(":")
     if text != "auto" and not (host and port.isdecimal() and int(port) < 1 << 16):
@@ -184,15 +172,16 @@ def _cluster(text: str) -> str:
 def run(options: argparse.Namespace) -> int:
     """Clean one video, or several; report counts and timings if asked."""
     require_writable(options.report)
-    output, batch = Path(options.output), is_batch(options.input)
-    if not batch and options.output.endswith(("/", os.sep)) and not output.exists():
+    inputs, name = _inputs_and_output(options.paths)
+    output, batch = Path(name), is_batch(inputs)
+    if not batch and name.endswith(("/", os.sep)) and not output.exists():
         if options.dry_run:
             batch = True  # in which a folder may be missing
-        elif is_there(options.input[0]):
+        elif is_there(inputs[0]):
             make_folder(output)
-        output /= options.input[0].name
+        output /= inputs[0].name
     tasks = tasks_of(
-        options.input,
+        inputs,
         output,
         options.pattern,
         lambda message: print(f"deblur: {message}", file=sys.stderr),
@@ -201,6 +190,25 @@ def run(options: argparse.Namespace) -> int:
         if not batch:
             cleaner.check(tasks[0])
         return _run(tasks, cleaner, options, batch=batch)
+
+
+def _inputs_and_output(paths: Sequence[str]) -> tuple[list[Path], str]:
+    """What to clean, and where to: beside it where one video alone is named."""
+    for path in paths:
+        if "://" in path:
+            raise UsageError(
+                f"{without_password(path)} is an address: clean takes and makes files, "
+                "`deblur live` takes addresses"
+            )
+    inputs = [Path(path) for path in paths]
+    if len(paths) > 1:
+        return inputs[:-1], paths[-1]
+    if inputs[0].is_dir():
+        raise UsageError(f"{paths[0]} is a folder: name another for what is made of its videos")
+    if not inputs[0].suffix:
+        raise UsageError(f"{paths[0]} has no ending: name OUTPUT, too")
+    beside = f"{inputs[0].stem}{MADE}{inputs[0].suffix}"
+    return inputs, str(inputs[0].with_name(beside))
 
 
 def _run(

@@ -72,6 +72,25 @@ def test_a_clip_comes_back_changed_only_in_its_pixels(spec, clip, random_model, 
     assert {entry.name for entry in tmp_path.iterdir()} == {out.name, "r.json"}
 
 
+def test_a_video_alone_is_cleaned_beside_itself_once(clip, random_model, tmp_path, capsys):
+    source = tmp_path / "my.walk.mkv"
+    source.write_bytes(clip(SMALL).read_bytes())
+    line = ["clean", str(source), "--model", random_model]
+    assert main(line) == 0
+    made = tmp_path / "my.walk.deblurred.mkv"
+    assert pts_of(made) == pts_of(source)
+    assert main(line) == 1
+    assert f"{made} exists" in capsys.readouterr().err
+
+
+def test_options_may_stand_between_paths(clip, random_model, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.mp4", "-b.mp4"):
+        (tmp_path / name).write_bytes(clip(SMALL).read_bytes())
+    assert main(["clean", "a.mp4", "--model", random_model, "--", "-b.mp4", "out/"]) == 0
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"a.mp4", "-b.mp4"}
+
+
 def audio_only(path):
     with av.open(str(path), "w", format="mp4") as container:
         stream = container.add_stream("aac", rate=48_000, layout="mono")

@@ -139,8 +139,11 @@ LIVE = ["live", "test:", "--null"]
         (["polish"], "invalid choice: 'polish'"),
         (["clean", "http://me:se/c@host/x.mp4", "b.mp4"], "http://me:***@host/x.mp4 is an address"),
         (["clean", "a.mp4", "rtmp://host/x"], "`deblur live` takes addresses"),
-        (["clean"], "required: INPUT, OUTPUT"),
-        (["clean", "a.mp4"], "required: OUTPUT"),
+        (["clean"], "required: INPUT... [OUTPUT]"),
+        (["clean", "."], ". is a folder: name another for what is made of its videos"),
+        (["clean", "a"], "a has no ending: name OUTPUT, too"),
+        (["clean", "a.mp4", "--quick", "b.mp4"], "unrecognized arguments: --quick"),
+        (["live", "test:", "--null", "more"], "unrecognized arguments: more"),
         ([*CLEAN, "--device", "abacus"], "invalid choice: 'abacus'"),
         *(
             ([*CLEAN, "--start", bad], f"{bad!r} is not a time such as")
