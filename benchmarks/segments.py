@@ -17,7 +17,7 @@ from stream.capture.synthetic import SyntheticSource
 from stream.cli.arguments import positive_int, size
 from stream.cli.cleaner import make_deblurrer, workers
 from stream.inference.deblurrer import Deblurrer
-from stream.jobs import CleanOptions, Crew, clean_file
+from stream.jobs import CleanOptions, WorkerPool, clean_file
 from stream.stages import Processor
 
 
@@ -38,7 +38,10 @@ def main() -> None:
         clip = Path(folder) / "clip.mp4"
         source = SyntheticSource(width, height, 30 * options.seconds)
         write_clip(clip, source)
-        for processor in (together, *(apart.processors if isinstance(apart, Crew) else [apart])):
+        for processor in (
+            together,
+            *(apart.processors if isinstance(apart, WorkerPool) else [apart]),
+        ):
             processor.start(source.info)
         print("frames/s: all cores on one segment, a segment for each core, ratio")
         for _ in range(options.rounds):
@@ -48,7 +51,7 @@ def main() -> None:
     print(f"{options.model} at {width}x{height}: median ratio {statistics.median(ratios):.3f}")
 
 
-def _rate(clip: Path, out: Path, way: Processor | Crew) -> float:
+def _rate(clip: Path, out: Path, way: Processor | WorkerPool) -> float:
     options = CleanOptions(overwrite=True, resume=False)
     return clean_file(clip, out, way, options).stats.fps
 

@@ -17,7 +17,7 @@ from stream.capture.realtime import RealtimeSource
 from stream.capture.synthetic import SyntheticSource
 from stream.frame import Frame
 from stream.inference.deblurrer import Deblurrer
-from stream.jobs import CleanOptions, Crew, clean_file
+from stream.jobs import CleanOptions, WorkerPool, clean_file
 from stream.output.file import VideoWriter
 from stream.output.null import NullSink
 from stream.pipeline import Pipeline
@@ -33,7 +33,7 @@ LIVE_LOAD = 0.8
 
 
 def measure_pipelines(
-    deblurrer: Deblurrer, cleaner: Processor | Crew, width: int, height: int, frames: int
+    deblurrer: Deblurrer, cleaner: Processor | WorkerPool, width: int, height: int, frames: int
 ) -> tuple[RunStats, dict[str, Any]]:
     """The model alone, then pipelines, in turns of `TURN` frames.
 
@@ -61,7 +61,7 @@ def measure_pipelines(
 
 
 def _turn(
-    deblurrer: Deblurrer, cleaner: Processor | Crew, width: int, height: int, frames: int
+    deblurrer: Deblurrer, cleaner: Processor | WorkerPool, width: int, height: int, frames: int
 ) -> dict[str, tuple[RunStats, dict[str, Any]]]:
     source = SyntheticSource(width, height, frames, RATE)
     alone_s = _model_alone_s(deblurrer, width, height, frames)
@@ -179,10 +179,10 @@ def _run(work: Callable[[], RunStats]) -> tuple[RunStats, dict[str, Any]]:
 
 
 def _segments(
-    clip: Path, cleaner: Processor | Crew, width: int, height: int, frames: int
+    clip: Path, cleaner: Processor | WorkerPool, width: int, height: int, frames: int
 ) -> CleanOptions:
     """Write a clip with a segment for each processor, get these ready, and say how to divide it."""
-    processors = cleaner.processors if isinstance(cleaner, Crew) else [cleaner]
+    processors = cleaner.processors if isinstance(cleaner, WorkerPool) else [cleaner]
     source = SyntheticSource(width, height, frames * len(processors), RATE)
     write_clip(clip, source)
     for processor in processors:

@@ -11,7 +11,7 @@ from stream.cli.arguments import add_compute, add_model, positive_int, size
 from stream.cli.cleaner import make_deblurrer, workers
 from stream.cli.report import require_writable, write_json, write_text
 from stream.errors import OpenError, UsageError
-from stream.jobs import Crew
+from stream.jobs import WorkerPool
 from stream.stages import Processor
 
 STREAMS = (1, 2, 4, 8)
@@ -97,7 +97,7 @@ def _measured(options: argparse.Namespace) -> dict[str, Any]:
     frames = options.frames
     choices = {name: getattr(options, name) for name in ("device", "precision", "runtime")}
     deblurrer = Deblurrer(options.model, **choices)
-    cleaner: Processor | Crew = deblurrer
+    cleaner: Processor | WorkerPool = deblurrer
     if deblurrer.compute.runtime == "mnn":
         cleaner, *_ = workers(partial(make_deblurrer, options.model, **choices))
     prepare_tensorflow(deblurrer.compute)  # the ceiling is this device's, whatever computes

@@ -13,6 +13,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import psutil
+
 from models import registry
 from models.runtimes import available_cores
 from stream.capture.file import FileSource
@@ -23,12 +25,12 @@ from stream.jobs import (
     CleanOptions,
     CleanResult,
     Cluster,
-    Crew,
     Excerpt,
     Forecast,
     Made,
     Task,
     View,
+    WorkerPool,
     check,
     clean_file,
     forecast,
@@ -40,12 +42,13 @@ from stream.stages import Processor
 PREVIEW_S = Fraction(5)
 """Seconds that a preview shows."""
 
-MOST_WORKERS = 8
-"""Each holds a model in memory, 290 MB for frames of 1080p, an encoder and a reader."""
+WORKER_BYTES = 1 << 30
+"""Of free memory for each worker: it holds a model, 290 MB for frames of 1080p, and a reader and
+an encoder."""
 
 NOT_ON_A_CLUSTER = "--dry-run tells of this machine; leave out --cluster"
 
-_Loaded: TypeAlias = tuple[Processor | Crew | Cluster, str, dict[str, str]]
+_Loaded: TypeAlias = tuple[Processor | WorkerPool | Cluster, str, dict[str, str]]
 """What cleans, its identity, and what to report of it."""
 
 
@@ -133,7 +136,7 @@ class Cleaner:
 
         return seconds_per_megapixel(processors[0]) / len(processors)
 
-    def _taken(self, task: Task) -> tuple[Processor | Crew | Cluster, str]:
+    def _taken(self, task: Task) -> tuple[Processor | WorkerPool | Cluster, str]:
         """What cleans a video, and its identity."""
         worker, identity, self._told = self._worker(self._chosen(task))
         self._processors = _processors(worker)
@@ -211,11 +214,11 @@ class Cleaner:
         return name if count == 1 else f"{self._tasks.index(task) + 1}/{count} {name}"
 
 
-def _processors(worker: Processor | Crew | Cluster) -> Sequence[Any]:
-    return worker.processors if isinstance(worker, Crew) else [worker]
+def _processors(worker: Processor | WorkerPool | Cluster) -> Sequence[Any]:
+    return worker.processors if isinstance(worker, WorkerPool) else [worker]
 
 
-def workers(make: Callable[[], Made]) -> tuple[Processor | Crew, str, dict[str, str]]:
+def workers(make: Callable[[], Made]) -> tuple[Processor | WorkerPool, str, dict[str, str]]:
     """What cleans on this machine, its identity, and what to report of it.
 
     Args:
@@ -224,9 +227,10 @@ def workers(make: Callable[[], Made]) -> tuple[Processor | Crew, str, dict[str, 
     made = make()
     if made.report["runtime"] != "mnn":  # others have all cores compute one frame
         return made
-    more = min(available_cores(), MOST_WORKERS) - 1
-    crew = Crew([made.processor, *(make().processor for _ in range(more))])
-    return crew, made.identity, made.report
+    room = psutil.virtual_memory().available // WORKER_BYTES
+    more = [make().processor for _ in range(1, min(available_cores(), room))]
+    pool = WorkerPool([made.processor, *more])
+    return pool, made.identity, made.report
 
 
 def make_deblurrer(model: str, **choices: Any) -> Made:

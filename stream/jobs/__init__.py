@@ -4,21 +4,21 @@ from stream.jobs.batch import Outcome, Task, clean_all, is_batch, tasks_of
 from stream.jobs.clean import CleanOptions, CleanResult, check, clean_file
 from stream.jobs.cluster import Cluster, Made
 from stream.jobs.comparison import View
-from stream.jobs.crew import Crew
 from stream.jobs.excerpt import Excerpt, middle_of
 from stream.jobs.forecast import Forecast, forecast
+from stream.jobs.worker_pool import WorkerPool
 
 __all__ = [
     "CleanOptions",
     "CleanResult",
     "Cluster",
-    "Crew",
     "Excerpt",
     "Forecast",
     "Made",
     "Outcome",
     "Task",
     "View",
+    "WorkerPool",
     "check",
     "clean_all",
     "clean_file",

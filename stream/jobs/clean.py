@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -18,10 +18,10 @@ from pathlib import Path
 from stream.containers import container_of
 from stream.errors import JobError
 from stream.frame import StreamInfo
-from stream.jobs.cluster import Cluster, SharedJob
+from stream.jobs.chain import strays
 from stream.jobs.comparison import View
-from stream.jobs.crew import Crew, Shift
 from stream.jobs.excerpt import Excerpt, TimeRange
+from stream.jobs.executor import Cleaned, Executor, Job
 from stream.jobs.identity import identity_of
 from stream.jobs.join import join
 from stream.jobs.journal import Identity, Joined, Segment, file_id
@@ -36,9 +36,8 @@ from stream.jobs.plan import (
 )
 from stream.jobs.quality import following
 from stream.jobs.reader import Reader
-from stream.jobs.remaining import unfinished
-from stream.jobs.segment import clean_segment
 from stream.jobs.steady import steady_rate
+from stream.jobs.worker_pool import WorkerPool
 from stream.jobs.workspace import Workspace, require_promising
 from stream.output.encoder import EncoderOptions, choose_encoding, for_stills
 from stream.output.partial import PartialFile, require_free
@@ -84,7 +83,7 @@ class CleanResult:
 def clean_file(
     source: str | Path,
     target: str | Path,
-    processor: Processor | Crew | Cluster,
+    processor: Processor | Executor,
     options: CleanOptions | None = None,
     on_progress: Callable[[RunStats], None] | None = None,
     *,
@@ -98,7 +97,8 @@ def clean_file(
     Args:
         source: A video file.
         target: Its suffix names the container.
-        processor: Started and closed once for each segment; or several, here or elsewhere.
+        processor: Started and closed once for each segment; or what has several, a `WorkerPool`
+            here or a `Cluster` elsewhere.
         options: Codec, quality, whether to overwrite and to resume.
         on_progress: Called after each frame, or a cluster's segment, on this thread, with the
             counts of the whole job.
@@ -123,13 +123,9 @@ def clean_file(
             require_free(target, overwrite=options.overwrite)
             _take_up(work, identity, options, tell)
             work.journal.total.frames_expected = info.frames_estimate
-            if isinstance(processor, Cluster):
-                job = SharedJob(source.absolute(), target.absolute(), plan, window, identity)
-                _collect_rest(work, job, reader, processor, on_progress, tell)
-            elif isinstance(processor, Crew):
-                _share_rest(work, plan, source, window, processor, on_progress, tell)
-            else:
-                _clean_rest(work, plan, reader, processor, target, on_progress, tell)
+            job = Job(source.absolute(), target.absolute(), work.folder, plan, window, identity)
+            executor = processor if isinstance(processor, Executor) else WorkerPool([processor])
+            _clean_rest(work, job, reader, executor, _of_the_whole(work, on_progress), tell)
             _join(work, source, target, plan, window, overwrite=options.overwrite)
         stats = work.journal.total
         joined = work.journal.joined
@@ -254,57 +250,30 @@ def _take_up(
 
 def _clean_rest(
     work: Workspace,
-    plan: Plan,
+    job: Job,
     reader: Reader,
-    processor: Processor,
-    target: Path,
-    on_progress: Callable[[RunStats], None] | None,
+    executor: Executor,
+    on_progress: Callable[[RunStats], None],
     tell: Callable[[str], None],
 ) -> None:
-    progress = _of_the_whole(work, on_progress)
-    for _ in unfinished(plan, reader, work.journal.find):
-        segment, stats = clean_segment(
-            plan, reader, processor, work.folder, shown_as=target, on_progress=progress
-        )
-        if differs := work.add(segment, stats):
-            tell(differs)
+    """Have the rest cleaned; once more, read in one go, where a search has led elsewhere."""
+    before = reader.marks()
+    _add_all(work, executor.clean(job, reader, work.journal, on_progress), tell)
+    lost = strays(work.journal.segments, before)
+    if lost or work.journal.segments[-1].next_pts is not None:
+        work.journal.drop(lost)
+        read = dataclasses.replace(job, searched=False)
+        with closing(read.open()) as reader:
+            _add_all(work, executor.clean(read, reader, work.journal, on_progress), tell)
 
 
-def _share_rest(
-    work: Workspace,
-    plan: Plan,
-    source: Path,
-    window: TimeRange,
-    crew: Crew,
-    on_progress: Callable[[RunStats], None] | None,
-    tell: Callable[[str], None],
+def _add_all(
+    work: Workspace, made: Generator[Cleaned, None, None], tell: Callable[[str], None]
 ) -> None:
-    shift = Shift(
-        plan,
-        lambda: Reader(source, plan.burn_in, window),
-        work.journal.segments,
-        work.folder,
-        work.target,
-    )
-    with closing(crew.clean(shift, _of_the_whole(work, on_progress))) as made:
-        for segment, stats in made:
-            if differs := work.add(segment, stats):
+    with closing(made):
+        for cleaned in made:
+            if differs := work.add(*cleaned):
                 tell(differs)
-
-
-def _collect_rest(
-    work: Workspace,
-    job: SharedJob,
-    reader: Reader,
-    cluster: Cluster,
-    on_progress: Callable[[RunStats], None] | None,
-    tell: Callable[[str], None],
-) -> None:
-    for segment, stats, raw in cluster.clean(job, reader, work.journal):
-        if differs := work.add_from_elsewhere(segment, stats, raw):
-            tell(differs)
-        if on_progress:
-            on_progress(work.journal.total)
 
 
 def _join(
@@ -347,16 +316,11 @@ def _join(
 
 def _require_all(segments: Sequence[Segment], name: str) -> None:
     """Raise JobError where frames of the source are in no segment."""
-    expected = segments[0].position
-    for segment in segments:
-        if segment.position != expected:
-            break
-        expected += segment.frames
-    else:
-        if segments[-1].next_pts is None:
-            return
+    if not strays(segments, segments[0].before) and segments[-1].next_pts is None:
+        return
+    frames = sum(segment.frames for segment in segments)
     raise JobError(
-        f"{name} gave {expected} frames, and others another time; use --no-resume to start afresh"
+        f"{name} gave {frames} frames, and others another time; use --no-resume to start afresh"
     )
 
 

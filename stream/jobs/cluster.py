@@ -18,8 +18,7 @@ import signal
 import socket
 import tempfile
 import time
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,9 +26,9 @@ from types import TracebackType
 from typing import Any, NamedTuple
 
 from stream.errors import JobError
-from stream.jobs.excerpt import TimeRange
+from stream.jobs.executor import Cleaned, Job
 from stream.jobs.identity import identity_of
-from stream.jobs.journal import Identity, Journal, Segment
+from stream.jobs.journal import Journal
 from stream.jobs.plan import Plan
 from stream.jobs.reader import Mark, Reader
 from stream.jobs.remaining import unfinished
@@ -57,17 +56,6 @@ class Made(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class SharedJob:
-    """What is the same for all segments of a video. Paths hold on every machine."""
-
-    source: Path
-    target: Path
-    plan: Plan
-    window: TimeRange
-    identity: Identity
-
-
-@dataclass(frozen=True, slots=True)
 class SegmentPlace:
     """Where a segment lies.
 
@@ -82,16 +70,10 @@ class SegmentPlace:
     after: tuple[Mark, ...]
 
 
-class Cleaned(NamedTuple):
-    """A segment, how it went, and the bytes of its file."""
-
-    segment: Segment
-    stats: RunStats
-    raw: bytes
-
-
 class Cluster:
     """A connection to Ray. A context; the connection ends with it.
+
+    An `stream.jobs.executor.Executor`.
 
     Args:
         address: HOST:PORT of a running cluster's head; "auto" for that of `RAY_ADDRESS`, or where
@@ -130,18 +112,16 @@ class Cluster:
         (made,) = self._results(_describe, iter([(self._make,)]))
         return made
 
-    def clean(self, job: SharedJob, reader: Reader, journal: Journal) -> Iterator[Cleaned]:
-        """Have the segments that are not in ``journal`` cleaned; gives them as they are finished.
+    def clean(
+        self,
+        job: Job,
+        reader: Reader,
+        journal: Journal,
+        on_progress: Callable[[RunStats], None],
+    ) -> Generator[Cleaned, None, None]:
+        """See `stream.jobs.executor.Executor`; ``reader`` reads ahead of the work.
 
-        Their durations add up to the time that has passed here.
-
-        Args:
-            job: Of the video.
-            reader: At its beginning; reads ahead of the work.
-            journal: Of the job.
-
-        Raises:
-            DeblurError: In one line what failed, here or on a worker.
+        Progress is told once for each segment.
         """
         now = time.perf_counter()
         orders = ((self._make, job, place) for place in _places(job.plan, reader, journal))
@@ -150,6 +130,7 @@ class Cluster:
             before, now = now, time.perf_counter()
             cleaned.stats.duration_s = now - before
             yield cleaned
+            on_progress(RunStats())
 
     def _results(
         self,
@@ -231,7 +212,7 @@ def demand(
 def _places(plan: Plan, reader: Reader, journal: Journal) -> Iterator[SegmentPlace]:
     for index in unfinished(plan, reader, journal.find):
         position, before = reader.position, tuple(reader.marks())
-        deque(reader.until(plan.end_of(index)), maxlen=0)
+        reader.pass_over(plan.end_of(index))
         yield SegmentPlace(position, before, tuple(reader.marks()))
 
 
@@ -241,7 +222,7 @@ def _describe(make: bytes) -> tuple[str, dict[str, str]]:
     return made.identity, made.report
 
 
-def _clean(make: bytes, job: SharedJob, place: SegmentPlace) -> Cleaned:
+def _clean(make: bytes, job: Job, place: SegmentPlace) -> Cleaned:
     """On a worker."""
     made = _made(make)
     here = identity_of(job.source, job.plan, job.window, made.identity, job.target)
@@ -251,9 +232,8 @@ def _clean(make: bytes, job: SharedJob, place: SegmentPlace) -> Cleaned:
             f"{platform.node()} has another {' and '.join(others)} than the machine that began "
             f"{job.target}; make the machines of the cluster alike"
         )
-    burn_in = job.plan.burn_in
     with (
-        closing(Reader(job.source, burn_in, job.window)) as reader,
+        closing(job.open()) as reader,
         tempfile.TemporaryDirectory() as folder,
     ):
         found = not place.before or reader.go_behind(place.before, place.position)

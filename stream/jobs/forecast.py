@@ -21,9 +21,9 @@ from stream.capture.container import open_container, packets_of
 from stream.capture.film import picture_stream
 from stream.errors import JobError
 from stream.jobs.clean import CleanOptions, CleanResult, clean_file, prepare
-from stream.jobs.crew import Crew
 from stream.jobs.excerpt import Excerpt, middle_of
 from stream.jobs.plan import Plan
+from stream.jobs.worker_pool import WorkerPool
 from stream.jobs.workspace import frames_finished
 from stream.stages import Processor
 from stream.stills import size_of
@@ -64,7 +64,7 @@ class Forecast:
 def forecast(
     source: Path,
     target: Path,
-    processor: Processor | Crew,
+    processor: Processor | WorkerPool,
     options: CleanOptions,
     *,
     model: str = "",
@@ -104,15 +104,15 @@ def forecast(
 
 
 def _try(
-    source: Path, target: Path, processor: Processor | Crew, options: CleanOptions, plan: Plan
+    source: Path, target: Path, processor: Processor | WorkerPool, options: CleanOptions, plan: Plan
 ) -> CleanResult:
     """From the middle; from the beginning where there is no picture just there.
 
-    Of a crew each has a segment to do, so that it is seen how they get on beside each other.
+    Each processor has a segment to do, so that it is seen how they get on beside each other.
     """
     info, wanted = plan.info, options.excerpt
     segment = Fraction(SAMPLE_FRAMES) / (info.frame_rate or 25)
-    length = segment * (len(processor.processors) if isinstance(processor, Crew) else 1)
+    length = segment * (len(processor.processors) if isinstance(processor, WorkerPool) else 1)
     options = dataclasses.replace(options, segment_s=segment)
     first = wanted.start or Fraction(0)
     try:

@@ -12,7 +12,7 @@ import dataclasses
 import hashlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,10 +35,10 @@ class Segment:
         size: In bytes.
         digest: Of its content: see `digest_of`.
         reorder: See `stream.jobs.reel.reorder_depth`.
-        marks: Of the last pictures of the source up to its end.
+        before: Marks of the last pictures of the source before it.
+        marks: Of the last ones up to its end.
         next_pts: Of the picture behind it, or None where the source ends.
         end: The pts at which its last picture ends.
-        position: How many pictures of the source come before it.
         frames: How many pictures it holds.
     """
 
@@ -46,10 +46,10 @@ class Segment:
     size: int
     digest: str
     reorder: int
+    before: tuple[Mark, ...]
     marks: tuple[Mark, ...]
     next_pts: int | None
     end: int
-    position: int
     frames: int
 
 
@@ -115,6 +115,13 @@ class Journal:
         self.joined = None
         self._count(segment, saved)
 
+    def drop(self, segments: Iterable[Segment]) -> None:
+        """Note that segments are unfinished again."""
+        self._add("dropped", [segment.name for segment in segments])
+        self.joined, self.total = None, RunStats()
+        self._segments, self._length = {}, 0
+        self._read()
+
     def add_joined(self, joined: Joined) -> None:
         """Note that a file is the outcome."""
         self._add("joined", dataclasses.asdict(joined))
@@ -143,9 +150,15 @@ class Journal:
             self.identity = value
         elif kind == "segment":
             saved = value.pop("stats")
-            marks = tuple(Mark(*mark) for mark in value.pop("marks"))
-            segment = Segment(marks=marks, **value)
+            before, marks = (
+                tuple(Mark(*mark) for mark in value.pop(name)) for name in ("before", "marks")
+            )
+            segment = Segment(before=before, marks=marks, **value)
             made[segment.name] = segment, saved
+            self.joined = None
+        elif kind == "dropped":
+            for name in value:
+                made.pop(name, None)
             self.joined = None
         elif kind == "joined":
             self.joined = Joined(tuple(value["file"]), tuple(value["warnings"]))

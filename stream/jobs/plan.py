@@ -86,9 +86,13 @@ class Plan:
         """Which segment a picture belongs to."""
         return max(0, (pts - self.info.start_pts) // self.span)
 
+    def start_of(self, index: int) -> int:
+        """The pts from which a picture belongs to a segment."""
+        return self.info.start_pts + index * self.span
+
     def end_of(self, index: int) -> int:
         """The pts at which the next segment begins."""
-        return self.info.start_pts + (index + 1) * self.span
+        return self.start_of(index + 1)
 
     def file_name(self, index: int) -> str:
         """Of a segment."""

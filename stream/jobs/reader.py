@@ -47,6 +47,9 @@ class _Read(NamedTuple):
 _DISTANCES_S = (1, 16, 128)
 """How far before the pictures that are looked for a search begins, in turn."""
 
+_NEAR_S = 3
+"""So far is read on rather than searched for."""
+
 
 class Reader:
     """One pass through a video file.
@@ -77,6 +80,7 @@ class Reader:
         self._frames: Iterator[Frame] = self._source.frames()
         self._last: deque[_Read] = deque(maxlen=keep)
         self._next: _Read | None = None
+        self._searchable = True  # as far as is known
         self._following: int | None = None  # pts of what comes next, wanted or not
         with contextlib.ExitStack() as stack:
             stack.callback(self.close)
@@ -146,6 +150,38 @@ class Reader:
             yield self._next.frame
             self._advance()
 
+    def pass_over(self, end: int) -> None:
+        """Pass over the pictures up to the pts ``end``; raises as `until`."""
+        deque(self.until(end), maxlen=0)
+
+    def skip_to(self, start: int) -> None:
+        """Go to the first picture at the pts ``start`` or later, by a search if it is far.
+
+        The search is as good as the container's index: compare `marks` with what is known. Where
+        it finds too little, everything is read.
+
+        Raises:
+            SourceError: The file cannot be read from its start either.
+        """
+        searched = False
+        for distance_s in _DISTANCES_S[:2]:
+            begin = start - round(distance_s / self.info.time_base)
+            near = begin - round(_NEAR_S / self.info.time_base)
+            if not self._searchable or (self._next and self._next.frame.pts >= near):
+                break
+            searched = True
+            with contextlib.suppress(SourceError):
+                self._source.search(begin)
+                self._pass_to(start)
+                if len(self._last) == self._last.maxlen:
+                    return
+        if not searched:
+            self.pass_over(start)
+            return
+        self._searchable = False
+        self._reopen()
+        self._pass_to(start)
+
     def go_behind(self, marks: Sequence[Mark], count: int) -> bool:
         """Go to the picture behind ``marks``, the last of ``count`` pictures.
 
@@ -161,13 +197,16 @@ class Reader:
                 go(marks[0].pts)
                 if self._found(marks, count):
                     return True
-        self.close()
-        self._source = FileSource(self._path, max_pixels=self._max_pixels)
+        self._reopen()
         return self._found(marks, count)
 
     def close(self) -> None:
         """Close the file."""
         self._source.close()
+
+    def _reopen(self) -> None:
+        self.close()
+        self._source = FileSource(self._path, max_pixels=self._max_pixels)
 
     def _found(self, marks: Sequence[Mark], count: int) -> bool:
         self._frames = self._source.frames()
@@ -207,8 +246,7 @@ class Reader:
                     and len(found[1]) == self._last.maxlen
                 ):
                     return
-        self.close()
-        self._source = FileSource(self._path, max_pixels=self._max_pixels)
+        self._reopen()
         self._pass_to(start)
 
     def _pass_to(self, start: int) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterator
 
 from stream.errors import JobError
@@ -15,18 +14,16 @@ def unfinished(
     plan: Plan,
     reader: Reader,
     find: Callable[[str], Segment | None],
-    claim: Callable[[int], bool] = lambda index: True,
 ) -> Iterator[int]:
     """Bring ``reader`` to the beginning of one segment after the other that is to be done.
 
-    What is finished is passed over, wherever it lies, and so is what others do. Whoever asks for
-    the next one has read the last one to its end.
+    What is finished is passed over, wherever it lies. Whoever asks for the next one has read the
+    last one to its end.
 
     Args:
         plan: Of the segments.
         reader: At the beginning of a segment.
         find: Gives the finished segment of a name; may find more of them as time goes on.
-        claim: Whether the segment of an index is the caller's to do; asked once for each.
 
     Yields:
         The segment's index.
@@ -46,8 +43,4 @@ def unfinished(
                 f"{reader.info.name} no longer gives the pictures it gave; use --no-resume to "
                 "start afresh"
             )
-        index = plan.index_of(pts)
-        if claim(index):
-            yield index
-        else:
-            deque(reader.until(plan.end_of(index)), maxlen=0)
+        yield plan.index_of(pts)

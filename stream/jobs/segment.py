@@ -57,8 +57,7 @@ def clean_segment(
     index = plan.index_of(start)
     path = folder / plan.file_name(index)
     burn_in, missing_before = reader.last(), reader.frames_missing
-    position = reader.position
-
+    before = tuple(reader.marks())
     told = 0
 
     def counted(stats: RunStats) -> None:
@@ -92,10 +91,10 @@ def clean_segment(
         size=path.stat().st_size,
         digest=digest_of(path),
         reorder=reorder_depth(times),
+        before=before,
         marks=tuple(reader.marks()),
         next_pts=reader.next_pts,
         end=reader.end,
-        position=position,
         frames=stats.frames_out,
     )
     return segment, stats

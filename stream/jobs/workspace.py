@@ -104,15 +104,22 @@ class Workspace:
         self.keep_only([])
         self.journal.begin(identity)
 
-    def add(self, segment: Segment, stats: RunStats) -> str | None:
-        """Note a segment whose file is here.
+    def add(self, segment: Segment, stats: RunStats, raw: bytes | None = None) -> str | None:
+        """Note a segment.
+
+        Args:
+            segment: What was made.
+            stats: How it went.
+            raw: Its file, where that was made elsewhere; None where it lies here.
 
         Returns:
             What is to be known if it was made before and came out otherwise.
 
         Raises:
-            SinkError: It cannot be noted.
+            SinkError: It cannot be written, or not be noted.
         """
+        if raw is not None:
+            self._keep(segment.name, raw)
         before = self.journal.digest_before(segment.name)
         self.journal.add(segment, stats)
         if before in (None, segment.digest):
@@ -122,13 +129,8 @@ class Workspace:
             "from what it was; this machine does not compute the same each time, please report it"
         )
 
-    def add_from_elsewhere(self, segment: Segment, stats: RunStats, raw: bytes) -> str | None:
-        """Keep the file of a segment that another machine made, and `add` it.
-
-        Raises:
-            SinkError: It cannot be written.
-        """
-        file = PartialFile(self.folder / segment.name, overwrite=True)
+    def _keep(self, name: str, raw: bytes) -> None:
+        file = PartialFile(self.folder / name, overwrite=True)
         try:
             file.path.write_bytes(raw)
             file.commit()
@@ -136,7 +138,6 @@ class Workspace:
             raise write_error(self.target, error) from error
         finally:
             file.discard()
-        return self.add(segment, stats)
 
     def keep_only(self, segments: list[Segment]) -> None:
         """Remove what no journal speaks of."""

@@ -15,7 +15,7 @@ from clips import Clip, damage
 from fakes import Averaging, FakeProcessor, InjectedError
 
 from stream.errors import DecodeError, JobError, SinkError
-from stream.jobs import CleanOptions, Crew, clean, clean_file, journal
+from stream.jobs import CleanOptions, WorkerPool, clean, clean_file, journal
 from stream.jobs.lock import Lock, Locked
 from stream.jobs.workspace import Workspace, tidy
 from stream.output.encoder import EncoderOptions
@@ -239,7 +239,9 @@ def test_a_segment_that_comes_out_otherwise_the_second_time_is_told_of(workers, 
     target = tmp_path / "out.mkv"
     stop_at(clip, target, frame=62)
     (tmp_path / KEPT / "000001.mp4").unlink()
-    other = Averaging(0.2) if workers is None else Crew([Averaging(0.2) for _ in range(workers)])
+    other = (
+        Averaging(0.2) if workers is None else WorkerPool([Averaging(0.2) for _ in range(workers)])
+    )
     _, messages = resume(clip, target, processor=other)
     (differs,) = [message for message in messages if message.startswith("warning")]
     assert f"{target}: the segment 000001.mp4 was made once more and differs" in differs

@@ -31,7 +31,7 @@ from stream.frame import Planes
 from stream.inference.deblurrer import Deblurrer
 from stream.inference.device import Compute
 from stream.inference.engine import Result
-from stream.jobs import Crew
+from stream.jobs import WorkerPool
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +78,7 @@ def test_pipelines_take_turns_of_thirty_frames(deblurrer, monkeypatch):
     monkeypatch.setattr(pipelines, "_run", run)
     monkeypatch.setattr(pipelines, "_model_alone_s", lambda *given: 0.08)
     monkeypatch.setattr(pipelines, "_cpu_s", lambda work: work() or 0.0)
-    stats, report = measure_pipelines(deblurrer, Crew([deblurrer]), 64, 48, 93)
+    stats, report = measure_pipelines(deblurrer, WorkerPool([deblurrer]), 64, 48, 93)
     assert stats.frames_out == 31
     assert {case: values["fps"] for case, values in report.items()} == cases
     assert [report[case]["share_of_model"] for case in report] == [0.8, 1.6, 2.4, 3.2]

@@ -16,10 +16,10 @@ def segment(number):
         size=10 + number,
         digest=f"digest {number}",
         reorder=2,
+        before=(Mark(number - 1, 6, 90),),
         marks=(Mark(number, 7, 100), Mark(number + 1, 8, -1)),
         next_pts=None if number == 2 else number + 2,
         end=number + 2,
-        position=number * (number - 1) // 2,
         frames=number,
     )
 

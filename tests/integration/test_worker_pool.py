@@ -1,6 +1,7 @@
 """Segments side by side: the same bytes as one after the other, however it ends."""
 
 import threading
+from contextlib import closing
 from fractions import Fraction
 
 import pytest
@@ -8,7 +9,9 @@ from clips import Clip, times
 from fakes import Averaging, FakeProcessor, InjectedError
 from waiting import HANG_S
 
-from stream.jobs import CleanOptions, Crew, clean_file
+from stream.capture.file import FileSource
+from stream.jobs import CleanOptions, WorkerPool, clean_file
+from stream.jobs.reader import Reader
 from stream.output.encoder import EncoderOptions
 
 MILLI = Fraction(1, 1000)
@@ -46,24 +49,68 @@ class Meeting(Averaging):
 @pytest.mark.parametrize("spec", CLIPS.values(), ids=CLIPS)
 def test_the_outcome_is_that_of_one_after_the_other(spec, workers, clip, tmp_path):
     source = clip(spec)
-    one, crew = tmp_path / f"one{spec.suffix}", tmp_path / f"crew{spec.suffix}"
+    one, pool = tmp_path / f"one{spec.suffix}", tmp_path / f"pool{spec.suffix}"
     expected = clean_file(source, one, Averaging(), HALF).stats
-    stats = clean_file(source, crew, Crew([Averaging() for _ in range(workers)]), HALF).stats
-    assert crew.read_bytes() == one.read_bytes()
+    stats = clean_file(source, pool, WorkerPool([Averaging() for _ in range(workers)]), HALF).stats
+    assert pool.read_bytes() == one.read_bytes()
     assert (stats.frames_in, stats.frames_out) == (expected.frames_in, expected.frames_out)
+
+
+SLOW = Clip(width=64, height=48, frames=100, gaps=(3200,), options=(*GOP[:1], ("g", "4")))
+"""25 seconds of four frames, with a keyframe in each."""
+FIVE_S = CleanOptions(EncoderOptions(crf=23, preset="ultrafast"), segment_s=Fraction(5))
+
+
+def test_nobody_decodes_all_that_others_have(clip, tmp_path, monkeypatch):
+    source, one, pool = clip(SLOW), tmp_path / "one.mp4", tmp_path / "pool.mp4"
+    clean_file(source, one, Averaging(), FIVE_S)
+    read, honest = [], FileSource._frame
+    monkeypatch.setattr(FileSource, "_frame", lambda *args: read.append(args) or honest(*args))
+    clean_file(source, pool, WorkerPool([Averaging() for _ in range(4)]), FIVE_S)
+    assert pool.read_bytes() == one.read_bytes()
+    assert 100 <= len(read) < 200  # up to four seconds before each of four beginnings, not 400
+
+
+@pytest.mark.parametrize("astray", [-1, 1, 40])
+def test_a_search_that_leads_elsewhere_is_found_out_and_costs_nothing(
+    astray, clip, tmp_path, monkeypatch
+):
+    source, one, pool = clip(SLOW), tmp_path / "one.mp4", tmp_path / "pool.mp4"
+    expected = clean_file(source, one, Averaging(), FIVE_S).stats
+    searched, honest = [], Reader.skip_to
+
+    def skip_to(reader, start):
+        searched.append(start)
+        honest(reader, start + 3200 * astray)
+
+    monkeypatch.setattr(Reader, "skip_to", skip_to)
+    stats = clean_file(source, pool, WorkerPool([Averaging(), Averaging()]), FIVE_S).stats
+    assert searched
+    assert pool.read_bytes() == one.read_bytes()
+    assert (stats.frames_in, stats.frames_out) == (expected.frames_in, expected.frames_out)
+
+
+@pytest.mark.parametrize("spec", [SLOW, CLIPS["no index"]], ids=["searched", "read on"])
+def test_a_reader_that_skips_is_where_one_is_that_reads_on(spec, clip):
+    with closing(Reader(clip(spec), 8)) as skips, closing(Reader(clip(spec), 8)) as reads:
+        end = reads.info.start_pts + round(reads.info.duration_s * 2 / 3 / reads.info.time_base)
+        skips.skip_to(end)
+        reads.pass_over(end)
+        assert reads.next_pts is not None
+        assert (skips.next_pts, skips.marks()) == (reads.next_pts, reads.marks())
 
 
 def test_workers_work_at_the_same_time(clip, tmp_path):
     place = threading.Barrier(2, timeout=HANG_S)
-    crew = Crew([Meeting(place), Meeting(place)])
-    assert clean_file(clip(SPEC), tmp_path / "out.mp4", crew, HALF).stats.frames_out == 90
+    pool = WorkerPool([Meeting(place), Meeting(place)])
+    assert clean_file(clip(SPEC), tmp_path / "out.mp4", pool, HALF).stats.frames_out == 90
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("worker")]
 
 
 def test_progress_counts_all_workers_and_never_goes_back(clip, tmp_path):
     seen = []
-    crew = Crew([FakeProcessor(), FakeProcessor()])
-    clean_file(clip(SPEC), tmp_path / "out.mp4", crew, HALF, seen.append)
+    pool = WorkerPool([FakeProcessor(), FakeProcessor()])
+    clean_file(clip(SPEC), tmp_path / "out.mp4", pool, HALF, seen.append)
     assert [stats.frames_out for stats in seen] == list(range(1, 91))
     assert all(stats.frames_expected == 90 for stats in seen)
 
@@ -75,11 +122,11 @@ def test_what_one_worker_fails_with_ends_all_and_costs_no_finished_segment(fault
     processors = [Averaging(), Averaging()]
     processors[faulty] = Averaging(point="process", position=40)
     with pytest.raises(InjectedError):
-        clean_file(source, target, Crew(processors), HALF)
+        clean_file(source, target, WorkerPool(processors), HALF)
     assert not target.exists()
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("worker")]
     messages = []
-    clean_file(source, target, Crew([Averaging()]), HALF, on_message=messages.append)
+    clean_file(source, target, WorkerPool([Averaging()]), HALF, on_message=messages.append)
     assert "going on behind" in messages[0]
     assert target.read_bytes() == expected.read_bytes()
 
@@ -93,16 +140,16 @@ def test_an_interrupt_stops_all_workers_and_the_next_run_goes_on(clip, tmp_path)
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        clean_file(source, target, Crew([Averaging(), Averaging()]), HALF, interrupt)
+        clean_file(source, target, WorkerPool([Averaging(), Averaging()]), HALF, interrupt)
     assert not target.exists()
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("worker")]
-    clean_file(source, target, Crew([Averaging(), Averaging()]), HALF)
+    clean_file(source, target, WorkerPool([Averaging(), Averaging()]), HALF)
     assert target.read_bytes() == expected.read_bytes()
 
 
 def test_what_a_truncated_video_lacks_is_told_once(clip, tmp_path):
     raw = clip(CLIPS["matroska"]).read_bytes()
     (tmp_path / "in.mkv").write_bytes(raw[: len(raw) * 4 // 5])
-    crew = Crew([FakeProcessor() for _ in range(3)])
-    stats = clean_file(tmp_path / "in.mkv", tmp_path / "out.mkv", crew, HALF).stats
+    pool = WorkerPool([FakeProcessor() for _ in range(3)])
+    stats = clean_file(tmp_path / "in.mkv", tmp_path / "out.mkv", pool, HALF).stats
     assert abs(60 - len(times(tmp_path / "out.mkv")) - stats.frames_missing) <= 1
