@@ -200,6 +200,8 @@ def container_of(path: Path) -> Container:
         UsageError: We write no such container.
     """
     suffix = path.suffix.lower()
+    if str(path) == "-":
+        raise UsageError("- is a pipe here, and what is written is read once more; name a file")
     if suffix in STILLS and "%" not in path.name:
         raise UsageError(
             f"{path} would be one picture; number them, as in {path.stem}_%04d{suffix}"

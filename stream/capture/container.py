@@ -14,13 +14,15 @@ from av.stream import Stream
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
-from stream.capture.kinds import CONCAT, other_kind, require_file
+from stream.capture.kinds import CONCAT, GROWING, other_kind, require_file
 from stream.errors import OpenError, SourceError
 from stream.pyav import open_input
 from stream.stills import Stills
 
 _NOT_VIDEO = frozenset({"tty", "lrc"})  # FFmpeg draws text files as pictures
 _TRANSPARENT = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
+# FFmpeg skips what a playlist without an end has had so far, and waits an hour for more
+_PLAYLISTS = {"live_start_index": "0", "m3u8_hold_counters": "2"}
 _MAX_DAMAGE = 30  # unreadable places in a row, after which the file is taken to end there
 
 
@@ -36,7 +38,7 @@ def open_container(path: Path) -> InputContainer:
         options = {"framerate": str(stills.rate), "start_number": str(stills.first())}
     else:
         # the prefix keeps a colon in the name from being taken for a protocol
-        place, format_name, options = f"file:{path}", None, {}
+        place, format_name, options = f"file:{path}", None, _PLAYLISTS
         require_file(path)
     try:
         container = open_input(place, format_name=format_name, options=options)
@@ -49,13 +51,20 @@ def open_container(path: Path) -> InputContainer:
             f"{path} cannot be read as video ({reason(error)}); it may be another kind of file, "
             "or cut off before its index was written"
         ) from error
-    if container.format.name == "concat":
+    if said := _is_none(container):
         container.close()
-        raise OpenError(f"{path} {CONCAT}")
-    if container.format.name in _NOT_VIDEO:
-        container.close()
-        raise OpenError(f"{path} is not a video; name a video file")
+        raise OpenError(f"{path} {said}")
     return container
+
+
+def _is_none(container: InputContainer) -> str | None:
+    """Return what is open where it is no video file, as the rest of a sentence, or None."""
+    name = container.format.name
+    if name == "concat":
+        return CONCAT
+    if name == "hls" and container.duration is None:
+        return GROWING
+    return "is not a video; name a video file" if name in _NOT_VIDEO else None
 
 
 def transparent_decoder(stream: VideoStream) -> VideoCodecContext | None:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from av.container import InputContainer
-from av.stream import Disposition
+from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
 from stream.capture.container import open_container, packets_of
@@ -23,6 +23,10 @@ _ENOUGH = 1000  # packets of one video, after which no further ones are counted
 def is_cover(stream: VideoStream) -> bool:
     """Return whether a stream of pictures is cover art, or thumbnails for a player's time bar."""
     return bool(stream.disposition & _COVER)
+
+
+def _kind(stream: Stream) -> str:
+    return "cover art" if isinstance(stream, VideoStream) else stream.type
 
 
 def picture_stream(container: InputContainer, path: Path) -> VideoStream:
@@ -45,8 +49,9 @@ def picture_stream(container: InputContainer, path: Path) -> VideoStream:
         )
     videos = [stream for stream in container.streams.video if not is_cover(stream)]
     if not videos:
-        held = ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"
-        raise OpenError(f"{path} holds no video, only {held}; name a video file")
+        held = {_kind(stream) for stream in container.streams}
+        said = ", ".join(sorted(held)) or "nothing"
+        raise OpenError(f"{path} holds no video, only {said}; name a video file")
     film = videos[0] if len(videos) == 1 else _longest(videos, path)
     if film.codec_context is None:
         raise OpenError(f"{path}: no decoder for its video; convert it with ffmpeg first")

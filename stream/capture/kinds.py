@@ -7,14 +7,20 @@ import stat
 from pathlib import Path
 
 from stream.capture.boxes import read_moov, top_boxes
+from stream.capture.matroska import count_segments
 from stream.errors import OpenError
 
 _HEAD = 4096  # bytes that tell what a file is
-_LISTED = re.compile(rb"(ffconcat version|(#[^\n]*\n|\s)*file\s+\S)")
+_LISTED = re.compile(rb"(\xef\xbb\xbf)?(ffconcat version|(#[^\n]*\n|\s)*file\s+\S)")
 _ONCE = "it can be read only once, and a video is read several times; save it to a file first"
 CONCAT = (
     "is a list for FFmpeg's concat, not a video; make one of it first: "
     "ffmpeg -f concat -safe 0 -i LIST -c copy joined.mkv"
+)
+
+GROWING = (
+    "is a playlist without an end, of a live video or of a recording that was cut off; where "
+    "nothing more comes, add the line #EXT-X-ENDLIST to it"
 )
 
 
@@ -41,6 +47,26 @@ def require_file(path: Path) -> None:
         raise OpenError(f"{path} is a device, not a file; `deblur live` reads cameras")
     if kind == stat.S_IFREG and found.st_size == 0:
         raise OpenError(f"{path} is empty (0 bytes); record or copy it again")
+
+
+def require_one_recording(path: Path) -> None:
+    """Check that FFmpeg reads all of a file, and does not stop where another begins in it.
+
+    Of MP4 and MOV it reads the first, of Matroska the first two.
+
+    Raises:
+        OpenError: It does not.
+    """
+    if not path.is_file():
+        return
+    kinds, segments = top_boxes(path), count_segments(path)
+    films = kinds.count(b"ftyp") if b"moof" not in kinds and kinds.count(b"mdat") > 1 else 0
+    for count, read in ((films, 1), (segments, 2)):
+        if count > read:
+            raise OpenError(
+                f"{path} holds {count} recordings one behind the other, of which only the first "
+                f"{f'{read} are' if read > 1 else 'is'} read; clean the recordings one by one"
+            )
 
 
 def other_kind(path: Path) -> str | None:

@@ -140,6 +140,25 @@ def headers(path: Path) -> list[Element]:
         return list(_described(file, path.stat().st_size))
 
 
+def count_segments(path: Path) -> int:
+    """Return how many recordings lie one behind the other in a Matroska file; 0 in another.
+
+    Raises:
+        OSError: The disk failed.
+    """
+    count, end = 0, path.stat().st_size
+    with path.open("rb") as file:
+        while file.tell() < end:
+            number, size = _number(file), _size(file)
+            if number not in (_EBML, _SEGMENT, *_VOID):
+                break
+            count += number == _SEGMENT
+            if size is None:  # of a live recording, which goes on to where another begins
+                break
+            file.seek(size, 1)
+    return count
+
+
 def _described(file: BinaryIO, end: int) -> Iterator[Element]:
     while file.tell() < end:
         number, size = _number(file), _size(file)

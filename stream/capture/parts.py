@@ -65,7 +65,10 @@ class Parts:
         time = packet.pts if packet.dts is None or self._guessed else packet.dts
         if time is None:
             return False
-        begins = self._last is not None and self._jumps(self._last, time)
+        last = self._last
+        if self._latest and packet.is_keyframe:  # it is shown behind all that is decoded before it
+            last = max(self._latest)
+        begins = last is not None and self._jumps(last, time)
         if begins:
             self._latest.clear()
             self._offset = self._end - (time if packet.pts is None else packet.pts)

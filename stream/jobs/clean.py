@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
+from stream.capture.kinds import require_one_recording
 from stream.containers import container_of
 from stream.errors import JobError
 from stream.frame import StreamInfo
@@ -173,6 +174,7 @@ def prepare(
     """
     container = container_of(target)
     _require_different(source, target)
+    require_one_recording(source)
     window = options.excerpt.window(source)
     with ExitStack() as stack:
         reader = stack.enter_context(

@@ -1,6 +1,7 @@
 """What is no video file is refused as what it is."""
 
 import os
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -9,12 +10,13 @@ import pytest
 from clips import Clip, make_clip, picture, times
 from fakes import FakeProcessor
 
-from stream.errors import OpenError, SinkError
+from stream.errors import OpenError, SinkError, UsageError
 from stream.jobs import CleanOptions, clean_file
 from stream.output.priority import start_encoding
 
 KEY = {"encryption_key": "76a6c65c5ea762046bd749a2e632ccbb", "encryption_scheme": "cenc-aes-ctr"}
 KEY |= {"encryption_kid": "a7e61c373e219033c21091fa607bf3b8"}
+TEXTS = ("ffconcat version 1.0\nfile '{}'\n", "# all\nfile '{}'\n", "\ufefffile '{}'\r\n")
 PIECES = {"movflags": "frag_keyframe+empty_moov+default_base_moof"}
 
 
@@ -71,7 +73,7 @@ def test_pieces_of_a_video_are_named_and_clean_when_joined(tmp_path):
     assert len(times(tmp_path / "out.mp4")) == 8
 
 
-@pytest.mark.parametrize("text", ["ffconcat version 1.0\nfile '{}'\n", "# all\nfile '{}'\n"])
+@pytest.mark.parametrize("text", TEXTS)
 @pytest.mark.parametrize("place", ["beside", "elsewhere"])
 def test_a_list_of_files_is_named(text, place, clip, tmp_path):
     name = clip(Clip())
@@ -86,6 +88,26 @@ def test_a_list_of_files_is_named(text, place, clip, tmp_path):
 def test_a_playlist_that_leads_nowhere_is_named(text, tmp_path):
     (tmp_path / "list.m3u8").write_text(text)
     assert "is a playlist" in refused(tmp_path / "list.m3u8", tmp_path)
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_playlist_without_an_end_is_named_and_not_waited_for(nested, clip, tmp_path):
+    (tmp_path / "a.ts").write_bytes(clip(Clip(".ts", time_base=Fraction(1, 90000))).read_bytes())
+    source = tmp_path / "list.m3u8"
+    text = "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\na.ts\n"
+    source.write_text(text)
+    if nested:
+        source = tmp_path / "all.m3u8"
+        source.write_text("#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=100000\nlist.m3u8\n")
+    assert "add the line #EXT-X-ENDLIST" in refused(source, tmp_path)
+    (tmp_path / "list.m3u8").write_text(text + "#EXT-X-ENDLIST\n")
+    clean_file(source, tmp_path / "out.mkv", FakeProcessor())
+    assert len(times(tmp_path / "out.mkv")) == Clip().frames
+
+
+def test_an_output_that_is_standard_output_is_refused_as_a_pipe(clip):
+    with pytest.raises(UsageError, match=r"^- is a pipe here"):
+        clean_file(clip(Clip()), "-", FakeProcessor())
 
 
 def test_an_animated_webp_is_named(tmp_path):

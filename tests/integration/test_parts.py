@@ -10,7 +10,7 @@ from clips import Clip, packets, times
 from fakes import Averaging, FakeProcessor, InjectedError
 
 from stream.capture.file import FileSource
-from stream.errors import JobError
+from stream.errors import JobError, OpenError
 from stream.frame import Discontinuity
 from stream.jobs import CleanOptions, WorkerPool, clean_file, worker_pool
 from stream.jobs.excerpt import Excerpt, TimeRange
@@ -56,6 +56,25 @@ def test_joined_recordings_follow_on_each_other(joined, tmp_path, suffix):
     assert len(told) == 2
     assert "0:02" in told[0]
     assert "0:04" in told[1]
+
+
+@pytest.mark.parametrize("options", [(), (("g", "999"), ("bf", "0")), (("bf", "8"),)])
+def test_short_recordings_in_matroska_follow_on_each_other(joined, tmp_path, options):
+    """They are shorter than what reordering could explain, where nothing tells decode times."""
+    spec = replace(SPEC, suffix=".mkv", time_base=Fraction(1, 1000), gaps=(40,), frames=15)
+    source, target = joined(2, replace(spec, audio="", options=options)), tmp_path / "out.mkv"
+    result = clean_file(source, target, FakeProcessor(), QUICK)
+    assert gaps(target) == pytest.approx([0.04] * 29, abs=1e-6)
+    assert len([text for text in result.warnings if "clock begins anew" in text]) == 1
+
+
+@pytest.mark.parametrize(("suffix", "count"), [(".mp4", 2), (".mov", 3), (".mkv", 3)])
+def test_recordings_behind_what_ffmpeg_reads_are_refused_before_any_work(
+    joined, tmp_path, suffix, count
+):
+    source = joined(count, Clip(suffix, frames=4))
+    with pytest.raises(OpenError, match=f"holds {count} recordings one behind the other"):
+        clean_file(source, tmp_path / "out.mkv", FakeProcessor())
 
 
 def test_sound_of_joined_recordings_moves_with_the_frames(joined, clip, tmp_path):
