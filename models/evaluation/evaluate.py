@@ -17,7 +17,7 @@ from models.alignment import Past, aligned, reduced_luma
 from models.color import add_residual, rgb_to_planes
 from models.errors import ClipError
 from models.evaluation.clips import Clip
-from models.evaluation.metrics import flicker, psnr, ssim
+from models.evaluation.metrics import flicker, psnr, ssim, ssimulacra2
 from models.network import NetworkConfig, frame_features, fresh_hidden, residual_planes
 from models.planes import Levels
 
@@ -34,7 +34,7 @@ class Scores:
 
     `in` is the blurry input as it is, `out` the network's output. PSNR in dB, flicker in code
     values. sharp_psnr is of the output for the sharp clip as the input. by_frame has each frame's
-    psnr_in and psnr_out, in order.
+    psnr_in and psnr_out, in order. ssimulacra2 is None where nobody asked for it.
     """
 
     name: str
@@ -47,6 +47,8 @@ class Scores:
     flicker_out: float | None
     sharp_psnr: float | None = None
     by_frame: tuple[tuple[float, float], ...] = ()
+    ssimulacra2_in: float | None = None
+    ssimulacra2_out: float | None = None
 
     @property
     def gain(self) -> float:
@@ -121,9 +123,12 @@ def score_clip(
     sharp: Clip,
     *,
     harm: bool = False,
+    perceptual: bool = False,
     observe: Callable[[int, np.ndarray], None] | None = None,
 ) -> Scores:
     """Scores of one clip; with `harm`, also how far a sharp input is left alone.
+
+    With `perceptual`, SSIMULACRA 2 too.
 
     `restored` gives a clip's frames deblurred, of `restorer` or another kind of model. It may read
     ahead, and is used for one clip at a time.
@@ -131,6 +136,7 @@ def score_clip(
     `observe` is shown each output with its index. ClipError if the two differ in length or frame
     size.
     """
+    metrics = (psnr, ssim, ssimulacra2) if perceptual else (psnr, ssim)
     rows: list[tuple[float, ...]] = []
     flickers: list[tuple[float, float]] = []
     last: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
@@ -140,9 +146,7 @@ def score_clip(
             raise ClipError(f"{blurry.name}: blurry and sharp frames differ in number or size")
         if observe:
             observe(len(rows), output)
-        rows.append(
-            tuple(score(target, frame) for score in (psnr, ssim) for frame in (source, output))
-        )
+        rows.append(tuple(score(target, frame) for score in metrics for frame in (source, output)))
         if last:
             reference = (last[2], target)
             flickers.append(
@@ -151,7 +155,7 @@ def score_clip(
         last = source, output, target
     if not rows:
         raise ClipError(f"{blurry.name} has no frames")
-    psnr_in, psnr_out, ssim_in, ssim_out = map(fmean, zip(*rows, strict=True))
+    psnr_in, psnr_out, ssim_in, ssim_out, *seen = map(fmean, zip(*rows, strict=True))
     kept = (
         [
             psnr(target, same)
@@ -166,6 +170,7 @@ def score_clip(
         fmean(f[1] for f in flickers) if flickers else None,
         fmean(kept) if kept else None,
         tuple((row[0], row[1]) for row in rows),
+        *seen,
     )  # fmt: skip
 
 
@@ -189,5 +194,7 @@ def mean_scores(name: str, scores: list[Scores]) -> Scores:
         flicker_in=mean("flicker_in", changes=1),
         flicker_out=mean("flicker_out", changes=1),
         sharp_psnr=mean("sharp_psnr"),
+        ssimulacra2_in=mean("ssimulacra2_in"),
+        ssimulacra2_out=mean("ssimulacra2_out"),
         by_frame=tuple(chain.from_iterable(score.by_frame for score in scores)),
     )

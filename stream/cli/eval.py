@@ -55,6 +55,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="let each frame see its next one, as `clean` does; otherwise as `live`",
     )
+    parser.add_argument(
+        "--perceptual",
+        action="store_true",
+        help="SSIMULACRA 2 too, which judges as people do: 100 is the same, 70 good, 30 poor; "
+        "it takes seconds a frame",
+    )
     add_compute(parser)
 
 
@@ -62,9 +68,12 @@ def run(options: argparse.Namespace) -> int:
     """Print a table per model, a line per clip and their mean; write JSON and a sheet if asked."""
     require_writable(options.json, options.sheet)
     from models.evaluation.clips import find_clips, pair_clips
+    from models.evaluation.metrics import require_ssimulacra2
     from models.evaluation.sheet import draw_sheet, worst_crops
     from stream.inference.deblurrer import Deblurrer
 
+    if options.perceptual:
+        require_ssimulacra2()
     pairs = pair_clips(
         find_clips(options.blur, stills=options.stills),
         find_clips(options.sharp, stills=options.stills),
@@ -74,7 +83,8 @@ def run(options: argparse.Namespace) -> int:
     choices = {name: getattr(options, name) for name in kinds}
     values = []
     for name, label in labels(options.model or ["tiny"]):
-        values.append(_score_model(Deblurrer(name, **choices), label, pairs, crops))
+        deblurrer = Deblurrer(name, **choices)
+        values.append(_score_model(deblurrer, label, pairs, crops, perceptual=options.perceptual))
     if options.json:
         write_json(options.json, values[0] if len(values) == 1 else {"models": values})
     if crops:
@@ -97,7 +107,12 @@ def labels(names: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def _score_model(
-    deblurrer: Deblurrer, label: str, pairs: Sequence[tuple[Clip, Clip]], crops: Sequence[Crop]
+    deblurrer: Deblurrer,
+    label: str,
+    pairs: Sequence[tuple[Clip, Clip]],
+    crops: Sequence[Crop],
+    *,
+    perceptual: bool,
 ) -> dict[str, Any]:
     """Print a model's table; returns what JSON says about it."""
     from models.evaluation.evaluate import mean_scores, score_clip
@@ -106,7 +121,8 @@ def _score_model(
     compute = deblurrer.compute
     collectors = {crop.clip: crop.collector(label) for crop in crops}
     where = f"{compute.runtime}, {compute.device}, {compute.precision}"
-    print(f"model {label} ({where})\n{HEADER}")
+    more = "   SSIMULACRA2" * perceptual
+    print(f"model {label} ({where})\n{HEADER}{more}")
     scores = []
     for blurry, sharp in pairs:
         scores.append(
@@ -115,12 +131,16 @@ def _score_model(
                 blurry,
                 sharp,
                 harm=True,
+                perceptual=perceptual,
                 observe=collectors.get(blurry.name),
             )
         )
         print(_line(scores[-1]), flush=True)
     mean = mean_scores("mean over frames", scores)
     print(_line(mean))
+    gains = [score.gain for score in scores]
+    if len(gains) > 1:
+        print(f"{'lowest, highest':<48}{min(gains):>+8.2f}, {max(gains):+.2f}")
     strong = [pair for pair in mean.by_frame if pair[0] < STRONG_DB]
     if strong:
         before, after = map(fmean, zip(*strong, strict=True))
@@ -169,4 +189,9 @@ def _line(scores: Scores) -> str:
         f"{scores.name[-23:]:<24}{scores.frames:>7}{scores.psnr_in:>9.2f}{scores.psnr_out:>8.2f}"
         f"{scores.gain:>+8.2f}{scores.ssim_in:>9.4f}{scores.ssim_out:>8.4f}"
         f"{flickers[0]:>12}{flickers[1]:>7}{scores.sharp_psnr:>12.2f}"
+        + (
+            ""
+            if scores.ssimulacra2_out is None
+            else f"{scores.ssimulacra2_in:>7.1f}{scores.ssimulacra2_out:>7.1f}"
+        )
     )

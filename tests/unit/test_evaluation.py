@@ -1,6 +1,7 @@
 """Scores: what single metrics are worth, which clips are found, and what `deblur eval` says."""
 
 import json
+import sys
 
 import av
 import cv2
@@ -12,7 +13,7 @@ from footage import HEIGHT, WIDTH, blurred, pictures, write_frames, write_video
 from models.errors import ClipError
 from models.evaluation.clips import Clip, find_clips, pair_clips
 from models.evaluation.evaluate import Scores, mean_scores, restore, restorer, score_clip
-from models.evaluation.metrics import flicker, psnr, ssim
+from models.evaluation.metrics import flicker, psnr, ssim, ssimulacra2
 from models.evaluation.sheet import draw_sheet, worst_crop, worst_crops
 from models.keras_network import build, load, save_weights
 from models.network import NetworkConfig
@@ -296,8 +297,10 @@ def test_eval_of_one_model_writes_flat_keys(material, weights, tmp_path, capsys)
     assert scores["psnr_in"] == scores["psnr_out"] < 100
     assert [clip["name"] for clip in scores["clips"]] == ["a", "b"]
     assert len(scores["by_frame"]) == 5
-    *_, mean, strong = capsys.readouterr().out.splitlines()
+    *_, mean, spread, strong = capsys.readouterr().out.splitlines()
     assert mean.startswith("mean over frames")
+    assert spread.split() == ["lowest,", "highest", "+0.00,", "+0.00"]
+    assert scores["ssimulacra2_out"] is None
     low = [pair for pair in scores["by_frame"] if pair[0] < 27]
     assert strong.split()[:5] == ["frames", "under", "27", "dB", str(len(low))]
 
@@ -360,6 +363,36 @@ def test_eval_takes_frames_that_come_a_call_later(material, weights, tmp_path, m
         assert main([*argv, "--device", "cpu", "--precision", "float32"]) == 0
         scores[kind] = json.loads(out.read_text())
     assert scores["late"] == scores["at once"]
+
+
+def test_people_s_judgement_is_asked_for(material, weights, tmp_path, capsys):
+    pytest.importorskip("ssimulacra2")
+    out = tmp_path / "scores.json"
+    argv = ["eval", *material, "--perceptual", "--model", str(weights / "busy.npz")]
+    assert main([*argv, "--json", str(out)]) == 0
+    scores = json.loads(out.read_text())
+    assert 100 > scores["ssimulacra2_in"] != scores["ssimulacra2_out"]
+    told = [f"{scores['ssimulacra2_in']:.1f}", f"{scores['ssimulacra2_out']:.1f}"]
+    (mean,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("mean")]
+    assert mean.split()[-2:] == told
+
+
+def test_what_people_judge_by_says_what_it_needs(material, weights, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "ssimulacra2", None)
+    argv = ["eval", *material, "--perceptual", "--model", str(weights / "busy.npz")]
+    assert main(argv) == 1
+    assert capsys.readouterr().err == (
+        "deblur: --perceptual needs SSIMULACRA 2; install it with: "
+        "pip install 'deblurstream[perceptual]'\n"
+    )
+
+
+def test_blur_lowers_what_people_judge_and_equal_frames_have_all():
+    pytest.importorskip("ssimulacra2")
+    (frame,) = pictures(1)
+    soft, softer = (cv2.GaussianBlur(frame, (0, 0), sigma) for sigma in (1, 3))
+    assert ssimulacra2(frame, frame) == pytest.approx(100, abs=1e-6)
+    assert 100 > ssimulacra2(frame, soft) > ssimulacra2(frame, softer)
 
 
 def test_eval_of_several_models_lists_and_draws_them(material, weights, tmp_path, capsys):
