@@ -17,7 +17,8 @@ from stream.url import without_password
 
 KINDS = (
     "camera:N, screen:[DISPLAY], an rtsp, rtmp, http(s), udp, tcp or srt address, "
-    "rtmp://:1935/APP/KEY to be pushed to, test:[WIDTHxHEIGHT][@FPS], or a file with --realtime"
+    "rtmp://:1935/APP/KEY or whip://:8080/KEY to be pushed to, test:[WIDTHxHEIGHT][@FPS], or a "
+    "file with --realtime"
 )
 _TEST = re.compile(r"(?:(\d{2,5})x(\d{2,5}))?(?:@(\d{1,3}(?:\.\d+)?))?")
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from stream.capture.connection import Connection
 from stream.capture.feed import Feed, FeedAddress
 from stream.capture.web_pictures import web_pictures
+from stream.errors import OpenError
 from stream.url import credentials, with_credentials, without_password
 
 # What FFmpeg may open for each kind of address, and nothing else: a playlist from the network
@@ -22,6 +23,7 @@ _PROTOCOLS = {
     "udp": "udp",
     "tcp": "tcp",
     "srt": "srt",
+    "whip": "",  # not FFmpeg's
 }
 _PUSHED = {"rtmp": {"listen": "1"}, "tcp": {"listen": "1"}}
 """What a program such as OBS may push to us by, and FFmpeg's options to be its server."""
@@ -42,17 +44,32 @@ def is_url(address: str) -> bool:
 def listens(address: str) -> bool:
     """Whether the sender is to find us, rather than we it: by UDP, or where no host is named."""
     scheme, _, rest = address.partition("://")
-    return scheme.lower() == "udp" or (scheme.lower() in _PUSHED and rest.startswith(":"))
+    scheme = scheme.lower()
+    return scheme in ("udp", "whip") or (scheme in _PUSHED and rest.startswith(":"))
 
 
 def network_connector(
     url: str, timeout_s: float, *, sound: bool = False
 ) -> Callable[[], Connection]:
-    """A function that opens a network stream; the arguments are those of `network_place`."""
+    """A function that opens a network stream; the arguments are those of `network_place`.
+
+    Raises:
+        OpenError: It can never be opened.
+    """
+    if url.lower().startswith("whip:"):
+        return _whip_listener(url, timeout_s, sound)
     place = network_place(url, timeout_s, sound=sound)
     if place.options["protocol_whitelist"] != _WEB:
         return lambda: Feed(place)
     return lambda: web_pictures(place) or Feed(place)
+
+
+def _whip_listener(url: str, timeout_s: float, sound: bool) -> Callable[[], Connection]:
+    try:  # at once: behind TensorFlow aiortc's libsrtp crashes
+        from stream.capture.whip import WhipListener, whip_address
+    except ModuleNotFoundError as error:
+        raise OpenError(f'{url} needs {error.name}: pip install "deblurstream[web]"') from error
+    return WhipListener(whip_address(url, timeout_s, sound=sound))
 
 
 def network_place(url: str, timeout_s: float, *, sound: bool = False) -> FeedAddress:

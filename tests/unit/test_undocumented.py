@@ -4,8 +4,11 @@ Where one of these tests fails with a new version of a package, that part has ch
 function that uses it, which names the version it was written for.
 """
 
+import asyncio
+import inspect
 import subprocess
 import sys
+from unittest.mock import AsyncMock
 
 import numpy as np
 import pytest
@@ -92,6 +95,38 @@ def test_aiortc_sends_what_it_is_allowed_to():
     assert encoder.target_bitrate == 4_000_000
     encoder.target_bitrate = 20_000_000
     assert encoder.target_bitrate == 12_000_000
+
+
+def test_aiortc_hands_packets_and_reports_to_methods_of_its_receiver():
+    """aiortc 1.16: _handle_rtp_packet and _handle_rtcp_packet of RTCRtpReceiver.
+
+    Two streams begin 0.25 s apart by the sender's clock, whenever their packets come.
+    """
+    rtp = pytest.importorskip("aiortc.rtp")
+    from aiortc import RTCRtpReceiver
+
+    from stream.capture.rtp_clock import RtpClock
+
+    def clock(rate, first, begin_s):
+        receiver = object.__new__(RTCRtpReceiver)
+        took = AsyncMock()
+        receiver._handle_rtp_packet = receiver._handle_rtcp_packet = took
+        made = RtpClock(receiver, rate)
+        packet = rtp.RtpPacket(timestamp=first)
+        passed = 10 * rate
+        info = rtp.RtcpSenderInfo(
+            int((begin_s + 10) * (1 << 32)), (first + passed) % (1 << 32), 0, 0
+        )
+        asyncio.run(receiver._handle_rtp_packet(packet, arrival_time_ms=0))
+        asyncio.run(receiver._handle_rtcp_packet(rtp.RtcpSrPacket(1, info)))
+        assert took.await_count == 2
+        return made
+
+    for name in ("_handle_rtp_packet", "_handle_rtcp_packet"):
+        assert inspect.iscoroutinefunction(getattr(RTCRtpReceiver, name))
+    picture = clock(90_000, 7, 1000.25)
+    sound = clock(48_000, (1 << 32) - 960, 1000.5)  # it begins anew on the way
+    assert sound.ahead_of_s(picture) == pytest.approx(0.25, abs=1e-6)
 
 
 def test_mnns_converter_is_where_it_was():
