@@ -10,7 +10,7 @@ from av.stream import Stream
 
 from stream.pyav import exact
 
-_PREROLL_S = Fraction(1, 10)
+PREROLL_S = Fraction(1, 10)
 """Before a stream's first packet: what its decoder begins with. AAC has 0.05 s, Opus 0.08."""
 
 
@@ -49,4 +49,4 @@ def played(packets: Iterable[Packet[Stream]], *, hiding: bool) -> Iterator[Packe
 def _leads(before: Packet[Stream], first: Packet[Stream]) -> bool:
     if before.pts is None or first.pts is None:
         return False
-    return (first.pts - before.pts) * exact(first.time_base) <= _PREROLL_S
+    return (first.pts - before.pts) * exact(first.time_base) <= PREROLL_S

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import heapq
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from fractions import Fraction
@@ -40,7 +40,7 @@ from stream.jobs.beside_pixels import (
     same_place,
     still_container,
 )
-from stream.jobs.edits import played
+from stream.jobs.edits import PREROLL_S, played
 from stream.jobs.excerpt import WHOLE, TimeRange, clock_text
 from stream.jobs.losses import Count, Expected, is_pause, losses, lost_tags, read_finished
 from stream.jobs.plan import shift_in_segments
@@ -209,6 +209,8 @@ def _write(
         expected.streams.append(stream.index)
     target.metadata.update({**before.programs, **_lasting(original.metadata)})
     shift = window.shift(info)
+    if container.is_mp4 and window.start is None:
+        shift += _hidden_s(original, copies, shift)
     chapters = window.chapters(original.chapters(), shift)
     expected.chapters = tuple(map(chapter_facts, chapters))
     target.set_chapters(chapters)
@@ -267,7 +269,27 @@ def _video_shift(container: Container, info: StreamInfo, shift: Fraction) -> Fra
     moved = shift_in_segments(info) * info.time_base
     if container.steady:  # it begins at 0, and would fill up what is missing
         return -info.start_pts * info.time_base - moved
-    return min(shift, Fraction(0)) - (moved if info.start_pts > 0 else 0)
+    return shift - moved
+
+
+def _hidden_s(original: InputContainer, copies: Iterable[int], shift: Fraction) -> Fraction:
+    """Return how much of the sound MP4's edit lists would hide, as if a decoder needed it first.
+
+    Args:
+        original: The source.
+        copies: The indexes of the streams that are copied.
+        shift: Seconds by which the source moves otherwise.
+    """
+    begin = min(
+        (
+            (stream.start_time or 0) * exact(stream.time_base)
+            for stream in map(original.streams.__getitem__, copies)
+            if stream.type == "audio"
+        ),
+        default=-shift,
+    )
+    early = -(begin + shift)
+    return early if early > PREROLL_S else Fraction(0)
 
 
 def _one_gif(packets: Iterator[Packet[Stream]]) -> Iterator[Packet[Stream]]:

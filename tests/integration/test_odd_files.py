@@ -159,6 +159,26 @@ def test_times_that_wrap_around_in_a_transport_stream_go_on(tmp_path):
         assert [time - shown[0] for time in shown] == ideal
 
 
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv", ".ts"])
+def test_sound_from_before_the_first_frame_is_heard_whatever_the_clock(suffix, clip, tmp_path):
+    """MP4 would hide it where the clock has run over, and so the film begins before 0."""
+    spec = Clip(".ts", time_base=Fraction(1, 90000), gaps=(3600,), start=45000, audio="aac")
+    source, target = tmp_path / "in.ts", tmp_path / f"out{suffix}"
+    with av.open(str(clip(spec))) as before, av.open(str(source), "w") as after:
+        streams = {one.index: after.add_stream_from_template(one) for one in before.streams}
+        for made in before.demux():
+            if made.size:
+                made.pts, made.dts = made.pts + 2**33 - 90000, made.dts + 2**33 - 90000
+                made.stream = streams[made.stream.index]
+                after.mux(made)
+    clean_file(source, target, FakeProcessor())
+    heard = [time for time, _ in packets(target, "audio") if time >= 0]
+    assert len(heard) == len(packets(source, "audio"))
+    given = times(source)[0] - packets(source, "audio")[0][0]
+    assert float(times(target)[0] - heard[0]) == pytest.approx(float(given), abs=0.002)
+    assert given > Fraction(2, 5)
+
+
 def test_a_file_with_nothing_but_cover_art_is_no_video(tmp_path):
     path = tmp_path / "song.m4a"
     with av.open(str(path), "w", format="mp4") as container:
