@@ -24,9 +24,11 @@ from stream.capture.camera import cameras
 from stream.capture.network import listens
 from stream.capture.screen import screens
 from stream.cli.arguments import add_compute, add_strength, model_name, positive_float, rate, size
+from stream.cli.quality import QUALITIES, live_model
 from stream.cli.report import ProgressLine, require_writable, write_json
 from stream.errors import DeblurError, UsageError
 from stream.frame import Discontinuity, StreamInfo
+from stream.inference.deblurrers import AUTO
 from stream.inference.device import Compute
 from stream.inference.overload import Level, OverloadControl, Step, levels_of
 from stream.output.live_video import LiveVideo
@@ -106,12 +108,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--realtime", action="store_true", help="play a file at its own pace")
     parser.add_argument("--duration", type=positive_float, metavar="S", help="stop after S seconds")
-    parser.add_argument(
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument(
+        "--quality",
+        choices=[*QUALITIES],
+        default=AUTO,
+        help="fast, balanced or best: always that model, whatever it costs; auto, the default, is "
+        "the best one that keeps up, from moment to moment",
+    )
+    which.add_argument(
         "--model",
-        type=lambda text: text if text == "auto" else model_name(text),
-        default="auto",
+        type=lambda text: text if text == AUTO else model_name(text),
+        default=AUTO,
         metavar="NAME",
-        help="always this one; by default the best of `deblur models` that keeps up",
+        help="always this one; by default see --quality",
     )
     add_strength(parser)
     add_compute(parser)
@@ -148,7 +158,7 @@ def run(options: argparse.Namespace) -> int:
     in_window = options.window or not (outputs or options.null)
     if in_window:
         require_display()
-    models = _Models(options)
+    models = _Models(options, _model(options))
     control = OverloadControl(models.levels(), on_step=_say_step)
     progress = ProgressLine()
     ending = _Ending(options.duration)
@@ -204,6 +214,15 @@ def run(options: argparse.Namespace) -> int:
     if tee.failed:
         return FAILED
     return INTERRUPTED if ending.interrupted else DONE
+
+
+def _model(options: argparse.Namespace) -> str | None:
+    """The one that was asked for, by its name or by a quality; None where they take turns."""
+    named = live_model(options.quality)
+    if named is not None:
+        _say(f"{options.quality}: by {named}, whatever it costs")
+        return named
+    return None if options.model == AUTO else str(options.model)
 
 
 def _only_recorded(options: argparse.Namespace) -> bool:
@@ -268,17 +287,22 @@ def _wait_s(options: argparse.Namespace, address: str) -> float:
 
 
 class _Models:
-    """The models of a run, each loaded when its level is first asked for."""
+    """The models of a run, each loaded when its level is first asked for.
 
-    def __init__(self, options: argparse.Namespace) -> None:
+    Args:
+        options: The command's.
+        only: The one model to use; None for the whole family.
+    """
+
+    def __init__(self, options: argparse.Namespace, only: str | None) -> None:
         self._options = options
+        self._only = only
         self._opened: dict[str, Deblurrer] = {}
 
     def levels(self) -> Iterable[Level]:
         """The whole family, or the one model that was asked for."""
-        options = self._options
-        if options.model != "auto":
-            return [Level(options.model, self._open(options.model), options.model)]
+        if self._only is not None:
+            return [Level(self._only, self._open(self._only), self._only)]
         from models.registry import shipped
 
         return levels_of(shipped(), self._open)

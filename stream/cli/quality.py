@@ -42,6 +42,16 @@ class Estimate:
         return f"by {self.model}: {minute}{whole}"
 
 
+def live_model(quality: str) -> str | None:
+    """The model that a quality names for live video, whatever it costs; None for `AUTO`."""
+    return None if quality == AUTO else QUALITIES[quality][0]
+
+
+def recorded_model(quality: str) -> str:
+    """The model that a quality names for recorded videos, or `AUTO` where that depends on them."""
+    return AUTO if len(QUALITIES[quality]) > 1 else QUALITIES[quality][0]
+
+
 def choose(quality: str, info: StreamInfo, speed: Callable[[str], float]) -> Estimate:
     """The model that a quality means for a video.
 

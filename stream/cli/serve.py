@@ -11,6 +11,7 @@ from pathlib import Path
 from stream.cli import quality
 from stream.cli.arguments import add_compute, add_strength, model_name, number, positive_int
 from stream.errors import DeblurError
+from stream.inference.deblurrers import AUTO
 
 LIVE_MODEL = "tiny"
 """As `deblur live` takes it; for recorded videos it is found as `deblur clean` finds it."""
@@ -73,12 +74,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "the next server goes on with them (default: one for each port in deblur under "
         "$XDG_STATE_HOME or ~/.local/state; with --port 0 nothing is kept)",
     )
-    parser.add_argument(
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument(
+        "--quality",
+        choices=[*quality.QUALITIES],
+        default=AUTO,
+        help="for all that clients have not chosen a model for: fast, balanced or best; auto, the "
+        f"default, is {LIVE_MODEL} for cameras, and for recorded videos what `deblur clean` takes",
+    )
+    which.add_argument(
         "--model",
         type=model_name,
         metavar="NAME",
-        help="for all that clients have not chosen a model for; see `deblur clean` "
-        f"(default: {LIVE_MODEL} for cameras, for recorded videos what `deblur clean` would take)",
+        help="the same by name, or a file; see `deblur clean`",
     )
     add_strength(parser)
     add_compute(parser)
@@ -97,7 +105,7 @@ def run(options: argparse.Namespace) -> int:
     token = _chosen_token(options)
     log = _request_log(options.log) if options.log else None
     from stream.inference.deblurrer import Deblurrer
-    from stream.inference.deblurrers import AUTO, Automatic, Choice, Deblurrers
+    from stream.inference.deblurrers import Automatic, Choice, Deblurrers
     from stream.inference.speed import seconds_per_megapixel
     from stream.serve.limits import Limits
     from stream.serve.server import Address, serve
@@ -111,6 +119,11 @@ def run(options: argparse.Namespace) -> int:
         video_s=60.0 * options.max_minutes,
     )
     own, names = _models(options.model)
+    live = own or quality.live_model(options.quality) or LIVE_MODEL
+    recorded = own or quality.recorded_model(options.quality)
+    if options.quality != AUTO:
+        words = "what `deblur clean` would take" if recorded == AUTO else recorded
+        print(f"deblur: cameras by {live}, recorded videos by {words}", file=sys.stderr)
     automatic = Automatic(
         lambda info, speed: quality.choose(AUTO, info, speed).model, seconds_per_megapixel
     )
@@ -125,14 +138,14 @@ def run(options: argparse.Namespace) -> int:
             strength=options.strength,
         ),
         list(names),
-        Choice(own or LIVE_MODEL, options.strength),
+        Choice(live, options.strength),
         None if own else automatic,
     )
     address = Address(
         options.host, options.port, options.cert, options.key, tuple(options.name), token
     )
     folder = options.folder or (_usual_folder(options.port) if options.port else None)
-    choice = Choice(own or AUTO, options.strength)
+    choice = Choice(recorded, options.strength)
     serve(models, choice, address, limits, _tell, log=log, folder=folder)
     return 0
 

@@ -1,5 +1,6 @@
 """`deblur live`, in this process."""
 
+import json
 import os
 import re
 import signal
@@ -47,6 +48,25 @@ def test_the_ladder_leads_from_nothing_to_the_best_model(live):
     assert code == 0
     assert facts["overload"]["levels"] == ["off", "tiny at half size", *shipped()]
     assert facts["model"] in {None, *shipped()}
+
+
+@pytest.mark.parametrize("command", ["live", "serve"])
+def test_a_quality_and_a_model_exclude_each_other(command, capsys):
+    source = ["test:"] if command == "live" else []
+    with pytest.raises(SystemExit) as end:
+        main([command, *source, "--quality", "best", "--model", "tiny"])
+    assert end.value.code == 2
+    assert "not allowed with argument --quality" in capsys.readouterr().err
+
+
+def test_a_quality_pins_the_model_that_it_names(tmp_path, capsys):
+    report = tmp_path / "report.json"
+    argv = ["test:64x64@2", "--null", "--duration", "0.01", "--report", str(report)]
+    assert main(["live", *argv, "--quality", "fast"]) == 0
+    facts = json.loads(report.read_text())
+    assert facts["model"] == "tiny"
+    assert facts["overload"]["levels"] == ["tiny"]
+    assert "fast: by tiny, whatever it costs" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("used", ["tiny", None])

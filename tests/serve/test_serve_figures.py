@@ -129,6 +129,33 @@ def test_a_token_of_the_users_own_is_demanded_on_loopback_too():
     assert told[0].endswith("/?token=chosen-by-the-user")
 
 
+@pytest.mark.parametrize(
+    ("argv", "camera", "recorded", "said"),
+    [
+        ([], "tiny", "auto", ""),
+        (["--quality", "auto"], "tiny", "auto", ""),
+        (["--quality", "fast"], "tiny", "tiny", "cameras by tiny, recorded videos by tiny"),
+        (["--quality", "balanced"], "small", "auto", "recorded videos by what `deblur clean`"),
+        (["--quality", "best"], "base", "base", "cameras by base, recorded videos by base"),
+        (["--model", "small"], "small", "small", ""),
+    ],
+)
+def test_a_quality_names_what_the_page_begins_with(
+    argv, camera, recorded, said, monkeypatch, capsys
+):
+    taken = []
+    monkeypatch.setattr(server, "serve", lambda models, choice, *rest, **more: taken.append(choice))
+    monkeypatch.setattr(
+        "stream.inference.deblurrers.Deblurrers.__init__",
+        lambda models, load, names, default, automatic: taken.append(default),
+    )
+    assert main(["serve", *argv]) == 0
+    assert [choice.model for choice in taken] == [camera, recorded]
+    told = capsys.readouterr().err
+    assert said in told
+    assert bool(told) == bool(said)
+
+
 @pytest.mark.parametrize("way", ["option", "file", "environment"])
 def test_a_token_is_taken_from_an_option_a_file_or_the_environment(way, tmp_path, monkeypatch):
     text = "chosen-by-the-user"
