@@ -12,15 +12,14 @@ import statistics
 import time
 from collections.abc import Callable
 
-from models.export.openvino_ir import has_bfloat16
-from models.runtimes import native_output_aside
+from models.runtimes import native_output_aside, openvino_has_bfloat16
 from stream.bench.runner import Runner
 from stream.bench.timing import median_ratio, rounds
 from stream.cli.arguments import positive_int, size
 from stream.inference.device import Precision
-from stream.inference.engines import Runtime, open_engine
+from stream.inference.engines import open_engine
 
-CASES: tuple[tuple[Runtime, Precision], ...] = (
+CASES: tuple[tuple[str, Precision], ...] = (
     ("tensorflow", "float32"),
     ("mnn", "float32"),
     ("litert", "float32"),
@@ -30,7 +29,7 @@ CASES: tuple[tuple[Runtime, Precision], ...] = (
     ("openvino", "float32"),
     ("openvino", "int8"),
 )
-IN_BFLOAT16: tuple[tuple[Runtime, Precision], ...] = (("openvino", "bfloat16"),)
+IN_BFLOAT16: tuple[tuple[str, Precision], ...] = (("openvino", "bfloat16"),)
 
 
 def main() -> None:
@@ -44,7 +43,7 @@ def main() -> None:
         f"{runtime} {precision}": open_engine(
             options.model, device="cpu", precision=precision, runtime=runtime
         )
-        for runtime, precision in CASES + IN_BFLOAT16 * has_bfloat16()
+        for runtime, precision in CASES + IN_BFLOAT16 * openvino_has_bfloat16()
     }
     print(f"{'size':<12}{'runtime':<20}{'ms a frame':>12}{'of tensorflow':>15}{'CPU ms':>9}")
     for width, height in options.size or [(640, 360), (1280, 720)]:

@@ -12,7 +12,6 @@ from typing import Any, Protocol
 import numpy as np
 
 from models import planes as yuv
-from models.planes import Levels
 
 LEVELS = 3
 """Resolutions of the trunk: 1/4, 1/8 and 1/16 of the frame."""
@@ -191,35 +190,3 @@ def fresh_hidden(config: NetworkConfig, batch: int, height: int, width: int) -> 
     rows = yuv.padded_length(height, MULTIPLE) // (2 * yuv.PATCH)
     columns = yuv.padded_length(width, MULTIPLE) // (2 * yuv.PATCH)
     return np.zeros((batch, rows, columns, config.hidden), np.float32)
-
-
-def frame_features(y: np.ndarray, u: np.ndarray, v: np.ndarray, levels: Levels) -> np.ndarray:
-    """Code values of whole 4:2:0 frames to padded, normalised features.
-
-    y: (N, H, W); u, v: (N, ceil(H/2), ceil(W/2)); any size. Returns (N, h, w, 24) float32 with
-    sides padded to `MULTIPLE` by repeating the border.
-    """
-    height = yuv.padded_length(y.shape[1], MULTIPLE)
-    width = yuv.padded_length(y.shape[2], MULTIPLE)
-    packed = yuv.pack(
-        yuv.pad_plane(y, height, width, np),
-        yuv.pad_plane(u, height // 2, width // 2, np),
-        yuv.pad_plane(v, height // 2, width // 2, np),
-        np,
-    )
-    offset, scale = yuv.channel_levels(levels)
-    features: np.ndarray = ((packed - offset) / scale).astype(np.float32)
-    return features
-
-
-def residual_planes(
-    features: np.ndarray, height: int, width: int, levels: Levels
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Residual features to float32 residuals of the code values of each plane.
-
-    Returns (N, H, W) and twice (N, ceil(H/2), ceil(W/2)): the padding is cut off.
-    """
-    _, scale = yuv.channel_levels(levels)
-    y, u, v = yuv.unpack(features.astype(np.float32) * scale, np)
-    rows, columns = yuv.chroma_shape(height, width)
-    return y[:, :height, :width], u[:, :rows, :columns], v[:, :rows, :columns]

@@ -1,11 +1,9 @@
-"""The YUV 4:2:0 view of a frame, and its quarter-resolution feature tensor.
+"""The YUV 4:2:0 view that the network has of a frame: its channels, and what code values mean.
 
-Owns the packing that the network reads and writes, and the meaning of code values. Every
-function takes the array namespace to work in: `numpy`, or `keras.ops` inside a compiled step.
+`models.packing` leads from planes to features and back.
 """
 
 from dataclasses import dataclass
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -72,48 +70,6 @@ def chroma_shape(height: int, width: int) -> tuple[int, int]:
 def padded_length(length: int, multiple: int) -> int:
     """The smallest multiple that is not below length."""
     return -(-length // multiple) * multiple
-
-
-def pad_plane(plane: Array, height: int, width: int, xp: ModuleType) -> Array:
-    """Repeat the last row and column of (N, H, W) until it is (N, height, width)."""
-    rows, columns = height - plane.shape[1], width - plane.shape[2]
-    if rows:
-        plane = xp.concatenate([plane, xp.repeat(plane[:, -1:], rows, axis=1)], axis=1)
-    if columns:
-        plane = xp.concatenate([plane, xp.repeat(plane[:, :, -1:], columns, axis=2)], axis=2)
-    return plane
-
-
-def space_to_depth(plane: Array, block: int, xp: ModuleType) -> Array:
-    """(N, H, W) to (N, H / block, W / block, block * block), rows of a block first."""
-    n, h, w = plane.shape[0], plane.shape[1] // block, plane.shape[2] // block
-    blocks = xp.transpose(xp.reshape(plane, (n, h, block, w, block)), (0, 1, 3, 2, 4))
-    return xp.reshape(blocks, (n, h, w, block * block))
-
-
-def depth_to_space(features: Array, block: int, xp: ModuleType) -> Array:
-    """The inverse of `space_to_depth`: (N, h, w, block * block) to (N, h * block, w * block)."""
-    n, h, w = features.shape[:3]
-    blocks = xp.transpose(xp.reshape(features, (n, h, w, block, block)), (0, 1, 3, 2, 4))
-    return xp.reshape(blocks, (n, h * block, w * block))
-
-
-def pack(y: Array, u: Array, v: Array, xp: ModuleType) -> Array:
-    """Planes (N, H, W), (N, H/2, W/2), (N, H/2, W/2) to features (N, H/4, W/4, 24).
-
-    H and W are multiples of 4; the type is kept.
-    """
-    parts = [space_to_depth(y, 4, xp), space_to_depth(u, 2, xp), space_to_depth(v, 2, xp)]
-    return xp.concatenate(parts, axis=-1)
-
-
-def unpack(features: Array, xp: ModuleType) -> tuple[Array, Array, Array]:
-    """Features (N, h, w, 24) to planes (N, 4h, 4w), (N, 2h, 2w), (N, 2h, 2w)."""
-    return (
-        depth_to_space(features[..., :16], 4, xp),
-        depth_to_space(features[..., 16:20], 2, xp),
-        depth_to_space(features[..., 20:], 2, xp),
-    )
 
 
 def channel_levels(levels: Levels) -> tuple[np.ndarray, np.ndarray]:

@@ -5,6 +5,7 @@ used by its path alone. A card is a JSON file beside it that says where the weig
 what they score.
 """
 
+import hashlib
 import json
 import zipfile
 import zlib
@@ -56,6 +57,11 @@ class Weights:
     def neighbours(self) -> int:
         """How many neighbours the network is given: `CAUSAL` or `LOOK_AHEAD`."""
         return LOOK_AHEAD if f"{GATES[-1]}/kernel" in self.arrays else CAUSAL
+
+    @property
+    def digest(self) -> str:
+        """Of the file's content: equal for equal weights."""
+        return hashlib.sha256(self.path.read_bytes()).hexdigest()
 
     def causal(self) -> "Weights":
         """Those of the network without look-ahead, which is quicker and waits for no next frame."""

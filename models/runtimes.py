@@ -14,6 +14,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,32 @@ def openvino() -> Any:
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     with _interrupts_held():
         return importlib.import_module("openvino")
+
+
+@lru_cache(1)
+def openvino_core() -> Any:
+    """OpenVINO's only core of the process, which keeps it.
+
+    Each sets an alternate signal stack and puts back the one before it when it goes: two that go
+    in the order in which they came leave one that is gone, and the next Ctrl-C is a crash.
+    """
+    return openvino().Core()
+
+
+def openvino_model(model: Any, *, bfloat16: bool = False) -> Any:
+    """A file or a model of OpenVINO's, compiled for the CPU in float32.
+
+    With `bfloat16` it multiplies in that, which OpenVINO ignores where `openvino_has_bfloat16` is
+    False.
+    """
+    precision = "bf16" if bfloat16 else "f32"
+    settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": precision}
+    return openvino_core().compile_model(model, "CPU", settings)
+
+
+def openvino_has_bfloat16() -> bool:
+    """Whether OpenVINO finds units for bfloat16 in this CPU."""
+    return "BF16" in openvino_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 class MnnSession:

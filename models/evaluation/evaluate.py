@@ -4,7 +4,7 @@ A clip's score is the mean over its frames and a set's score the mean over all i
 score of doing nothing stands beside each.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, pairwise, zip_longest
@@ -18,7 +18,8 @@ from models.color import add_residual, rgb_to_planes
 from models.errors import ClipError
 from models.evaluation.clips import Clip
 from models.evaluation.metrics import flicker, psnr, ssim, ssimulacra2
-from models.network import NetworkConfig, frame_features, fresh_hidden, residual_planes
+from models.network import NetworkConfig, fresh_hidden
+from models.packing import Geometry, frame_features, residual_codes, unpack
 from models.planes import Levels
 
 if TYPE_CHECKING:
@@ -81,35 +82,33 @@ def restore(
         following = look_ahead and same and later and aligned(rgb.small, later.small, later.planes)
         joined = [current]
         for planes in (reference, following):
-            joined.append(_features(planes) - current if planes else np.zeros_like(current))
+            shown = frame_features(planes, rgb.geometry) if planes else current
+            joined.append(shown - current)
         residual, hidden = network.predict_on_batch([np.concatenate(joined, -1), hidden])
-        changes = residual_planes(np.asarray(residual), height, width, levels)
+        codes = residual_codes(np.asarray(residual, np.float32), rgb.geometry, np)
+        y, u, v = changes = unpack(codes, rgb.geometry)[0]
         made = [
-            np.clip(np.rint(plane + change[0]), 0, levels.peak).astype(np.uint8)
+            np.clip(np.rint(plane + change), 0, levels.peak).astype(np.uint8)
             for plane, change in zip(rgb.planes, changes, strict=True)
         ]
         past = Past.of(rgb.small, rgb.planes, made)
-        y, u, v = (change[0] for change in changes)
         yield add_residual(rgb.pixels, (y, u, v), levels)
 
 
 class _View(NamedTuple):
-    """An RGB frame, its planes, their reduced luma and features."""
+    """An RGB frame, its planes and how they lie, their reduced luma and features."""
 
     pixels: np.ndarray
     planes: list[np.ndarray]
+    geometry: Geometry
     small: np.ndarray
     features: np.ndarray
 
 
 def _view(rgb: np.ndarray) -> _View:
-    planes = list(rgb_to_planes(rgb, Levels()))
-    return _View(rgb, planes, reduced_luma(planes[0], 8), _features(planes))
-
-
-def _features(planes: Sequence[np.ndarray]) -> np.ndarray:
-    y, u, v = (plane[None] for plane in planes)
-    return frame_features(y, u, v, Levels())
+    planes, geometry = list(rgb_to_planes(rgb, Levels())), Geometry.yuv420(*rgb.shape[:2])
+    small = reduced_luma(planes[0], geometry.bit_depth)
+    return _View(rgb, planes, geometry, small, frame_features(planes, geometry))
 
 
 def restorer(network: "keras.Model", config: NetworkConfig, *, look_ahead: bool = False) -> Restore:

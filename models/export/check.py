@@ -1,6 +1,5 @@
 """Whether an exported file computes what the Keras model does, on frames with known sharp ones."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
@@ -12,7 +11,6 @@ from models.evaluation.metrics import psnr
 from models.export.clips import FRAMES, LEVELS, drawn_clip, run_clip
 from models.export.step import (
     HIDDEN,
-    NEIGHBOURS,
     NEXT_HIDDEN,
     PLANES,
     RESIDUALS,
@@ -20,11 +18,11 @@ from models.export.step import (
     Step,
     Tensors,
     fresh_hidden,
+    network_frames,
     residual_codes,
 )
 from models.keras_network import Model
-from models.network import MULTIPLE
-from models.planes import pack, pad_plane, padded_length, unpack
+from models.packing import Geometry, unpack
 
 _SEED = 100
 
@@ -79,32 +77,10 @@ def keras_step(model: Model) -> Step:
     """The step of the Keras model, which exported files are held against; any size."""
 
     def step(inputs: Tensors) -> Tensors:
-        current = _features([inputs[name] for name in PLANES])
-        joined = [current]
-        for neighbour in NEIGHBOURS[: model.neighbours]:
-            planes = [inputs[f"{neighbour}_{name}"] for name in PLANES]
-            joined.append(_features(planes) - current)
-        residual, hidden = map(
-            keras.ops.convert_to_numpy,
-            model.network([np.concatenate(joined, axis=-1), inputs[HIDDEN]]),
-        )
-        residuals = [
-            plane[:, : inputs[name].shape[1], : inputs[name].shape[2]]
-            for name, plane in zip(PLANES, unpack(residual, np), strict=True)
-        ]
-        return dict(zip((*RESIDUALS, NEXT_HIDDEN), (*residuals, hidden), strict=True))
+        frames = network_frames(inputs, model.neighbours)
+        residual, hidden = map(keras.ops.convert_to_numpy, model.network([frames, inputs[HIDDEN]]))
+        geometry = Geometry.yuv420(*inputs[PLANES[0]].shape[1:])
+        planes = (plane[None] for plane in unpack(residual, geometry)[0])
+        return dict(zip((*RESIDUALS, NEXT_HIDDEN), (*planes, hidden), strict=True))
 
     return step
-
-
-def _features(planes: Sequence[np.ndarray]) -> np.ndarray:
-    """Nominal planes of any size to features, (N, h, w, 24)."""
-    y, u, v = planes
-    rows, columns = (padded_length(side, MULTIPLE) for side in y.shape[1:])
-    packed: np.ndarray = pack(
-        pad_plane(y - np.float32(0.5), rows, columns, np),
-        pad_plane(u, rows // 2, columns // 2, np),
-        pad_plane(v, rows // 2, columns // 2, np),
-        np,
-    )
-    return packed

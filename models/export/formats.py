@@ -59,7 +59,7 @@ FORMATS: dict[str, Format] = {
         distribution="ai-edge-litert",
     ),
     "onnx": Format(
-        module="onnx_graph",
+        module="onnx_step",
         suffix=".onnx",
         precisions=("float32", "int8"),
         channels_first=True,

@@ -23,20 +23,37 @@ def write(weights: Weights, path: Path, size: Size, precision: str = "float32") 
     """
     with tempfile.TemporaryDirectory() as folder:
         saved_model.write(weights, Path(folder), size)
-        name = saved_model.SIGNATURE
-        converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=[name])
-        if precision != "float32":
-            converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        if precision == "float16":
-            converter.target_spec.supported_types = [tf.float16]
-        with native_output_aside():
-            path.write_bytes(converter.convert())
+        path.write_bytes(_converted(folder, precision))
+
+
+def network(weights: Weights, size: Size, precision: str) -> bytes:
+    """Return a LiteRT file of the network alone; see `saved_model.write_network`."""
+    with tempfile.TemporaryDirectory() as folder:
+        saved_model.write_network(weights, Path(folder), size)
+        return _converted(folder, precision)
+
+
+def _converted(folder: str, precision: str) -> bytes:
+    name = saved_model.SIGNATURE
+    converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=[name])
+    if precision != "float32":
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if precision == "float16":
+        converter.target_spec.supported_types = [tf.float16]
+    with native_output_aside():
+        content: bytes = converter.convert()
+    return content
 
 
 def open_step(path: Path) -> Step:
-    """The step of a LiteRT file, on every core."""
-    interpreter = Interpreter(model_content=path.read_bytes(), num_threads=available_cores())
+    """Open the step of a LiteRT file, on every core."""
+    return runner(path.read_bytes())
+
+
+def runner(content: bytes) -> Step:
+    """Open the one signature of a LiteRT file, on every core."""
+    interpreter = Interpreter(model_content=content, num_threads=available_cores())
     with native_output_aside():  # it names its delegate
         interpreter.allocate_tensors()
-    runner = interpreter.get_signature_runner(saved_model.SIGNATURE)
-    return lambda inputs: runner(**inputs)
+    run = interpreter.get_signature_runner(saved_model.SIGNATURE)
+    return lambda inputs: run(**inputs)

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from models.export.step import (
@@ -18,7 +19,8 @@ from models.export.step import (
 )
 from models.keras_network import Model, assembled
 from models.network import MULTIPLE
-from models.planes import pad_plane, padded_length
+from models.onnx_graph import OUTPUTS
+from models.planes import CHANNELS, padded_length
 from models.registry import Weights
 
 SIGNATURE = "serving_default"
@@ -35,10 +37,37 @@ def write(weights: Weights, path: Path, size: Size | None, precision: str = "flo
     tf.saved_model.save(module, str(path), signatures={SIGNATURE: module.step})
 
 
+def write_network(weights: Weights, path: Path, size: Size) -> None:
+    """Write the network alone for frames of one size: the ports of `models.onnx_graph.network`.
+
+    The channels come last.
+    """
+    model = assembled(weights)
+    rows, columns, hidden = hidden_shape(size, model.config.hidden)
+    channels = CHANNELS * (1 + model.neighbours)
+    signature = [
+        tf.TensorSpec((1, 2 * rows, 2 * columns, channels), tf.float32, "frames"),
+        tf.TensorSpec((1, rows, columns, hidden), tf.float32, "hidden"),
+    ]
+    values = _values(model)
+
+    def step(frames: Any, hidden: Any) -> dict[str, Any]:
+        made, _ = model.network.stateless_call(values, [], [frames, hidden])
+        return dict(zip(OUTPUTS, made, strict=True))
+
+    module = tf.Module()
+    module.step = tf.function(step, input_signature=signature, autograph=False)
+    tf.saved_model.save(module, str(path), signatures={SIGNATURE: module.step})
+
+
+def _values(model: Model) -> list[np.ndarray]:
+    """Return the weights as constants that a runtime can fold and pack."""
+    return [keras.ops.convert_to_numpy(variable) for variable in model.network.weights]
+
+
 def _step_function(model: Model, size: Size | None) -> Any:
-    """One frame's step, with the weights as constants that the runtime can fold and pack."""
-    network = model.network
-    weights = [keras.ops.convert_to_numpy(variable) for variable in network.weights]
+    """Make one frame's step."""
+    network, weights = model.network, _values(model)
 
     def step(*inputs: Any) -> dict[str, Any]:
         *planes, hidden = inputs
@@ -70,8 +99,17 @@ def _features(planes: list[Any], size: Size | None) -> Any:
 def _padded(planes: list[Any], size: Size) -> list[Any]:
     rows, columns = (padded_length(side, MULTIPLE) for side in size)
     y, u, v = planes
-    chroma = (pad_plane(plane, rows // 2, columns // 2, keras.ops) for plane in (u, v))
-    return [pad_plane(y, rows, columns, keras.ops), *chroma]
+    return [_grown(y, rows, columns), *(_grown(each, rows // 2, columns // 2) for each in (u, v))]
+
+
+def _grown(plane: Any, height: int, width: int) -> Any:
+    """Repeat the last row and column of (N, H, W) until it is (N, height, width)."""
+    rows, columns = height - plane.shape[1], width - plane.shape[2]
+    if rows:
+        plane = tf.concat([plane, tf.repeat(plane[:, -1:], rows, axis=1)], 1)
+    if columns:
+        plane = tf.concat([plane, tf.repeat(plane[:, :, -1:], columns, axis=2)], 2)
+    return plane
 
 
 def _signature(model: Model, size: Size | None) -> list[Any]:

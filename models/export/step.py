@@ -10,7 +10,8 @@ from typing import TypeAlias
 
 import numpy as np
 
-from models.network import MULTIPLE
+from models.network import LUMA, MULTIPLE
+from models.packing import Geometry, pack
 from models.planes import PATCH, Levels, chroma_shape, padded_length
 
 Tensors: TypeAlias = dict[str, np.ndarray]
@@ -43,6 +44,20 @@ def nominal_planes(
         name: ((plane[None] - np.float32(zero)) / np.float32(scale)).astype(np.float32, copy=False)
         for name, plane, (zero, scale) in zip(names, planes, scales, strict=True)
     }
+
+
+def network_frames(inputs: Tensors, neighbours: int) -> np.ndarray:
+    """Pack a step's planes to what the network itself reads, (1, h, w, 24 * (1 + neighbours))."""
+    geometry = Geometry.yuv420(*inputs[PLANES[0]].shape[1:])
+    *names, _ = input_names(neighbours)
+    packed = [
+        pack([[inputs[name][0] for name in names[index : index + 3]]], geometry)
+        for index in range(0, len(names), 3)
+    ]
+    for values in packed:
+        values[..., :LUMA] -= np.float32(0.5)
+    current, *others = packed
+    return np.concatenate([current, *(other - current for other in others)], axis=-1)
 
 
 def residual_codes(outputs: Tensors, levels: Levels) -> list[np.ndarray]:

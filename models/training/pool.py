@@ -27,6 +27,7 @@ from models import planes as yuv
 from models.alignment import find_flow, moved, reduced_luma
 from models.color import rgb_to_planes
 from models.errors import ClipError
+from models.packing import pack_420
 from models.training.material import Material
 from models.training.settings import BlurSettings
 from models.training.synthesis import Clip
@@ -119,7 +120,7 @@ def _planes(frames: np.ndarray, matrix_seed: int) -> list[list[np.ndarray]]:
 
 def _packed(planes: Sequence[np.ndarray]) -> np.ndarray:
     y, u, v = (plane[None] for plane in planes)
-    packed: np.ndarray = yuv.pack(y, u, v, np)[0]
+    packed: np.ndarray = pack_420(y, u, v, np)[0]
     return packed
 
 

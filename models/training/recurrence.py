@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from keras import ops
 
 from models import planes as yuv
+from models.packing import pack_420, unpack_420
 
 ABSENT, ALIGNED, UNRELATED = 0, 1, -1
 """What a frame's reference is: the frame itself, the blend before it moved here, or that of another
@@ -61,13 +62,13 @@ def one_frame(
 
 def moved(features: Any, flow: Any) -> Any:
     """Features (N, h, w, 24) of a neighbour as the frame would show them; flow (N, h, w, 2)."""
-    y, u, v = yuv.unpack(features, ops)
+    y, u, v = unpack_420(features, ops)
     rows, columns = y.shape[1:]
     full = ops.image.resize(flow, (rows, columns), interpolation="bilinear")
     half = ops.image.resize(flow, (rows // 2, columns // 2), interpolation="bilinear") / 2
     (y,) = _sampled([y], full)
     u, v = _sampled([u, v], half)
-    return yuv.pack(y, u, v, ops)
+    return pack_420(y, u, v, ops)
 
 
 def _sampled(planes: list[Any], flow: Any) -> list[Any]:

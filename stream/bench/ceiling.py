@@ -8,8 +8,8 @@ import numpy as np
 import tensorflow as tf
 from onnx import TensorProto, helper, numpy_helper
 
-from models.export.onnx_graph import IR_VERSION, OPSET
 from models.network import LEVELS, MULTIPLE, NetworkConfig
+from models.onnx_graph import IR_VERSION, OPSET
 from models.packages import is_installed
 from models.planes import PATCH, padded_length
 from models.runtimes import MnnSession, available_cores, onnx_session

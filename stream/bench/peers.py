@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from models.evaluation.clips import Clip
 from models.evaluation.metrics import psnr
 from stream.frame import Frame
-from stream.inference.engine import Engine, Geometry
+from stream.inference.engine import Engine, geometry_of
 from stream.rgb import RGB, from_rgb, to_rgb
 
 Picture = NDArray[np.uint8]
@@ -101,7 +101,7 @@ def _engine_timed(engine: Engine, blurry: Picture, sharp: Picture) -> tuple[floa
 def with_engine(engine: Engine, rgb: Picture) -> Picture:
     """One RGB frame through an engine with a fresh state; rounded once, in RGB."""
     frame = Frame(planes=from_rgb(rgb), pts=0, time_base=Fraction(1), color=RGB)
-    (result,) = engine.run([frame.planes], [None], Geometry.of(frame.planes, RGB))
+    (result,) = engine.run([frame.planes], [None], geometry_of(frame.planes, RGB))
     return to_rgb(frame.replace(planes=result.planes))
 
 

@@ -2,7 +2,7 @@
 
 from stream.capture.synthetic import SyntheticSource
 from stream.frame import Planes
-from stream.inference.engine import Engine, Geometry, State
+from stream.inference.engine import Engine, State, geometry_of
 
 
 class Runner:
@@ -13,7 +13,7 @@ class Runner:
         self._engine = engine
         self._pictures: list[Planes] = [frame.planes] * batch
         self._states: list[State | None] = [None] * batch
-        self._geometry = Geometry.of(frame.planes, frame.color)
+        self._geometry = geometry_of(frame.planes, frame.color)
 
     def __call__(self) -> None:
         """Advance every stream by one frame; returns when its pixels are there."""

@@ -5,7 +5,10 @@ import re
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, get_args
+
+from stream.inference.backends import BACKENDS
+from stream.inference.device import Device, Precision
 
 _TIME = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d+)?)")
 _SIZE = re.compile(r"([1-9]\d*)[xX]([1-9]\d*)")
@@ -90,19 +93,19 @@ def add_compute(options: Options) -> None:
     """What to compute on, and how precisely."""
     options.add_argument(
         "--device",
-        choices=("auto", "cpu", "gpu"),
+        choices=get_args(Device),
         default="auto",
         help="what to compute on (default: a GPU if there is one)",
     )
     options.add_argument(
         "--precision",
-        choices=("auto", "float32", "bfloat16", "float16", "int8"),
+        choices=get_args(Precision),
         default="auto",
         help="numbers to compute in (default: the fastest floating-point ones of the device)",
     )
     options.add_argument(
         "--runtime",
-        choices=("auto", "tensorflow", "mnn", "litert", "onnx", "openvino"),
+        choices=("auto", *BACKENDS),
         default="auto",
         help="what computes (default: on a CPU mnn for float32, onnx for int8 and openvino, where "
         "it is installed, for bfloat16; otherwise tensorflow)",

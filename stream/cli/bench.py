@@ -11,6 +11,7 @@ from stream.cli.arguments import add_compute, add_model, positive_int, size
 from stream.cli.cleaner import make_deblurrer, workers
 from stream.cli.report import require_writable, write_json, write_text
 from stream.errors import OpenError, UsageError
+from stream.inference.backends import BACKENDS
 from stream.jobs import WorkerPool
 from stream.stages import Processor
 
@@ -98,7 +99,7 @@ def _measured(options: argparse.Namespace) -> dict[str, Any]:
     choices = {name: getattr(options, name) for name in ("device", "precision", "runtime")}
     deblurrer = Deblurrer(options.model, **choices)
     cleaner: Processor | WorkerPool = deblurrer
-    if deblurrer.compute.runtime == "mnn":
+    if BACKENDS[deblurrer.compute.runtime].single_core:
         cleaner, *_ = workers(partial(make_deblurrer, options.model, **choices))
     prepare_tensorflow(deblurrer.compute)  # the ceiling is this device's, whatever computes
     others = [open_engine(path, device=options.device) for path in options.peer]

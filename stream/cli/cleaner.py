@@ -21,6 +21,7 @@ from stream.capture.file import FileSource
 from stream.cli.quality import QUALITIES, choose
 from stream.cli.report import ProgressLine
 from stream.errors import UsageError
+from stream.inference.backends import BACKENDS
 from stream.jobs import (
     CleanOptions,
     CleanResult,
@@ -225,8 +226,8 @@ def workers(make: Callable[[], Made]) -> tuple[Processor | WorkerPool, str, dict
         make: Makes a processor that computes on one core, if that can be.
     """
     made = make()
-    if made.report["runtime"] != "mnn":  # others have all cores compute one frame
-        return made
+    if not made.single_core:  # all cores compute one frame
+        return made.processor, made.identity, made.report
     room = psutil.virtual_memory().available // WORKER_BYTES
     more = [make().processor for _ in range(1, min(available_cores(), room))]
     pool = WorkerPool([made.processor, *more])
@@ -239,4 +240,5 @@ def make_deblurrer(model: str, **choices: Any) -> Made:
 
     deblurrer = Deblurrer(model, single_thread=True, look_ahead=True, **choices)
     report = {"model": deblurrer.name, **asdict(deblurrer.compute)}
-    return Made(deblurrer, deblurrer.identity, report)
+    single_core = BACKENDS[deblurrer.compute.runtime].single_core
+    return Made(deblurrer, deblurrer.identity, report, single_core)

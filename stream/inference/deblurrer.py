@@ -18,14 +18,14 @@ from numpy.typing import NDArray
 
 from models.alignment import SMALLEST, Past, aligned, reduced_luma
 from models.network import LOOK_AHEAD
-from models.planes import Levels
+from models.packing import Geometry
 from stream.errors import ModelError
 from stream.frame import Discontinuity, Frame, Plane, Planes, StreamInfo
 from stream.inference.cuts import CutDetector
 from stream.inference.deblurrers import MAX_STRENGTH
 from stream.inference.device import Compute, Device, Precision
-from stream.inference.engine import Geometry, Result, State
-from stream.inference.engines import Runtime, open_engine
+from stream.inference.engine import Result, State, geometry_of
+from stream.inference.engines import open_engine
 from stream.pixel_format import read_planes
 from stream.rgb import RGB, from_rgb, to_rgb
 
@@ -94,7 +94,7 @@ class Deblurrer:
         *,
         device: Device = "auto",
         precision: Precision = "auto",
-        runtime: Runtime = "auto",
+        runtime: str = "auto",
         single_thread: bool = False,
         quick_start: bool = False,
         look_ahead: bool = False,
@@ -144,7 +144,7 @@ class Deblurrer:
     def start(self, info: StreamInfo) -> None:
         """Compile and warm up for the stream's frames, so that the first one is not late."""
         planes = read_planes(av.VideoFrame(info.width, info.height, info.pixel_format))
-        self.engine.run([planes], [None], Geometry.of(planes, info.color))
+        self.engine.run([planes], [None], geometry_of(planes, info.color))
 
     def __call__(self, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Deblur the next picture of a program's own stream, (H, W, 3) uint8 RGB; a new array.
@@ -253,7 +253,7 @@ class Deblurrer:
     def _see(self, frame: Frame) -> _Seen:
         """Take note of a frame that has come, in the order of its stream."""
         stream = self._streams.setdefault(frame.stream_id, StreamState())
-        geometry = Geometry.of(frame.planes, frame.color)
+        geometry = geometry_of(frame.planes, frame.color)
         reason = _break(frame, stream, geometry)
         stream.geometry, stream.pts = geometry, frame.pts
         small = None
@@ -298,7 +298,7 @@ class Deblurrer:
 def _grey(seen: _Seen) -> Planes | None:
     """A picture in the middle of all codes, of the frame's kind."""
     geometry = seen.geometry
-    levels = Levels(geometry.bit_depth, geometry.full_range)
+    levels = geometry.levels
     (zero, scale), (neutral, _) = levels.luma, levels.chroma
     luma, *chroma = seen.frame.planes.arrays
     middle = round(zero + scale / 2)

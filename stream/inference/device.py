@@ -1,4 +1,4 @@
-"""Which device and precision to compute with, chosen from the machine or forced.
+"""What there is to compute on, and what is chosen of it.
 
 `models` is imported where it is needed, so that what only names a `Compute` does not depend on it.
 """
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from stream.errors import ModelError, UsageError
+from stream.errors import ModelError
 
 Device = Literal["auto", "cpu", "gpu"]
 Precision = Literal["auto", "float32", "bfloat16", "float16", "int8"]
@@ -26,28 +26,21 @@ class Compute:
     runtime: str = "tensorflow"
 
 
-def choose(device: Device = "auto", precision: Precision = "auto") -> Compute:
-    """Resolve "auto", and refuse what the machine can't do.
+def usable_device(device: Device) -> str:
+    """Return "cpu" or "gpu", which "auto" means where TensorFlow finds one.
 
-    Without a GPU, bfloat16 is chosen only where the CPU multiplies it in hardware (AMX); elsewhere
-    it is emulated and slower than float32. MissingError where a GPU is asked for without
-    TensorFlow, which alone computes there.
+    Raises:
+        MissingError: a GPU is asked for without TensorFlow, which alone computes there.
+        ModelError: there is no GPU.
     """
-    from models.packages import require
-
     if device == "gpu":
+        from models.packages import require
+
         require("tensorflow")
     gpu = device != "cpu" and has_gpu()
     if device == "gpu" and not gpu:
         raise ModelError("TensorFlow finds no GPU here: use --device cpu or auto")
-    kind = "gpu" if gpu else "cpu"
-    if precision == "auto":
-        fast = "float16" if gpu else "bfloat16" if has_amx() else "float32"
-        return Compute(kind, fast)
-    if precision == "float16" and kind == "cpu":
-        wrong = UsageError if device == "cpu" else ModelError  # another machine may have a GPU
-        raise wrong("float16 is for GPUs: use --precision float32 or bfloat16 on this CPU")
-    return Compute(kind, precision)
+    return "gpu" if gpu else "cpu"
 
 
 def has_gpu() -> bool:

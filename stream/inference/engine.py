@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from models.packing import Geometry
 from stream.frame import ColorTags, Planes
 from stream.inference.device import Compute
 
@@ -23,57 +24,16 @@ State: TypeAlias = Any
 """What a stream carries from frame to frame; only the engine that made it can read it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Geometry:
-    """What a step is compiled for.
+def geometry_of(planes: Planes, color: ColorTags) -> Geometry:
+    """Return the geometry of a picture."""
+    shapes = tuple(array.shape for array in planes.arrays)
+    full_range = color.full_range or color.rgb
+    return Geometry(shapes, planes.subsampling, planes.bit_depth, full_range, color.matrix)
 
-    Attributes:
-        shapes: (H, W) of each plane.
-        subsampling: log2 reduction of the chroma, horizontal and vertical.
-        bit_depth: bits per sample.
-        full_range: whether black is code 0.
-        matrix: how the planes make colours, as in `ColorTags`.
-    """
 
-    shapes: tuple[tuple[int, ...], ...]
-    subsampling: tuple[int, int]
-    bit_depth: int
-    full_range: bool
-    matrix: int
-
-    @classmethod
-    def of(cls, planes: Planes, color: ColorTags) -> "Geometry":
-        """The geometry of a picture."""
-        shapes = tuple(array.shape for array in planes.arrays)
-        full_range = color.full_range or color.rgb
-        return cls(shapes, planes.subsampling, planes.bit_depth, full_range, color.matrix)
-
-    @property
-    def rgb(self) -> bool:
-        """Whether the planes are G, B, R."""
-        return self.matrix == 0
-
-    @property
-    def blocks(self) -> tuple[tuple[int, int], ...]:
-        """Rows and columns of each plane's samples in a patch of 4x4 luma; 4:2:0 chroma has 2x2."""
-        x, y = self.subsampling
-        chroma = 4 >> y, 4 >> x
-        return ((4, 4), chroma, chroma)[: len(self.shapes)]
-
-    @property
-    def channels(self) -> tuple[int, ...]:
-        """Samples of each plane in a patch."""
-        return tuple(rows * columns for rows, columns in self.blocks)
-
-    @property
-    def is_420(self) -> bool:
-        """Whether the planes are Y, U and V with chroma of half the rows and columns."""
-        return not self.rgb and self.blocks == ((4, 4), (2, 2), (2, 2))
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Of the samples."""
-        return np.dtype(np.uint8 if self.bit_depth == 8 else np.uint16)
+def picture_of(arrays: Sequence[Any], geometry: Geometry) -> Planes:
+    """Return arrays as the planes of a picture of this geometry."""
+    return Planes(tuple(arrays), geometry.subsampling, geometry.bit_depth)
 
 
 Neighbours: TypeAlias = tuple[Planes | None, ...]

@@ -5,19 +5,18 @@ source's own planes, so that what it leaves alone stays bit-exact.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from models.color import Matrix, change_of_planes, planes_to_rgb
-from models.errors import ModelsError, WeightsError
+from models.errors import WeightsError
 from models.image_model import load_image_model
-from models.planes import Levels
-from stream.errors import ModelError, UsageError
+from models.packing import Geometry
+from stream.errors import ModelError
 from stream.frame import Planes
 from stream.inference.device import Compute, prepare_tensorflow
-from stream.inference.engine import Geometry, Neighbours, Result, State
+from stream.inference.engine import Neighbours, Result, State, picture_of
 
 _MATRICES: dict[int, Matrix] = {1: "bt709", 5: "bt601", 6: "bt601", 9: "bt2020"}
 _HD_ROWS = 720  # untagged frames are taken for BT.709 from here on, as players do
@@ -28,25 +27,20 @@ class ImageEngine:
 
     Args:
         model: a SavedModel folder or an ONNX file.
-        compute: float32; a SavedModel runs on its device, ONNX on the CPU.
+        device: "cpu" or "gpu", for a SavedModel; ONNX runs on the CPU.
     """
 
     neighbours = 0
     aligned = True
 
-    def __init__(self, model: str, compute: Compute) -> None:
-        if compute.precision != "float32":
-            raise UsageError(f"{model} computes in float32: leave out --precision")
+    def __init__(self, model: str, device: str) -> None:
         saved_model = Path(model).is_dir()
+        self.compute = Compute(device, "float32", "tensorflow" if saved_model else "onnx")
         if saved_model:
-            prepare_tensorflow(compute)
-        try:
-            self._model = load_image_model(model)
-        except ModelsError as error:
-            raise ModelError(str(error)) from error
+            prepare_tensorflow(self.compute)
+        self._model = load_image_model(model)
         self.name = self._model.name
-        self.compute = replace(compute, runtime="tensorflow" if saved_model else "onnx")
-        self.identity = f"{self._model.identity} {compute.device}"
+        self.identity = f"{self._model.identity} {device}"
 
     def run(
         self,
@@ -66,18 +60,16 @@ class ImageEngine:
             raise ModelError(str(error)) from error
         if not np.isfinite(change.sum()):
             return Result(picture, None, finite=False)
-        peak = (1 << geometry.bit_depth) - 1
-        arrays = tuple(
-            np.clip(np.rint(plane + change), 0, peak).astype(plane.dtype)
+        arrays = [
+            np.clip(np.rint(plane + change), 0, geometry.levels.peak).astype(plane.dtype)
             for plane, change in zip(picture.arrays, _changes(change, geometry), strict=True)
-        )
-        planes = Planes(arrays, geometry.subsampling, geometry.bit_depth)
-        return Result(planes, None, finite=True)
+        ]
+        return Result(picture_of(arrays, geometry), None, finite=True)
 
 
 def _to_rgb(picture: Planes, geometry: Geometry) -> np.ndarray:
     """(H, W, 3) float32 RGB, nominally in [0, 1]."""
-    levels = Levels(geometry.bit_depth, geometry.full_range)
+    levels = geometry.levels
     if geometry.rgb:
         green, blue, red = (plane.astype(np.float32) / levels.peak for plane in picture.arrays)
         return np.stack([red, green, blue], axis=-1)
@@ -91,7 +83,7 @@ def _to_rgb(picture: Planes, geometry: Geometry) -> np.ndarray:
 
 def _changes(change: np.ndarray, geometry: Geometry) -> list[np.ndarray]:
     """A change of (H, W, 3) RGB as one of each plane, in code values."""
-    levels = Levels(geometry.bit_depth, geometry.full_range)
+    levels = geometry.levels
     if geometry.rgb:
         return [change[..., channel] * levels.peak for channel in (1, 2, 0)]
     chroma = geometry.shapes[-1]

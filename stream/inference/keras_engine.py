@@ -3,7 +3,6 @@
 One pure function per geometry, traced once. State stays on the device.
 """
 
-import hashlib
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any, TypeAlias
@@ -11,17 +10,21 @@ from typing import Any, TypeAlias
 import keras
 import tensorflow as tf
 
-from models import registry
-from models.errors import WeightsError
 from models.keras_network import assembled, computing_in
 from models.network import fresh_hidden
-from models.registry import weights_path
+from models.packing import Geometry, corrected, features, pack, unpack
+from models.registry import Weights
 from stream.errors import ModelError
 from stream.frame import Planes
-from stream.inference import yuv420
 from stream.inference.device import Compute, prepare_tensorflow
-from stream.inference.engine import SIZES_KEPT, Geometry, Neighbours, Result, State, neighbours_of
-from stream.inference.packing import pack, unpack
+from stream.inference.engine import (
+    SIZES_KEPT,
+    Neighbours,
+    Result,
+    State,
+    neighbours_of,
+    picture_of,
+)
 
 Step: TypeAlias = Callable[[Any, list[Any], Any], tuple[Any, Any, Any]]
 """Packed pictures, packed neighbours and hidden states to corrected pictures, hidden states, and
@@ -32,34 +35,25 @@ class KerasEngine:
     """A network with trained weights, compiled on first use for each geometry and batch size.
 
     Args:
-        model: see `stream.inference.engines.open_engine`.
+        weights: of the network, which has as many neighbours as they tell.
         compute: what to compute on.
         xla: have XLA compile what a GPU computes, which takes it 2 to 4 s for each of those.
-        look_ahead: see `open_engine`.
     """
 
-    def __init__(
-        self, model: str, compute: Compute, *, xla: bool = True, look_ahead: bool = False
-    ) -> None:
+    def __init__(self, weights: Weights, compute: Compute, *, xla: bool = True) -> None:
         if keras.backend.backend() != "tensorflow":
             raise ModelError(
                 f"the engine runs on TensorFlow, not {keras.backend.backend()}: unset KERAS_BACKEND"
             )
         prepare_tensorflow(compute)
-        try:
-            loaded = registry.load(model)
-            with computing_in(compute.precision):
-                self.model = assembled(loaded if look_ahead else loaded.causal())
-        except WeightsError as error:
-            raise ModelError(str(error)) from error
+        with computing_in(compute.precision):
+            self.model = assembled(weights)
         self.name = self.model.name
-        self.neighbours, self.aligned = self.model.neighbours, loaded.aligned
+        self.neighbours, self.aligned = self.model.neighbours, weights.aligned
         self.compute = compute
         self._xla = xla and compute.device == "gpu"
-        weights = hashlib.sha256(weights_path(model).read_bytes()).hexdigest()
-        self.identity = (
-            f"{weights} {compute.device} {compute.precision} TensorFlow {tf.__version__}"
-        )
+        device = f"{compute.device} {compute.precision}"
+        self.identity = f"{weights.digest} {device} TensorFlow {tf.__version__}"
         self._ready = lru_cache(SIZES_KEPT)(self._compiled)
 
     def run(
@@ -73,15 +67,17 @@ class KerasEngine:
         step, fresh = self._ready(geometry)
         hidden = _joined([fresh if state is None else state for state in states])
         beside = neighbours_of(neighbours, pictures, self.neighbours)
-        packed = pack(pictures, geometry)
+        packed = pack([picture.arrays for picture in pictures], geometry)
         others = [
             # a frame that differs from itself by nothing stands for a neighbour that is not there
-            pack([each or own for each, own in zip(those, pictures, strict=True)], geometry)
+            pack(
+                [(each or own).arrays for each, own in zip(those, pictures, strict=True)], geometry
+            )
             for those in zip(*beside, strict=True)
         ]
         made, hidden, finite = step(packed, others, hidden)
         return [
-            Result(planes, part, bool(ok))
+            Result(picture_of(planes, geometry), part, bool(ok))
             for planes, part, ok in zip(
                 unpack(made.numpy(), geometry), _parted(hidden), finite.numpy(), strict=True
             )
@@ -93,9 +89,9 @@ class KerasEngine:
 
         def step(packed: Any, others: list[Any], hidden: Any) -> tuple[Any, Any, Any]:
             values = tf.cast(packed, "float32")
-            current = yuv420.features(values, geometry, keras.ops)
+            current = features(values, geometry, keras.ops)
             changes = [
-                yuv420.features(tf.cast(other, "float32"), geometry, keras.ops) - current
+                features(tf.cast(other, "float32"), geometry, keras.ops) - current
                 for other in others
             ]
             frames = tf.cast(tf.concat([current, *changes], -1), dtype)
@@ -103,7 +99,7 @@ class KerasEngine:
             residual = tf.cast(residual, "float32")
             # one number that is none makes the sum none, in half the time of looking at each
             finite = tf.math.is_finite(tf.reduce_sum(residual, axis=(1, 2, 3)))
-            out = yuv420.corrected(values, residual, geometry, keras.ops)
+            out = corrected(values, residual, geometry, keras.ops)
             return tf.cast(out, packed.dtype), hidden, finite
 
         compiled: Step = tf.function(

@@ -12,34 +12,32 @@ from pathlib import Path
 
 import numpy as np
 
-from models import registry
-from models.errors import ModelsError
-from models.network import frame_features, fresh_hidden, residual_planes
-from models.planes import Levels, chroma_shape
+from models.network import fresh_hidden
+from models.packing import Geometry, corrected, frame_features, pack, unpack
+from models.planes import Levels
 from models.reference import Reference, require_agreement
 from models.registry import Weights
-from stream.errors import ModelError
-from stream.frame import ColorTags, Planes
-from stream.inference.engine import Engine, Geometry, Neighbours
+from stream.frame import Planes
+from stream.inference.engine import Engine, Neighbours
 from stream.inference.machine import record_of
 
 _SIZE = (34, 44)  # height and width: both are padded
 _FRAMES = 2  # the second shows the state
-_LEVELS = Levels(bit_depth=16)  # so that rounding hides nothing
+_GEOMETRY = Geometry.yuv420(*_SIZE, Levels(bit_depth=16))  # so that rounding hides nothing
 _ROUNDING = 0.5  # code values: root mean square of what two roundings make is 0.41
 
 
-def checked(engine: Engine, model: str, *, variant: str = "") -> Engine:
-    """The engine of a model; ModelError if it computes something else than the network.
+def checked(engine: Engine, weights: Weights, *, variant: str = "") -> Engine:
+    """Return the engine of these weights; MismatchError if it computes something else than them.
 
     Args:
         engine: of one of this project's networks, whole frames.
-        model: a name of `models.registry`, or a weights file.
+        weights: that the engine was made of.
         variant: what its identity does not say of how it computes.
     """
     record = _record(engine, variant)
     if record is None or not record.exists():
-        _check(engine, model)
+        _check(engine, weights)
         if record:
             with contextlib.suppress(OSError):  # then it is checked again
                 record.parent.mkdir(parents=True, exist_ok=True)
@@ -47,41 +45,40 @@ def checked(engine: Engine, model: str, *, variant: str = "") -> Engine:
     return engine
 
 
-def _check(engine: Engine, model: str) -> None:
+def _check(engine: Engine, weights: Weights) -> None:
     compute = engine.compute
     rng = np.random.default_rng(0)
     pictures, *others = (_drawn(rng) for _ in range(1 + engine.neighbours))
     beside = list(zip(*others, strict=True))
-    geometry = Geometry.of(pictures[0], ColorTags())
     state, found, finite = None, [], True
     for picture, neighbours in zip(pictures, beside, strict=True):
-        (result,) = engine.run([picture], [state], geometry, [neighbours])
+        (result,) = engine.run([picture], [state], _GEOMETRY, [neighbours])
         state = result.state if result.finite else None
         finite = finite and result.finite
         found.append(_change(picture, result.planes.arrays))
-    try:
-        expected = _expected(registry.load(model), pictures, beside)
-        if not np.isfinite(expected).all() and not finite:
-            return  # weights that are none: the frames pass as they are
-        on_tensor_cores = (compute.device, compute.precision) == ("gpu", "float32")
-        require_agreement(
-            np.stack(found),
-            expected,
-            "tensorfloat32" if on_tensor_cores else compute.precision,
-            f"{compute.runtime} on this {compute.device.upper()}",
-            remedy="use another --runtime, and report it",
-            rounding=_ROUNDING,
-        )
-    except ModelsError as error:
-        raise ModelError(str(error)) from error
+    expected = _expected(weights, pictures, beside)
+    if not np.isfinite(expected).all() and not finite:
+        return  # weights that are none: the frames pass as they are
+    on_tensor_cores = (compute.device, compute.precision) == ("gpu", "float32")
+    require_agreement(
+        np.stack(found),
+        expected,
+        "tensorfloat32" if on_tensor_cores else compute.precision,
+        f"{compute.runtime} on this {compute.device.upper()}",
+        remedy="use another --runtime, and report it",
+        rounding=_ROUNDING,
+    )
 
 
 def _drawn(rng: np.random.Generator) -> list[Planes]:
     """Frames of noise whose codes leave room for any correction."""
-    shapes = (_SIZE, chroma_shape(*_SIZE), chroma_shape(*_SIZE))
-    low, high = _LEVELS.peak // 4, 3 * _LEVELS.peak // 4
+    low, high = (share * _GEOMETRY.levels.peak // 4 for share in (1, 3))
     return [
-        Planes(tuple(rng.integers(low, high, s).astype(np.uint16) for s in shapes), (1, 1), 16)
+        Planes(
+            tuple(rng.integers(low, high, s).astype(np.uint16) for s in _GEOMETRY.shapes),
+            _GEOMETRY.subsampling,
+            _GEOMETRY.bit_depth,
+        )
         for _ in range(_FRAMES)
     ]
 
@@ -90,26 +87,18 @@ def _expected(
     weights: Weights, pictures: Sequence[Planes], beside: Sequence[Neighbours]
 ) -> np.ndarray:
     """What the network changes in each frame, in code values."""
-    count = len(beside[0])
-    arrays = weights.arrays if count == weights.neighbours else weights.causal().arrays
-    network = Reference(weights.config, arrays, count)
+    network = Reference(weights.config, weights.arrays, weights.neighbours)
     hidden = fresh_hidden(weights.config, 1, *_SIZE)
     changes = []
     for picture, neighbours in zip(pictures, beside, strict=True):
-        current, *others = (_features(each) for each in (picture, *neighbours) if each)
+        shown = [each.arrays for each in (picture, *neighbours) if each]
+        current, *others = (frame_features(each, _GEOMETRY) for each in shown)
         joined = [current, *(other - current for other in others)]
         residual, hidden = network(np.concatenate(joined, axis=-1), hidden)
-        residuals = (plane[0] for plane in residual_planes(residual, *_SIZE, _LEVELS))
-        pairs = zip(picture.arrays, residuals, strict=True)
-        changes.append(
-            _change(picture, [np.clip(np.rint(a + b), 0, _LEVELS.peak) for a, b in pairs])
-        )
+        values = pack([picture.arrays], _GEOMETRY).astype(np.float32)
+        made = corrected(values, residual.astype(np.float32), _GEOMETRY, np)
+        changes.append(_change(picture, unpack(made, _GEOMETRY)[0]))
     return np.stack(changes)
-
-
-def _features(picture: Planes) -> np.ndarray:
-    y, u, v = (plane[None] for plane in picture.arrays)
-    return frame_features(y, u, v, _LEVELS)
 
 
 def _change(picture: Planes, arrays: Sequence[np.ndarray]) -> np.ndarray:

@@ -12,10 +12,11 @@ from typing import TypeAlias
 
 from models.errors import is_out_of_memory
 from models.network import MULTIPLE
+from models.packing import Geometry
 from stream.errors import ModelError
 from stream.frame import Plane, Planes
 from stream.inference.device import Compute
-from stream.inference.engine import Engine, Geometry, Neighbours, Result, State
+from stream.inference.engine import Engine, Neighbours, Result, State
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,11 +48,13 @@ class Made(NamedTuple):
         processor: Used for one segment after the other.
         identity: Anything that is equal for equal processors.
         report: For the report of a run: model, precision, device.
+        single_core: Whether it computes on one core, so that several work side by side.
     """
 
     processor: Processor
     identity: str
     report: dict[str, str]
+    single_core: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,14 +103,18 @@ class Cluster:
     ) -> None:
         self._ray.shutdown()
 
-    @functools.cached_property
+    @property
     def made(self) -> tuple[str, dict[str, str]]:
         """Identity and report of the workers' processor.
 
         Raises:
             DeblurError: It cannot be made there.
         """
-        made: tuple[str, dict[str, str]]
+        return self._described[:2]
+
+    @functools.cached_property
+    def _described(self) -> tuple[str, dict[str, str], bool]:
+        made: tuple[str, dict[str, str], bool]
         (made,) = self._results(_describe, iter([(self._make,)]))
         return made
 
@@ -125,7 +131,7 @@ class Cluster:
         """
         now = time.perf_counter()
         orders = ((self._make, job, place) for place in _places(job.plan, reader, journal))
-        single = self.made[1].get("runtime") == "mnn"
+        *_, single = self._described
         for cleaned in self._results(_clean, orders, single_core=single):
             before, now = now, time.perf_counter()
             cleaned.stats.duration_s = now - before
@@ -216,10 +222,10 @@ def _places(plan: Plan, reader: Reader, journal: Journal) -> Iterator[SegmentPla
         yield SegmentPlace(position, before, tuple(reader.marks()))
 
 
-def _describe(make: bytes) -> tuple[str, dict[str, str]]:
+def _describe(make: bytes) -> tuple[str, dict[str, str], bool]:
     """On a worker."""
     made = _made(make)
-    return made.identity, made.report
+    return made.identity, made.report, made.single_core
 
 
 def _clean(make: bytes, job: Job, place: SegmentPlace) -> Cleaned:

@@ -59,8 +59,8 @@ import os, sys
 from pathlib import Path
 os.chdir({str(folder)!r})
 sys.modules.update(dict.fromkeys({packages!r}))  # an import fails
-from stream.inference import device, engines
-device.has_amx = engines.has_amx = lambda: {amx}
+from stream.inference import backends, device
+backends.has_amx = lambda: {amx}
 device.GPU_DRIVERS = (Path({str(folder)!r}),) if "tensorflow" in {packages!r} else ()
 from stream.cli import main
 sys.exit(main({argv!r}))
@@ -404,6 +404,9 @@ ARROWS = {
     "stream.jobs.clean": {"cv2", "tensorflow", "keras", "models", "stream.inference"},
     "stream.inference.shared": {"av", "cv2", "tensorflow", "keras", "models"},
     "stream.serve.app": {"tensorflow", "keras", "models"},
+    "stream.inference.deblurrer, stream.inference.host_engine, models.networks.mnn": {
+        *("tensorflow", "keras", "models.training", "models.evaluation", "models.export"),
+    },
     "models.training.trainer, models.training.publish": {"stream"},
     "models.training.synthesis": {"stream", "tensorflow", "keras"},
     "models.training.pool": {"stream", "tensorflow", "keras"},

@@ -7,17 +7,20 @@ import numpy as np
 import pytest
 from random_model import save_random_weights
 
+from models import registry
 from models.alignment import Past, aligned, reduced_luma
 from models.evaluation.evaluate import restore
 from models.keras_network import load
-from models.planes import Levels, channel_levels, pack
+from models.packing import pack_420
+from models.planes import Levels, channel_levels
 from stream.errors import ModelError, UsageError
 from stream.frame import ColorTags, Discontinuity, Frame, Planes, StreamInfo, chroma_size
 from stream.inference import keras_engine
+from stream.inference.backends import resolve
 from stream.inference.cuts import CutDetector
 from stream.inference.deblurrer import LONG_GAP, Deblurrer
-from stream.inference.device import Compute, choose, has_amx
-from stream.inference.engine import Geometry
+from stream.inference.device import Compute, has_amx
+from stream.inference.engine import geometry_of
 from stream.inference.keras_engine import KerasEngine
 
 TIME_BASE = Fraction(1, 30)
@@ -78,7 +81,7 @@ def test_streaming_equals_the_sequence(deblurrer, weights):
     model = load(weights)
     offset, scale = channel_levels(Levels())
     features = np.concatenate(
-        [(pack(*(a[None] for a in arrays_of(f)), np) - offset) / scale for f in clip]
+        [(pack_420(*(a[None] for a in arrays_of(f)), np) - offset) / scale for f in clip]
     ).astype(np.float32)
     hidden, past = np.zeros((1, 6, 8, 8), np.float32), None
     for index, frame in enumerate(clip):
@@ -86,12 +89,12 @@ def test_streaming_equals_the_sequence(deblurrer, weights):
         small = reduced_luma(arrays_of(frame)[0], 8)
         if past:
             planes = aligned(small, past.small, past.blend)
-            reference = (pack(*(a[None] for a in planes), np) - offset) / scale
+            reference = (pack_420(*(a[None] for a in planes), np) - offset) / scale
         given = np.concatenate([current, reference - current, np.zeros_like(current)], axis=-1)
         residual, hidden = map(np.asarray, model.network([given, hidden]))
         past = Past.of(small, arrays_of(frame), arrays_of(streamed[index]))
         expected = np.clip(np.rint((current + residual) * scale + offset), 0, 255).astype(int)
-        found = pack(*(a[None] for a in arrays_of(streamed[index])), np)
+        found = pack_420(*(a[None] for a in arrays_of(streamed[index])), np)
         assert np.abs(found.astype(int) - expected).max() <= 1
         assert differ(frame, streamed[index])
 
@@ -324,9 +327,9 @@ def test_what_the_machine_cannot_do_is_refused():
     if tf.config.list_physical_devices("GPU"):
         pytest.skip("there is a GPU here")
     with pytest.raises(ModelError, match="no GPU"):
-        choose("gpu")
+        resolve("gpu", "auto", "auto")
     with pytest.raises(UsageError, match="float16 is for GPUs"):
-        choose("cpu", "float16")
+        resolve("cpu", "float16", "auto")
 
 
 @pytest.mark.parametrize("quick", [False, True])
@@ -338,7 +341,8 @@ def test_xla_compiles_what_may_begin_late_on_a_gpu(weights, quick, monkeypatch):
             compiled.append(options.pop("jit_compile"))
         return function(body, **options)
 
-    monkeypatch.setattr("stream.inference.engines.choose", lambda *_: Compute("gpu", "float32"))
+    chosen = Compute("gpu", "float32")
+    monkeypatch.setattr("stream.inference.engines.resolve", lambda *_: chosen)
     monkeypatch.setattr(keras_engine.tf, "function", recorded)
     Deblurrer(weights, runtime="tensorflow", quick_start=quick).process(frames(1)[0])
     assert set(compiled) == {not quick}  # also of the step that was checked as it was opened
@@ -363,8 +367,8 @@ def test_a_cut_is_a_large_change_of_luma():
 def test_the_engine_wants_tensorflow(weights, monkeypatch):
     monkeypatch.setattr(keras.backend, "backend", lambda: "torch")
     with pytest.raises(ModelError, match="unset KERAS_BACKEND"):
-        KerasEngine(weights, choose("cpu"))
+        KerasEngine(registry.load(weights), Compute("cpu", "float32"))
 
 
 def test_geometry_of_rgb_is_full_range():
-    assert Geometry.of(planes(0), ColorTags(matrix=0)).full_range
+    assert geometry_of(planes(0), ColorTags(matrix=0)).full_range

@@ -16,8 +16,8 @@ from models.export.check import check_step, keras_step
 from models.export.clips import drawn_clip, run_clip
 from models.export.files import export
 from models.export.formats import FORMATS, open_step
-from models.export.onnx_graph import write as write_onnx
 from models.export.onnx_int8 import IN_FLOAT
+from models.export.onnx_step import write as write_onnx
 from models.export.step import fresh_hidden, residual_codes
 from models.keras_network import assembled
 from models.planes import Levels

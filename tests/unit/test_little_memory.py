@@ -7,7 +7,7 @@ from models.errors import is_out_of_memory
 from stream.errors import ModelError
 from stream.frame import ColorTags, Planes
 from stream.inference.device import Compute
-from stream.inference.engine import Geometry
+from stream.inference.engine import geometry_of
 from stream.inference.tiles import TiledEngine
 
 
@@ -26,7 +26,7 @@ class Failing:
 
 def run(device, error):
     planes = Planes((np.zeros((48, 64), np.uint8),))
-    TiledEngine(Failing(device, error)).run([planes], [None], Geometry.of(planes, ColorTags()))
+    TiledEngine(Failing(device, error)).run([planes], [None], geometry_of(planes, ColorTags()))
 
 
 class ResourceExhaustedError(Exception):

@@ -9,7 +9,7 @@ import pytest
 from footage import HEIGHT, WIDTH, pictures, write_frames, write_video
 
 from models.errors import ClipError
-from models.planes import unpack
+from models.packing import unpack_420
 from models.training import pair_library
 from models.training.frame_cache import RUN_FRAMES
 from models.training.material import Material
@@ -227,7 +227,7 @@ def test_a_pool_mixes_pairs_with_synthesised_clips(tmp_path):
 def _is_cut(records):
     """Whether blurry and sharp luma are as close as flipped lowest bits leave them."""
     features, _ = record_parts(np.asarray(records))
-    luma = [unpack(side, np)[0].astype(int) for side in np.split(features, 3, axis=-1)[:2]]
+    luma = [unpack_420(side, np)[0].astype(int) for side in np.split(features, 3, axis=-1)[:2]]
     return 0 < np.abs(luma[0] - luma[1]).max() <= 2
 
 

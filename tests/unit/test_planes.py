@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from models import planes as yuv
 from models.color import add_residual, rgb_to_planes
+from models.packing import pack_420, padded, unpack_420
 from models.planes import Levels
 
 
@@ -17,29 +18,29 @@ def random_planes(rng, height, width, batch=1, peak=255, dtype=np.uint8):
 @given(st.integers(1, 6), st.integers(1, 6), st.integers(1, 3))
 def test_pack_and_unpack_are_inverse(rows, columns, batch):
     planes = random_planes(np.random.default_rng(0), 4 * rows, 4 * columns, batch)
-    features = yuv.pack(*planes, np)
+    features = pack_420(*planes, np)
     assert features.shape == (batch, rows, columns, yuv.CHANNELS)
-    for before, after in zip(planes, yuv.unpack(features, np), strict=True):
+    for before, after in zip(planes, unpack_420(features, np), strict=True):
         np.testing.assert_array_equal(before, after)
 
 
 def test_a_feature_vector_holds_the_patch_row_by_row():
     y = np.arange(64).reshape(1, 8, 8)
     u = 100 + np.arange(16).reshape(1, 4, 4)
-    features = yuv.pack(y, u, u + 100, np)
+    features = pack_420(y, u, u + 100, np)
     np.testing.assert_array_equal(features[0, 1, 0, :16], y[0, 4:8, 0:4].ravel())
     np.testing.assert_array_equal(features[0, 1, 0, 16:20], u[0, 2:4, 0:2].ravel())
 
 
 @given(st.integers(1, 20), st.integers(1, 20))
 def test_padding_repeats_the_border_and_keeps_the_inside(height, width):
-    plane = np.arange(height * width, dtype=np.uint16).reshape(1, height, width)
-    padded = yuv.pad_plane(plane, 32, 32, np)
-    assert padded.shape == (1, 32, 32)
-    assert padded.dtype == plane.dtype
-    np.testing.assert_array_equal(padded[:, :height, :width], plane)
-    assert (padded[0, height:, :width] == plane[0, -1]).all()
-    assert (padded[0, :, width:] == padded[0, :, width - 1 : width]).all()
+    plane = np.arange(height * width, dtype=np.uint16).reshape(height, width)
+    grown = padded(plane, 32, 32)
+    assert grown.shape == (32, 32)
+    assert grown.dtype == plane.dtype
+    np.testing.assert_array_equal(grown[:height, :width], plane)
+    assert (grown[height:, :width] == plane[-1]).all()
+    assert (grown[:, width:] == grown[:, width - 1 : width]).all()
 
 
 @pytest.mark.parametrize(
@@ -98,7 +99,7 @@ def test_error_weights_measure_rgb_error(plane):
     residual[plane] += 20
     changed = [add_residual(grey, tuple(residual), Levels(), m) for m in ("bt601", "bt709")]
     found = np.mean([(rgb.astype(float) - 120) ** 2 for rgb in changed])
-    features = yuv.pack(*(r[None] for r in residual), np)
+    features = pack_420(*(r[None] for r in residual), np)
     _, scale = yuv.channel_levels(Levels())
     predicted = (((features / scale) ** 2).mean((0, 1, 2)) * yuv.RGB_ERROR_WEIGHTS).sum() * 255**2
     # RGB is rounded: errors of some 20 to 40 codes change by half a code

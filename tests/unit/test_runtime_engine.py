@@ -11,19 +11,19 @@ from models import registry
 from models.alignment import Past, aligned, reduced_luma
 from models.errors import ExportError
 from models.network import fresh_hidden
+from models.packing import corrected, features, pack, unpack
 from models.reference import Reference
 from models.runtimes import openvino
 from stream.capture.synthetic import SyntheticSource
 from stream.errors import ModelError, UsageError
-from stream.frame import ColorTags, Discontinuity, Planes
-from stream.inference import yuv420
+from stream.frame import ColorTags, Discontinuity
+from stream.inference.backends import BACKENDS
 from stream.inference.deblurrer import Deblurrer
 from stream.inference.device import Compute
-from stream.inference.engine import Geometry
-from stream.inference.packing import pack, unpack
+from stream.inference.engine import geometry_of, picture_of
 
-RUNTIMES = ("mnn", "litert", "onnx", "openvino")
-IN_INT8 = ("litert", "onnx", "openvino")
+RUNTIMES = [name for name in BACKENDS if name != "tensorflow"]
+IN_INT8 = [name for name in BACKENDS if "int8" in BACKENDS[name].precisions]
 
 
 def restored(model, runtime, clip, *, look_ahead=False):
@@ -75,20 +75,19 @@ def exactly(weights, clip):
     small = [reduced_luma(frame.planes.arrays[0], frame.planes.bit_depth) for frame in clip]
     made, past = [], None
     for index, frame in enumerate(clip):
-        planes, geometry = frame.planes, Geometry.of(frame.planes, frame.color)
+        planes, geometry = frame.planes, geometry_of(frame.planes, frame.color)
         beside = [past and aligned(small[index], past.small, past.blend), None]
         if index + 1 < len(clip):
             beside[1] = aligned(small[index], small[index + 1], clip[index + 1].planes.arrays)
         values, *others = (
-            pack([Planes(tuple(arrays), *layout)], geometry).astype(np.float64)
-            for layout in [(planes.subsampling, planes.bit_depth)]
+            pack([arrays], geometry).astype(np.float64)
             for arrays in (planes.arrays, *(each or planes.arrays for each in beside))
         )
-        current, *others = (yuv420.features(each, geometry, np) for each in (values, *others))
+        current, *others = (features(each, geometry, np) for each in (values, *others))
         changes = [other - current for other in others[: weights.neighbours]]
         residual, hidden = network(np.concatenate([current, *changes], axis=-1), hidden)
-        changed = yuv420.corrected(values, residual, geometry, np).astype(geometry.dtype)
-        made.append(frame.replace(planes=unpack(changed, geometry)[0]))
+        changed = corrected(values, residual, geometry, np).astype(geometry.dtype)
+        made.append(frame.replace(planes=picture_of(unpack(changed, geometry)[0], geometry)))
         past = Past.of(small[index], planes.arrays, made[-1].planes.arrays)
     return made
 
@@ -158,9 +157,8 @@ def test_each_runtime_has_an_identity_of_its_own(random_model):
 @pytest.fixture
 def with_amx(monkeypatch):
     """A CPU with matrix units for bfloat16, as far as anybody asks; they are not used."""
-    for place in ("device", "engines"):
-        monkeypatch.setattr(f"stream.inference.{place}.has_amx", lambda: True)
-    monkeypatch.setattr("models.export.openvino_ir.has_bfloat16", lambda: True)
+    monkeypatch.setattr("stream.inference.backends.has_amx", lambda: True)
+    monkeypatch.setattr("models.runtimes.openvino_has_bfloat16", lambda: True)
 
 
 def test_bfloat16_is_openvino_s_where_the_cpu_has_units_for_it(random_model, with_amx, monkeypatch):
@@ -197,7 +195,7 @@ def test_bfloat16_is_tensorflow_s_without_openvino(random_model, with_amx, monke
 def test_what_a_runtime_cannot_do_is_said_in_one_line(random_model, monkeypatch):
     with pytest.raises(UsageError, match="onnx computes in float32 or int8 on the CPU"):
         Deblurrer(random_model, runtime="onnx", precision="bfloat16")
-    monkeypatch.setattr("models.export.openvino_ir.has_bfloat16", lambda: False)
+    monkeypatch.setattr("models.runtimes.openvino_has_bfloat16", lambda: False)
     with pytest.raises(ModelError, match="no units for bfloat16: use --precision float32"):
         Deblurrer(random_model, runtime="openvino", precision="bfloat16")
     with pytest.raises(UsageError, match="mnn computes in float32: use --runtime onnx for int8"):
@@ -215,23 +213,23 @@ def test_what_a_runtime_cannot_do_is_said_in_one_line(random_model, monkeypatch)
 @pytest.mark.parametrize(
     ("runtime", "engine", "made_by"),
     [
-        ("onnx", "runtime_engine", "_exported"),
-        ("mnn", "mnn_engine", "MnnNetwork"),
-        ("tensorflow", "keras_engine", "KerasEngine._compiled"),
+        ("onnx", "host_engine", "models.networks.onnx.open_network"),
+        ("mnn", "host_engine", "models.networks.mnn.open_network"),
+        ("tensorflow", "keras_engine", "stream.inference.keras_engine.KerasEngine._compiled"),
     ],
 )
 def test_frame_sizes_make_room_for_others(random_model, runtime, engine, made_by, monkeypatch):
-    kept, module = 2, f"stream.inference.{engine}"
+    kept = 2
     clips = [synthetic(1, 32 + 16 * index, 32)[0] for index in range(kept + 1)]
     made = []
-    make = pkgutil.resolve_name(f"{module}.{made_by}")
+    make = pkgutil.resolve_name(made_by)
 
-    def counted(*given, **options):
-        made.append(given)
-        return make(*given, **options)
+    def counted(*given):
+        made.append(given[-1])
+        return make(*given)
 
-    monkeypatch.setattr(f"{module}.{made_by}", counted)
-    monkeypatch.setattr(f"{module}.SIZES_KEPT", kept)
+    monkeypatch.setattr(made_by, counted)
+    monkeypatch.setattr(f"stream.inference.{engine}.SIZES_KEPT", kept)
     deblurrer = Deblurrer(random_model, runtime=runtime, device="cpu", precision="float32")
     made.clear()  # of the check, as it was opened
     first = deblurrer.process(clips[0])[0].planes.arrays
@@ -247,7 +245,7 @@ def test_a_size_that_cannot_be_exported_is_a_model_error(random_model, monkeypat
     def failing(*given):
         raise ExportError("no export today")
 
-    monkeypatch.setattr("stream.inference.runtime_engine.write_step", failing)
+    monkeypatch.setattr("models.networks.onnx.network", failing)
     with pytest.raises(ModelError, match="no export today"):
         Deblurrer(random_model, runtime="onnx").process(synthetic(1)[0])
 
@@ -256,7 +254,7 @@ def test_mnn_s_pixels_do_not_depend_on_the_number_of_cores(monkeypatch):
     frames = synthetic(2, 160, 96)
     found = []
     for cores in (1, 2, 3, 8):
-        monkeypatch.setattr("stream.inference.mnn_engine.available_cores", lambda n=cores: n)
+        monkeypatch.setattr("models.runtimes.available_cores", lambda n=cores: n)
         found.append(restored("tiny", "mnn", frames))
     for other in found[1:]:
         for left, right in zip(found[0], other, strict=True):

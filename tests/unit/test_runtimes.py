@@ -7,9 +7,8 @@ import sys
 
 import pytest
 
-from models import registry
+from models import onnx_graph, registry
 from models.errors import ExportError
-from models.export import onnx_graph
 from models.runtimes import MnnSession
 
 IMPORTS = """

@@ -27,10 +27,10 @@ from stream.inference import machine, self_check
 from stream.inference.engines import open_engine
 
 MADE_BY = {
-    "mnn": "models.mnn_network.onnx_graph.network",
-    "onnx": "stream.inference.runtime_engine.write_step",
-    "openvino": "stream.inference.runtime_engine.write_step",
-    "litert": "stream.inference.runtime_engine.write_step",
+    "mnn": "models.networks.mnn.network",
+    "onnx": "models.networks.onnx.network",
+    "openvino": "models.networks.onnx.network",
+    "litert": "models.export.litert.network",
     "tensorflow": "stream.inference.keras_engine.assembled",
 }
 """What compiles the weights, for each runtime."""

@@ -8,10 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from random_model import save_random_weights
 
+from models import registry
 from models.network import LOOK_AHEAD
 from stream.frame import ColorTags, Planes, chroma_size
 from stream.inference.device import Compute
-from stream.inference.engine import Geometry, Result, neighbours_of
+from stream.inference.engine import Result, geometry_of, neighbours_of
 from stream.inference.keras_engine import KerasEngine
 from stream.inference.tiles import StepLimits, TiledEngine, spans
 
@@ -73,7 +74,7 @@ def picture(width, height, subsampling=(1, 1), seed=0):
 
 
 def run(engine, pictures, states=None, neighbours=()):
-    layout = Geometry.of(pictures[0], ColorTags())
+    layout = geometry_of(pictures[0], ColorTags())
     return engine.run(pictures, states or [None] * len(pictures), layout, neighbours)
 
 
@@ -128,7 +129,8 @@ def test_a_margin_off_the_grid_is_a_mistake():
 
 def test_a_tiled_frame_is_the_whole_frame(tmp_path):
     """Within one code; beyond 128 samples this network sees nothing in a single frame."""
-    engine = KerasEngine(save_random_weights(tmp_path / "random.npz"), Compute("cpu", "float32"))
+    weights = registry.load(save_random_weights(tmp_path / "random.npz")).causal()
+    engine = KerasEngine(weights, Compute("cpu", "float32"))
     tiled = TiledEngine(engine, limits=StepLimits(400 * 290, 1), margin=128)
     wholes, tiles = [None], [None]
     for moment in range(3):

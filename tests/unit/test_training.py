@@ -24,7 +24,8 @@ from models import alignment, registry
 from models.errors import ClipError, TrainingError
 from models.keras_network import build, load, save_weights
 from models.network import NetworkConfig
-from models.planes import RGB_ERROR_WEIGHTS, Levels, pack, unpack
+from models.packing import pack_420, unpack_420
+from models.planes import RGB_ERROR_WEIGHTS, Levels
 from models.training import validation
 from models.training.augmentation import KINDS, turned
 from models.training.batches import ABSENT_SHARE, UNRELATED_SHARE, BatchShape, ClipBatches
@@ -191,7 +192,7 @@ class FakePool:
     def clip(self, number):
         rng = np.random.default_rng(number)
         planes = [rng.integers(1, 255, (4, side, side)).astype(np.uint8) for side in (48, 24, 24)]
-        sharp = pack(*planes, np)
+        sharp = pack_420(*planes, np)
         flow = np.stack(np.meshgrid(np.arange(12), np.arange(12)), axis=-1) * 2 - 11
         flow = np.repeat(flow[None], 4, axis=0).astype(np.int16) * FLOW_STEPS
         pictures = [sharp - 1, sharp, sharp - 2]
@@ -257,8 +258,8 @@ def test_a_step_moves_what_it_made_as_alignment_moves_planes():
     rng = np.random.default_rng(0)
     planes = [rng.integers(0, 256, (side, side)).astype(np.uint8) for side in (64, 32, 32)]
     flow = cv2.GaussianBlur(rng.normal(0, 40, (16, 16, 2)).astype(np.float32), (0, 0), 2)
-    packed = pack(*(plane[None].astype(np.float32) for plane in planes), np)
-    found = unpack(np.asarray(moved(packed, flow[None])), np)
+    packed = pack_420(*(plane[None].astype(np.float32) for plane in planes), np)
+    found = unpack_420(np.asarray(moved(packed, flow[None])), np)
     for ours, theirs in zip(found, alignment.moved(planes, flow), strict=True):
         difference = np.abs(ours[0] - theirs)
         assert difference.max() < 255 / 32 + 1  # OpenCV has 32 places between two samples

@@ -71,8 +71,8 @@ def test_onnx_runtimes_quantiser_writes_nothing(capfd):
     """ONNX Runtime 1.32: `print` in calibrate, and a warning without add_pre_process_metadata."""
     from onnx import TensorProto, helper, numpy_helper
 
-    from models.export.onnx_graph import IR_VERSION, OPSET
     from models.export.onnx_int8 import quantized
+    from models.onnx_graph import IR_VERSION, OPSET
 
     ends = [helper.make_tensor_value_info(n, TensorProto.FLOAT, [1, 4, 8, 8]) for n in "xy"]
     kernel = numpy_helper.from_array(np.eye(4, dtype=np.float32)[..., None, None], "kernel")

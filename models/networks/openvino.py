@@ -1,0 +1,24 @@
+"""The network on OpenVINO, in float32, int8, or bfloat16 on a CPU with units for it."""
+
+from io import BytesIO
+
+import numpy as np
+
+from models.networks import onnx
+from models.networks.host import ArrayNetwork, Opening
+from models.onnx_graph import INPUTS, OUTPUTS
+from models.registry import Weights
+from models.runtimes import openvino_core, openvino_model
+
+
+def open_network(weights: Weights, opening: Opening) -> ArrayNetwork:
+    """Open a network; ModelsError if its weights are of another architecture."""
+    model = openvino_core().read_model(BytesIO(onnx.content(weights, opening)))
+    compiled = openvino_model(model, bfloat16=opening.precision == "bfloat16")
+
+    def run(frames: np.ndarray, hidden: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        made = compiled(dict(zip(INPUTS, (frames, hidden), strict=True)))
+        residual, following = (made[name] for name in OUTPUTS)
+        return residual, following
+
+    return ArrayNetwork(weights, opening.size, run, channels_first=True)
