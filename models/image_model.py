@@ -16,7 +16,6 @@ import numpy as np
 
 from models.errors import WeightsError
 from models.packages import require
-from models.registry import CONFIGS
 from models.runtimes import onnx_session, tensorflow
 
 MULTIPLE = 64
@@ -104,17 +103,8 @@ class _Port:
         return f"{self.dtype} ({sides})"
 
 
-def is_image_model(name: str) -> bool:
-    """Whether a model's name means a file of this kind rather than one of our own."""
-    path = Path(name)
-    return name not in CONFIGS and (path.suffix.lower() == ".onnx" or path.is_dir())
-
-
-def load_image_model(name: str) -> ImageModel:
-    """The model of a SavedModel folder or an ONNX file; WeightsError if there is none in it."""
-    path = Path(name)
-    if not path.exists():
-        raise WeightsError(f"{path} does not exist")
+def load_image_model(path: Path) -> ImageModel:
+    """Load the model of a SavedModel folder or an ONNX file; WeightsError if there is none."""
     given, made, compute, runtime = _open_saved_model(path) if path.is_dir() else _open_onnx(path)
     channels_first, size = _layout(path, given, made)
     return ImageModel(path.stem, f"{_digest(path)} {runtime}", channels_first, size, compute)

@@ -73,26 +73,58 @@ def shipped() -> list[str]:
     return [name for name in CONFIGS if (WEIGHTS / f"{name}.npz").is_file()]
 
 
-def weights_path(name: str) -> Path:
-    """The weights file that a registry name or a path means; WeightsError where there is none."""
-    if name in CONFIGS:
-        path = WEIGHTS / f"{name}.npz"
+@dataclass(frozen=True, slots=True)
+class ModelFile:
+    """What a model's name or path means.
+
+    Attributes:
+        given: the name or the path.
+        path: the weights file, or the file or folder of a foreign model.
+        foreign: whether it is somebody else's model of RGB frames, a SavedModel folder or an ONNX
+            file, rather than a network of this project.
+    """
+
+    given: str
+    path: Path
+    foreign: bool = False
+
+    @property
+    def label(self) -> str:
+        """The registry's name, or a file's without its suffix."""
+        return self.path.stem
+
+    @property
+    def everywhere(self) -> str:
+        """What means the same in any folder: the registry's name, or the absolute path."""
+        return self.given if self.given in CONFIGS else str(self.path.absolute())
+
+
+def find_model(given: str) -> ModelFile:
+    """Find what a registry name or a path means, without opening it.
+
+    A name of the registry comes before a file or folder that is called the same.
+
+    Raises:
+        WeightsError: There is no such model.
+    """
+    if given in CONFIGS:
+        path = WEIGHTS / f"{given}.npz"
         if not path.is_file():
-            raise WeightsError(
-                f"model {name!r} has no trained weights yet; there are: {', '.join(shipped())}"
-            )
-        return path
-    path = Path(name)
-    if path.is_file():
-        return path
-    raise WeightsError(
-        f"there is no model {name!r}: give one of {', '.join(shipped())}, or a weights file"
-    )
+            raise WeightsError(f"model {given!r} has no trained weights yet; there are: {_names()}")
+        return ModelFile(given, path)
+    path = Path(given)
+    if path.is_dir() or path.is_file():
+        return ModelFile(given, path, path.is_dir() or path.suffix.lower() == ".onnx")
+    raise WeightsError(f"there is no model {given!r}: give one of {_names()}, or a weights file")
+
+
+def _names() -> str:
+    return ", ".join(shipped())
 
 
 def card(name: str) -> dict[str, Any]:
     """The card beside a model's weights, empty where there is none."""
-    path = weights_path(name).with_suffix(".json")
+    path = find_model(name).path.with_suffix(".json")
     if not path.is_file():
         return {}
     fields: dict[str, Any] = json.loads(path.read_text())
@@ -105,7 +137,12 @@ def load(name: str, *, to_train: bool = False) -> Weights:
     With `to_train`, those of the network with look-ahead and aligned neighbours that begins from
     them.
     """
-    path = weights_path(name)
+    found = find_model(name)
+    path = found.path
+    if found.foreign:
+        raise WeightsError(
+            f"{path} is another project's model: give one of {_names()}, or a weights file"
+        )
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = {key: archive[key] for key in archive.files}
@@ -115,14 +152,13 @@ def load(name: str, *, to_train: bool = False) -> Weights:
     # what NumPy says of other files is about pickles
     except (ValueError, KeyError, TypeError, zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise WeightsError(
-            f"{path} is not a model, or it is damaged: give one of {', '.join(shipped())}, "
-            "or a weights file"
+            f"{path} is not a model, or it is damaged: give one of {_names()}, or a weights file"
         ) from error
     aligned = True
     if is_earlier(arrays):
         aligned = to_train
         arrays = from_earlier(arrays, path, exact=not to_train)
-    weights = Weights(path.stem, path, config, arrays, aligned)
+    weights = Weights(found.label, path, config, arrays, aligned)
     if to_train and weights.neighbours == CAUSAL:
         weights = replace(weights, arrays=with_look_ahead(arrays))
     return weights

@@ -102,7 +102,7 @@ def publish(run: Path, name: str, sets: list[TestSet]) -> dict[str, Any]:
     if name in registry.shipped():
         first = sets[0].name
         # anew, as the card's figures may be of other clips
-        shipped = sets[0].scores(registry.weights_path(name))
+        shipped = sets[0].scores(registry.find_model(name).path)
         gain = scores[first]["psnr_out"] - shipped["psnr_out"]
         if gain < WORTHWHILE_DB:
             raise TrainingError(

@@ -6,7 +6,6 @@ from typing import Any
 
 from models import registry
 from models.cost import costs_gmac
-from models.errors import WeightsError
 from models.network import NetworkConfig
 from stream.bench.ceiling import convolution_chains, matrix_product
 from stream.bench.runner import Runner
@@ -18,10 +17,7 @@ SIZES = {"480p": (854, 480), "720p": (1280, 720), "1080p": (1920, 1080), "4K": (
 
 def network_of(model: str) -> NetworkConfig | None:
     """The size of one of this project's networks; None for other people's models."""
-    try:
-        return registry.load(model).config
-    except WeightsError:
-        return None
+    return None if registry.find_model(model).foreign else registry.load(model).config
 
 
 def measure_model(

@@ -4,7 +4,6 @@ import argparse
 import re
 from collections.abc import Callable
 from fractions import Fraction
-from pathlib import Path
 from typing import Any, Protocol, TypeVar, get_args
 
 from stream.inference.backends import BACKENDS
@@ -56,13 +55,12 @@ class OptionGroup(Options, Protocol):
 def model_name(text: str) -> str:
     """The name of a shipped model, or of a file or folder that exists."""
     from models.errors import WeightsError
-    from models.registry import weights_path
+    from models.registry import find_model
 
-    if not Path(text).is_dir():  # a SavedModel
-        try:
-            weights_path(text)
-        except WeightsError as error:
-            raise argparse.ArgumentTypeError(str(error)) from error
+    try:
+        find_model(text)
+    except WeightsError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
     return text
 
 

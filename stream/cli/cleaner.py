@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 
 import psutil
 
-from models import registry
+from models.registry import find_model
 from models.runtimes import available_cores
 from stream.capture.file import FileSource
 from stream.cli.quality import QUALITIES, choose
@@ -85,11 +85,10 @@ class Cleaner:
 
     def _maker(self, model: str) -> Callable[[], Made]:
         """Makes a processor of this model, here or on a worker of a cluster."""
-        options, file = self._options, Path(model)
-        own = model in registry.CONFIGS or not file.exists()
+        options = self._options
         return partial(
             make_deblurrer,
-            model if own else str(file.absolute()),
+            find_model(model).everywhere,
             device=options.device,
             precision=options.precision,
             runtime=options.runtime,

@@ -95,11 +95,9 @@ def run(options: argparse.Namespace) -> int:
 
 def labels(names: Sequence[str]) -> list[tuple[str, str]]:
     """Each name with a short one: a weights file's stem, unless another model has the same."""
-    from models import registry
-    from models.image_model import is_image_model
+    from models.registry import find_model
 
-    paths = [Path(name) if is_image_model(name) else registry.weights_path(name) for name in names]
-    stems = [path.stem for path in paths]
+    stems = [find_model(name).label for name in names]
     count = Counter(stems)
     return [
         (name, stem if count[stem] == 1 else name) for name, stem in zip(names, stems, strict=True)

@@ -157,7 +157,7 @@ def _models(wanted: str | None) -> tuple[str | None, dict[str, str]]:
     names = {name: name for name in registry.shipped()}
     if wanted is None:
         return None, names
-    own = wanted if wanted in registry.CONFIGS else Path(wanted).stem
+    own = registry.find_model(wanted).label
     return own, {own: wanted} | {name: names[name] for name in names if name != own}
 
 

@@ -5,7 +5,6 @@ from typing import get_args
 
 from models import registry
 from models.errors import ModelsError
-from models.image_model import is_image_model
 from stream.errors import ModelError, UsageError
 from stream.inference.backends import BACKENDS, Choices, resolve
 from stream.inference.device import Compute, Device, Precision, usable_device
@@ -55,8 +54,9 @@ def open_engine(
             raise UsageError(f"there is no {kind} {given!r}: give one of {', '.join(known)}")
     choices = Choices(single_thread, quick_start)
     try:
-        if is_image_model(model):
-            return TiledEngine(_of_images(model, device, precision, runtime))
+        found = registry.find_model(model)
+        if found.foreign:
+            return TiledEngine(_of_images(found.path, device, precision, runtime))
         return TiledEngine(
             _of_network(model, resolve(device, precision, runtime), choices, look_ahead=look_ahead)
         )
@@ -76,14 +76,14 @@ def _of_network(model: str, compute: Compute, choices: Choices, *, look_ahead: b
     return checked(engine, weights, variant="XLA" * compiled_otherwise)
 
 
-def _of_images(model: str, device: Device, precision: Precision, runtime: str) -> Engine:
+def _of_images(path: Path, device: Device, precision: Precision, runtime: str) -> Engine:
     """Open somebody else's model of RGB frames, on the runtime of its format."""
     if runtime != "auto":
-        raise UsageError(f"{model} runs on the runtime of its format: leave out --runtime")
-    if device == "gpu" and Path(model).is_file():
-        raise UsageError(f"{model} runs on the CPU: leave out --device gpu")
+        raise UsageError(f"{path} runs on the runtime of its format: leave out --runtime")
+    if device == "gpu" and path.is_file():
+        raise UsageError(f"{path} runs on the CPU: leave out --device gpu")
     if precision not in ("auto", "float32"):
-        raise UsageError(f"{model} computes in float32: leave out --precision")
+        raise UsageError(f"{path} computes in float32: leave out --precision")
     from stream.inference.image_engine import ImageEngine
 
-    return ImageEngine(model, "cpu" if Path(model).is_file() else usable_device(device))
+    return ImageEngine(path, "cpu" if path.is_file() else usable_device(device))

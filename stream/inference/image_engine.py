@@ -26,19 +26,19 @@ class ImageEngine:
     """A model of RGB frames behind the engine's protocol.
 
     Args:
-        model: a SavedModel folder or an ONNX file.
+        path: a SavedModel folder or an ONNX file.
         device: "cpu" or "gpu", for a SavedModel; ONNX runs on the CPU.
     """
 
     neighbours = 0
     aligned = True
 
-    def __init__(self, model: str, device: str) -> None:
-        saved_model = Path(model).is_dir()
+    def __init__(self, path: Path, device: str) -> None:
+        saved_model = path.is_dir()
         self.compute = Compute(device, "float32", "tensorflow" if saved_model else "onnx")
         if saved_model:
             prepare_tensorflow(self.compute)
-        self._model = load_image_model(model)
+        self._model = load_image_model(path)
         self.name = self._model.name
         self.identity = f"{self._model.identity} {device}"
 
