@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -22,6 +22,9 @@ import numpy as np
 
 from models.errors import ExportError
 from models.packages import require
+
+MNN_OPTIONS = ("-f", "ONNX", "--bizCode", "deblur", "--keepInputFormat=0")
+"""Of MNN's converter; inputs and outputs stay in the order that it computes in."""
 
 
 def tensorflow() -> Any:
@@ -110,33 +113,48 @@ def openvino_has_bfloat16() -> bool:
     return "BF16" in openvino_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
+def mnn_model(model: bytes) -> bytes:
+    """An ONNX model as one of MNN's; ExportError if MNN can't convert it."""
+    require("MNN")
+    with _temporary_folder() as folder:
+        source, target = (folder / f"network.{kind}" for kind in ("onnx", "mnn"))
+        source.write_bytes(model)
+        _convert_to_mnn(source, target)
+        return target.read_bytes()
+
+
 class MnnSession:
-    """An ONNX model as a session of MNN's on some threads.
+    """A session of a model of MNN's on some threads.
 
     A session rather than one of MNN's newer modules: these hold Python's lock while they compute,
-    which would stop the threads that capture and encode. ExportError if MNN can't convert it.
+    which would stop the threads that capture and encode.
+
+    Args:
+        model: what `mnn_model` gives.
+        threads: to compute on.
+        shapes: of inputs whose sides are free, by name.
 
     Attributes:
         inputs, outputs: tensors of the session by their names.
     """
 
-    def __init__(self, model: bytes, threads: int) -> None:
+    def __init__(
+        self, model: bytes, threads: int, shapes: Mapping[str, Sequence[int]] | None = None
+    ) -> None:
         require("MNN")
         self._mnn = _silently("MNN")
-        try:
-            with tempfile.TemporaryDirectory() as folder:
-                source, target = (Path(folder) / f"network.{kind}" for kind in ("onnx", "mnn"))
-                source.write_bytes(model)
-                _convert_to_mnn(source, target)
-                self._interpreter = self._mnn.Interpreter(str(target))  # owns the session's memory
-        except OSError as error:
-            reason = error.strerror or str(error)
-            raise ExportError(
-                f"no place for temporary files ({reason}): set TMPDIR to another folder"
-            ) from error
+        with _temporary_folder() as folder:
+            path = folder / "network.mnn"
+            path.write_bytes(model)
+            self._interpreter = self._mnn.Interpreter(str(path))  # owns the session's memory
         self._session = self._interpreter.createSession(
             {"backend": "CPU", "numThread": threads, "precision": "normal"}
         )
+        if shapes:
+            given = self._interpreter.getSessionInputAll(self._session)
+            for name, shape in shapes.items():
+                self._interpreter.resizeTensor(given[name], tuple(shape))
+            self._interpreter.resizeSession(self._session)
         self.inputs: dict[str, Any] = self._interpreter.getSessionInputAll(self._session)
         self.outputs: dict[str, Any] = self._interpreter.getSessionOutputAll(self._session)
 
@@ -172,26 +190,28 @@ class MnnTensor:
         port.copyToHostTensor(self._tensor)
 
 
+@contextmanager
+def _temporary_folder() -> Iterator[Path]:
+    """A folder for the block; ExportError where there is no place for it."""
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            yield Path(folder)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise ExportError(
+            f"no place for temporary files ({reason}): set TMPDIR to another folder"
+        ) from error
+
+
 def _convert_to_mnn(source: Path, target: Path) -> None:
     """Write an ONNX file as one of MNN's; ``_tools`` is not documented, written for MNN 3.6.
 
     The converter shares symbols with TensorFlow that end the process, so it has one of its own. It
     is called past its wrapper, which would keep a log of who converts what, and takes no module
     from the current folder (-P), which may be anybody's.
-    Inputs and outputs are in the order that MNN computes in, so that it does not move them.
     """
     call = "import sys, _tools; _tools.mnnconvert(['mnnconvert', *sys.argv[1:]])"
-    options = (
-        "-f",
-        "ONNX",
-        "--modelFile",
-        source,
-        "--MNNModel",
-        target,
-        "--bizCode",
-        "deblur",
-        "--keepInputFormat=0",
-    )
+    options = (*MNN_OPTIONS, "--modelFile", source, "--MNNModel", target)
     done = subprocess.run(  # noqa: S603 - this interpreter, on files of ours
         [sys.executable, "-P", "-c", call, *options], capture_output=True, text=True, check=False
     )

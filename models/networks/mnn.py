@@ -1,13 +1,17 @@
 """The network on MNN, whose Winograd convolutions are the quickest in float32 on a CPU."""
 
+import hashlib
+from importlib.metadata import version
+
 import numpy as np
 
+from models.cache import cached
 from models.network import fresh_hidden
 from models.networks.host import Opening
-from models.onnx_graph import network
+from models.onnx_graph import INPUTS, network
 from models.planes import CHANNELS
 from models.registry import Weights
-from models.runtimes import MnnSession, MnnTensor
+from models.runtimes import MNN_OPTIONS, MnnSession, MnnTensor, mnn_model
 
 
 class MnnNetwork:
@@ -18,12 +22,13 @@ class MnnNetwork:
     """
 
     def __init__(self, weights: Weights, opening: Opening) -> None:
-        self._session = MnnSession(network(weights, opening.size), opening.threads)
-        _, rows, columns, self._hidden = fresh_hidden(weights.config, 1, *opening.size).shape
-        self._rows, self._columns = 2 * rows, 2 * columns
-        joined = (1 + weights.neighbours) * CHANNELS
-        self._frames = self._session.tensor(joined, self._rows, self._columns)
-        self._residual = self._session.tensor(CHANNELS, self._rows, self._columns)
+        _, rows, columns, hidden = fresh_hidden(weights.config, 1, *opening.size).shape
+        self._state = (hidden, rows, columns)
+        joined = ((1 + weights.neighbours) * CHANNELS, 2 * rows, 2 * columns)
+        shapes = dict(zip(INPUTS, ((1, *joined), (1, *self._state)), strict=True))
+        self._session = MnnSession(_converted(weights), opening.threads, shapes)
+        self._frames = self._session.tensor(*joined)
+        self._residual = self._session.tensor(CHANNELS, 2 * rows, 2 * columns)
 
     @property
     def frames(self) -> list[np.ndarray]:
@@ -32,7 +37,7 @@ class MnnNetwork:
 
     def fresh_state(self) -> MnnTensor:
         """Return the hidden state before a stream's first frame: zeros."""
-        return self._session.tensor(self._hidden, self._rows // 2, self._columns // 2)
+        return self._session.tensor(*self._state)
 
     def __call__(self, state: MnnTensor) -> np.ndarray:
         """See `HostNetwork`."""
@@ -46,3 +51,10 @@ class MnnNetwork:
 
 
 open_network = MnnNetwork
+
+
+def _converted(weights: Weights) -> bytes:
+    """Return the network for frames of any size as MNN reads it, converted once on a machine."""
+    model = network(weights)
+    key = (hashlib.sha256(model).hexdigest(), "MNN", version("MNN"), *MNN_OPTIONS)
+    return cached("networks", " ".join(key), lambda: mnn_model(model))

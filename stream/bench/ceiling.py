@@ -12,7 +12,7 @@ from models.network import LEVELS, MULTIPLE, NetworkConfig
 from models.onnx_graph import IR_VERSION, OPSET
 from models.packages import is_installed
 from models.planes import PATCH, padded_length
-from models.runtimes import MnnSession, available_cores, onnx_session
+from models.runtimes import MnnSession, available_cores, mnn_model, onnx_session
 from stream.inference.device import Compute
 
 DEPTH = 8
@@ -111,7 +111,7 @@ def _on_onnx(chain: bytes) -> Callable[[], object]:
 
 
 def _on_mnn(chain: bytes) -> Callable[[], object]:
-    session = MnnSession(chain, available_cores())
+    session = MnnSession(mnn_model(chain), available_cores())
     for port in session.inputs.values():
         session.tensor(*port.getShape()[1:]).copy_to(port)
     return session.run

@@ -9,18 +9,18 @@ import pytest
 
 from models import onnx_graph, registry
 from models.errors import ExportError
-from models.runtimes import MnnSession
+from models.runtimes import MnnSession, mnn_model
 
 IMPORTS = """
 from onnx import TensorProto, helper
 import numpy as np
-from models.runtimes import MnnSession, onnx_session, openvino
+from models.runtimes import MnnSession, mnn_model, onnx_session, openvino
 ends = [helper.make_tensor_value_info(n, TensorProto.FLOAT, [1, 4, 2, 2]) for n in "xy"]
 graph = helper.make_graph([helper.make_node("Identity", ["x"], ["y"])], "same", ends[:1], ends[1:])
 made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
 onnx_session(made.SerializeToString())
 openvino().Core()
-mnn = MnnSession(made.SerializeToString(), 2)
+mnn = MnnSession(mnn_model(made.SerializeToString()), 2)
 given, back = mnn.tensor(4, 2, 2), mnn.tensor(4, 2, 2)
 given.values[...] = np.arange(16).reshape(1, 2, 2, 4)
 given.copy_to(mnn.inputs["x"])
@@ -52,7 +52,7 @@ for precision in ("float32", "int8"):
 
 def test_what_mnn_cannot_convert_is_one_line():
     with pytest.raises(ExportError, match=r"^MNN's converter failed on network\.onnx: .+$"):
-        MnnSession(b"no model", 2)
+        mnn_model(b"no model")
 
 
 def test_a_full_temporary_folder_is_one_line(monkeypatch):
@@ -61,13 +61,15 @@ def test_a_full_temporary_folder_is_one_line(monkeypatch):
 
     monkeypatch.setattr("pathlib.Path.write_bytes", full)
     with pytest.raises(ExportError, match=r"temporary files \(No space left on .*: set TMPDIR"):
+        mnn_model(b"model")
+    with pytest.raises(ExportError, match=r"temporary files \(No space left on .*: set TMPDIR"):
         MnnSession(b"model", 2)
 
 
 def test_a_module_in_the_current_folder_is_not_the_converter(tmp_path, monkeypatch, random_model):
     (tmp_path / "_tools.py").write_text("open('taken', 'w').close()")
     monkeypatch.chdir(tmp_path)
-    MnnSession(onnx_graph.network(registry.load(random_model), (32, 32)), 2)
+    mnn_model(onnx_graph.network(registry.load(random_model)))
     assert not (tmp_path / "taken").exists()
 
 
