@@ -66,6 +66,13 @@ def onnx_session(model: str | bytes) -> Any:
     return package.InferenceSession(model, settings, providers=["CPUExecutionProvider"])
 
 
+def onnx_runner(model: str | bytes) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """What computes the outputs of such a model by name, given its inputs."""
+    session = onnx_session(model)
+    names = [output.name for output in session.get_outputs()]
+    return lambda inputs: dict(zip(names, session.run(names, inputs), strict=True))
+
+
 def onnxruntime() -> Any:
     """The ONNX Runtime package, which then sends no usage data."""
     require("onnxruntime")

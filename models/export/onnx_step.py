@@ -23,7 +23,7 @@ from models.network import MULTIPLE, connect
 from models.onnx_graph import Graph, Shape, layers_of, network
 from models.planes import chroma_shape, padded_length
 from models.registry import Weights
-from models.runtimes import onnx_session
+from models.runtimes import onnx_runner
 
 _CALIBRATION_SIZE = (192, 320)
 
@@ -160,11 +160,5 @@ def _padded(graph: Graph, plane: str, have: Sequence[int], want: Sequence[int]) 
 
 
 def open_step(path: Path) -> Step:
-    """The step of an ONNX file, in ONNX Runtime on the CPU."""
-    session = onnx_session(str(path))
-    names = [output.name for output in session.get_outputs()]
-
-    def step(inputs: Tensors) -> Tensors:
-        return dict(zip(names, session.run(names, inputs), strict=True))
-
-    return step
+    """Open the step of an ONNX file, in ONNX Runtime on the CPU."""
+    return onnx_runner(str(path))

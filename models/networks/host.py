@@ -1,6 +1,6 @@
 """What an opened network is, and the one of runtimes that take and give arrays."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -8,6 +8,7 @@ import numpy as np
 
 from models.grouped import channel_groups
 from models.network import fresh_hidden
+from models.onnx_graph import INPUTS, OUTPUTS
 from models.planes import CHANNELS
 from models.registry import Weights
 
@@ -48,44 +49,46 @@ class HostNetwork(Protocol):
         """
 
 
-Run = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
-"""Frames and hidden state to residual and next hidden state, float32 of batch 1."""
-
-
 class ArrayNetwork:
     """A network on a runtime that takes and gives arrays.
 
     Args:
         weights: of the network.
         size: height and width of a frame, in pixels.
-        run: computes one frame; its arrays have the channels first or last.
+        run: computes `OUTPUTS` from `INPUTS` of `models.onnx_graph`, all with the channels first or
+            last.
         channels_first: which of these.
     """
 
     def __init__(
-        self, weights: Weights, size: tuple[int, int], run: Run, *, channels_first: bool
+        self,
+        weights: Weights,
+        size: tuple[int, int],
+        run: Callable[[dict[str, np.ndarray]], Mapping[str, np.ndarray]],
+        *,
+        channels_first: bool,
     ) -> None:
         self._run, self._channels_first = run, channels_first
-        hidden = fresh_hidden(weights.config, 1, *size)
-        self._hidden_shape = _ordered(hidden, channels_first=channels_first).shape
-        rows, columns = 2 * hidden.shape[1], 2 * hidden.shape[2]
+        _, rows, columns, hidden = fresh_hidden(weights.config, 1, *size).shape
+        self._state = self._ordered(rows, columns, hidden)
         joined = (1 + weights.neighbours) * CHANNELS
-        shape = (1, joined, rows, columns) if channels_first else (1, rows, columns, joined)
-        self._frames = np.zeros(shape, np.float32)
-        groups = channel_groups(self._frames[0], channels_first=channels_first)
-        self.frames = np.split(groups, len(groups) // (CHANNELS // 4))
+        self._given = np.zeros(self._ordered(2 * rows, 2 * columns, joined), np.float32)
+        self.frames = np.split(self._groups(self._given), 1 + weights.neighbours)
 
     def fresh_state(self) -> np.ndarray:
         """Return the hidden state before a stream's first frame: zeros."""
-        return np.zeros(self._hidden_shape, np.float32)
+        return np.zeros(self._state, np.float32)
 
     def __call__(self, state: np.ndarray) -> np.ndarray:
         """See `HostNetwork`."""
-        residual, state[...] = self._run(self._frames, state)
-        return channel_groups(
-            np.require(residual[0], requirements="W"), channels_first=self._channels_first
+        made = self._run(dict(zip(INPUTS, (self._given, state), strict=True)))
+        residual, state[...] = (made[name] for name in OUTPUTS)
+        return self._groups(np.require(residual, requirements="W"))
+
+    def _ordered(self, rows: int, columns: int, channels: int) -> tuple[int, ...]:
+        return (
+            (1, channels, rows, columns) if self._channels_first else (1, rows, columns, channels)
         )
 
-
-def _ordered(values: np.ndarray, *, channels_first: bool) -> np.ndarray:
-    return values.transpose(0, 3, 1, 2) if channels_first else values
+    def _groups(self, values: np.ndarray) -> np.ndarray:
+        return channel_groups(values[0], channels_first=self._channels_first)

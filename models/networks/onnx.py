@@ -1,21 +1,14 @@
 """The network on ONNX Runtime, in float32 or int8."""
 
-import numpy as np
-
 from models.networks.host import ArrayNetwork, Opening
-from models.onnx_graph import INPUTS, OUTPUTS, network
+from models.onnx_graph import network
 from models.registry import Weights
-from models.runtimes import onnx_session
+from models.runtimes import onnx_runner
 
 
 def open_network(weights: Weights, opening: Opening) -> ArrayNetwork:
     """Open a network; ModelsError if its weights are of another architecture."""
-    session = onnx_session(content(weights, opening))
-
-    def run(frames: np.ndarray, hidden: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        residual, following = session.run(OUTPUTS, dict(zip(INPUTS, (frames, hidden), strict=True)))
-        return residual, following
-
+    run = onnx_runner(content(weights, opening))
     return ArrayNetwork(weights, opening.size, run, channels_first=True)
 
 

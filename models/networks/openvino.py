@@ -2,11 +2,8 @@
 
 from io import BytesIO
 
-import numpy as np
-
 from models.networks import onnx
 from models.networks.host import ArrayNetwork, Opening
-from models.onnx_graph import INPUTS, OUTPUTS
 from models.registry import Weights
 from models.runtimes import openvino_core, openvino_model
 
@@ -14,11 +11,5 @@ from models.runtimes import openvino_core, openvino_model
 def open_network(weights: Weights, opening: Opening) -> ArrayNetwork:
     """Open a network; ModelsError if its weights are of another architecture."""
     model = openvino_core().read_model(BytesIO(onnx.content(weights, opening)))
-    compiled = openvino_model(model, bfloat16=opening.precision == "bfloat16")
-
-    def run(frames: np.ndarray, hidden: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        made = compiled(dict(zip(INPUTS, (frames, hidden), strict=True)))
-        residual, following = (made[name] for name in OUTPUTS)
-        return residual, following
-
+    run = openvino_model(model, bfloat16=opening.precision == "bfloat16")
     return ArrayNetwork(weights, opening.size, run, channels_first=True)
