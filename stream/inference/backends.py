@@ -1,7 +1,8 @@
 """The runtimes: what each can do, which is taken here, and how it runs a network.
 
 The only place that knows them by name. To add one, write `models/networks/NAME.py` and a row of
-`BACKENDS`. Imports none of them before it is opened.
+`BACKENDS`. Imports none of them before it is opened, and `models` where it is needed, so that what
+only names them depends on nothing.
 """
 
 from __future__ import annotations
@@ -14,8 +15,6 @@ from functools import lru_cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from models.errors import MissingError
-from models.packages import full_name, is_installed, require
 from stream.errors import ModelError, UsageError
 from stream.inference.device import Compute, Device, Precision, has_amx, usable_device
 
@@ -66,6 +65,8 @@ class Backend:
     @property
     def is_installed(self) -> bool:
         """Whether its own package is here; `require` says what else is missing."""
+        from models.packages import is_installed
+
         return is_installed(self.package)
 
     def is_quick(self, precision: str) -> bool:
@@ -75,6 +76,9 @@ class Backend:
 
     def require(self, precision: str) -> None:
         """Raise MissingError, which tells what to do, for what it lacks here."""
+        from models.errors import MissingError
+        from models.packages import require
+
         require(self.package, *self.needs)
         found = self.units.get(precision)
         if found and not found():
@@ -210,8 +214,7 @@ def resolve(device: Device, precision: Precision, runtime: str) -> Compute:
         for each in able:
             if each.is_installed or named:
                 if each is not able[0]:
-                    best, here = (full_name(one.package) for one in (able[0], each))
-                    _tell_once(f"{best} is not installed here: {here} computes, more slowly")
+                    _tell_once(able[0].package, each.package)
                 return Compute(kind, wanted, each.name)
     return Compute(kind, wanted, able[0].name)  # which says how to get it
 
@@ -246,5 +249,9 @@ def _listed(words: Sequence[str]) -> str:
 
 
 @lru_cache
-def _tell_once(message: str) -> None:
-    _log.warning(message)
+def _tell_once(best: str, here: str) -> None:
+    from models.packages import full_name
+
+    _log.warning(
+        "%s is not installed here: %s computes, more slowly", full_name(best), full_name(here)
+    )
