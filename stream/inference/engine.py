@@ -3,16 +3,20 @@
 Knows planes, not streams: what resets a state is `deblurrer`'s. `engines` opens one.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.packing import Geometry
 from stream.frame import ColorTags, Planes
 from stream.inference.device import Compute
+
+if TYPE_CHECKING:
+    from models.packing import Geometry
 
 SIZES_KEPT = 8
 """Frame sizes that an engine stays ready for: one of 1080p holds some hundred megabytes.
@@ -26,6 +30,8 @@ State: TypeAlias = Any
 
 def geometry_of(planes: Planes, color: ColorTags) -> Geometry:
     """Return the geometry of a picture."""
+    from models.packing import Geometry
+
     shapes = tuple(array.shape for array in planes.arrays)
     full_range = color.full_range or color.rgb
     return Geometry(shapes, planes.subsampling, planes.bit_depth, full_range, color.matrix)
