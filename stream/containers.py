@@ -77,6 +77,11 @@ class Container:
         """Whether it is made of Matroska's elements."""
         return self.muxer in ("matroska", "webm")
 
+    @property
+    def ranged_codec(self) -> str:
+        """The codec to name where another one can't tell the range of samples in it."""
+        return "vp9" if self.codecs else "h264"
+
 
 _ALL = frozenset({"tags", "languages", "dispositions", "chapters"})
 _MP4_DEMUXERS = frozenset(["mov", "mp4", "m4a", "3gp", "3g2", "mj2"])

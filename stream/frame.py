@@ -112,6 +112,10 @@ class ColorTags:
         """Whether black is 0 rather than 16 (at 8 bits); unspecified counts as limited."""
         return self.range == 2
 
+    def limited(self) -> ColorTags:
+        """Return the same of samples in limited range."""
+        return dataclasses.replace(self, range=1)
+
     @property
     def rgb(self) -> bool:
         """Whether the planes are green, blue and red rather than luma and chroma."""

@@ -15,7 +15,7 @@ import numpy as np
 from av.video.reformatter import ColorRange, Colorspace
 
 from stream.frame import ColorTags, Frame, Plane, Planes, chroma_size
-from stream.widen import more_bits, widened
+from stream.widen import limited, more_bits, widened
 
 _LAYOUTS = {(1, 1): "420", (1, 0): "422", (0, 0): "444"}
 _DEPTHS = (8, 9, 10, 12, 14, 16)
@@ -184,7 +184,13 @@ def _reformat(picture: av.VideoFrame, **wanted: Any) -> av.VideoFrame:
     return picture.reformat(threads=1, **wanted)
 
 
-def write_picture(frame: Frame, name: str, size: tuple[int, int] | None = None) -> av.VideoFrame:
+def write_picture(
+    frame: Frame,
+    name: str,
+    size: tuple[int, int] | None = None,
+    *,
+    limited_range: bool = False,
+) -> av.VideoFrame:
     """The frame in pixel format ``name``, without time.
 
     YUV and grey keep their range and matrix in YUV, RGB becomes BT.709 of limited range there; in
@@ -194,6 +200,7 @@ def write_picture(frame: Frame, name: str, size: tuple[int, int] | None = None) 
         frame: Its own format is that of `format_of`.
         name: YUV, grey or RGB.
         size: Width and height in pixels, if not the frame's own.
+        limited_range: Whether samples of full range, of luma and chroma, become limited.
     """
     width, height = size or (frame.width, frame.height)
     planes, rgb = frame.planes, frame.color.rgb
@@ -204,6 +211,8 @@ def write_picture(frame: Frame, name: str, size: tuple[int, int] | None = None) 
         planes = _with_neutral_chroma(planes, _nearest_subsampling(layout))
     if rgb or not is_rgb(name):
         planes = widened(planes, _nearest_subsampling(layout), _depth(layout), frame.color)
+    if limited_range:
+        planes = limited(planes)
     alpha = frame.alpha if has_alpha(name) else None
     if alpha is not None and planes.bit_depth < frame.planes.bit_depth:
         alpha = _fewer_bits(alpha, frame.planes.bit_depth, planes.bit_depth)

@@ -40,6 +40,21 @@ def widened(planes: Planes, subsampling: tuple[int, int], depth: int, color: Col
     return Planes(tuple(arrays), (x, y), depth)
 
 
+def limited(planes: Planes) -> Planes:
+    """Return luma and chroma of full range in limited range, rounded once.
+
+    Of 8 bits, 0 to 255 becomes 16 to 235 in luma and 16 to 240 in chroma (ITU-T H.273, 8.3).
+    """
+    unit, peak = 1 << (planes.bit_depth - 8), (1 << planes.bit_depth) - 1
+    luma, *chroma = planes.arrays
+    arrays = [luma * np.float32(219 * unit / peak) + 16 * unit]
+    for plane in chroma:
+        distance = plane.astype(np.float32) - 128 * unit
+        arrays.append(distance * np.float32(224 * unit / peak) + 128 * unit)
+    whole = tuple(cast(Plane, np.rint(array).astype(planes.dtype)) for array in arrays)
+    return Planes(whole, planes.subsampling, planes.bit_depth)
+
+
 def more_bits(array: Plane, before: int, after: int, *, full_range: bool) -> Plane:
     """Luma, red, green, blue or alpha with more bits a sample."""
     if before == after:

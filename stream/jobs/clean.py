@@ -294,6 +294,8 @@ def _join(
     segments = work.journal.segments
     _require_all(segments, plan.info.name)
     info = on_clock(plan.info, plan.clock)
+    if plan.encoding.limited:
+        info = dataclasses.replace(info, color=info.color.limited())
     try:
         warnings = join(
             [work.folder / segment.name for segment in segments],

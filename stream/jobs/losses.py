@@ -334,7 +334,7 @@ def _picture_losses(info: StreamInfo, after: StreamInfo, container: Container) -
         yield (
             f"{info.name}: {after.codec} in {suffix} cannot say that black is 0 and white 255: "
             "players will show more contrast, and lose what is darkest and brightest; "
-            f"--codec {'vp9' if container.codecs else 'h264'} keeps it"
+            f"--codec {container.ranged_codec} keeps it"
         )
 
 

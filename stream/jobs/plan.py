@@ -16,7 +16,7 @@ from stream.errors import JobError
 from stream.frame import StreamInfo
 from stream.jobs.comparison import View
 from stream.jobs.pauses import require_distinct
-from stream.output.encoder import Encoding, refusal
+from stream.output.encoding import Encoding, refusal
 
 SEGMENT_S = Fraction(15)
 """Seconds. Work that a crash may cost, against a keyframe and a burn-in for every segment."""

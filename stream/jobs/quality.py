@@ -23,7 +23,7 @@ from stream.containers import of_muxer
 from stream.errors import SourceError
 from stream.jobs.plan import Plan
 from stream.output.codecs import Known, coarser, of_encoder
-from stream.output.encoder import Encoding, refusal
+from stream.output.encoding import Encoding, refusal
 from stream.output.file import VideoWriter
 
 _FRAMES = 32

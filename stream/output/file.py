@@ -8,19 +8,13 @@ from typing import TypeVar
 
 import av
 from av.container import OutputContainer
-from av.packet import Packet
 from av.video.stream import VideoStream
 
 from stream.containers import Container, container_of
 from stream.errors import SinkError
 from stream.frame import Frame, StreamInfo
-from stream.output.encoder import (
-    EncoderOptions,
-    Encoding,
-    add_video_stream,
-    choose_encoding,
-    written_color,
-)
+from stream.output.encoder import EncoderOptions, choose_encoding
+from stream.output.encoding import Encoding, add_video_stream, set_decode_times, written_color
 from stream.output.muxer import open_muxer, write_error
 from stream.output.palette import with_palette
 from stream.output.partial import PartialFile
@@ -98,9 +92,10 @@ class VideoWriter:
             SinkError: The encoder or the disk failed, or the frame does not follow the last one.
         """
         self._require_fitting(frame)
-        layout = self._opened(self._encoding).pixel_format
-        picture = _picture(frame, layout)
-        tag(picture, written_color(self._opened(self._info), layout))  # ProRes reads them there
+        encoding = self._opened(self._encoding)
+        picture = _picture(frame, encoding)
+        color = written_color(self._opened(self._info), encoding)
+        tag(picture, color)  # ProRes reads them there
         picture.pts = frame.pts + self._shift
         picture.time_base = frame.time_base
         picture.duration = frame.duration
@@ -145,7 +140,7 @@ class VideoWriter:
         try:
             packets = stream.encode(picture)
             if picture is None and not self._muxed:
-                _set_decode_times(packets)
+                set_decode_times(packets)
             container.mux(packets)
         except (av.FFmpegError, OSError) as error:
             raise write_error(self._shown_as, error) from error
@@ -157,18 +152,7 @@ class VideoWriter:
         return part
 
 
-def _picture(frame: Frame, pixel_format: str) -> av.VideoFrame:
-    if pixel_format != "pal8":
-        return write_picture(frame, pixel_format)
+def _picture(frame: Frame, encoding: Encoding) -> av.VideoFrame:
+    if encoding.pixel_format != "pal8":
+        return write_picture(frame, encoding.pixel_format, limited_range=encoding.limited)
     return with_palette(write_picture(frame, "rgb24" if frame.alpha is None else "rgba"))
-
-
-def _set_decode_times(packets: list[Packet[VideoStream]]) -> None:
-    """Number a stream so short that the encoder gave nothing before its end.
-
-    libx265 4.2 leaves the dts of a video of one or two frames uninitialised.
-    """
-    shown = [packet.pts or 0 for packet in packets]
-    lead = max((due - pts for due, pts in zip(sorted(shown), shown, strict=True)), default=0)
-    for packet, due in zip(packets, sorted(shown), strict=True):
-        packet.dts = due - lead

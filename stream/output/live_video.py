@@ -20,7 +20,7 @@ from av.video.stream import VideoStream
 from stream.errors import SinkError
 from stream.frame import Frame, StreamInfo
 from stream.output.checked_files import CheckedFile, CheckedFiles
-from stream.output.encoder import written_color
+from stream.output.encoding import Encoding, written_color
 from stream.output.live_sound import SoundWriter, sound_writer
 from stream.output.muxer import push_error, write_error
 from stream.output.partial import require_free
@@ -177,7 +177,7 @@ class LiveVideo:
         context.time_base = stream.time_base = Fraction(1, _TICKS)
         context.gop_size = max(1, round(_KEYFRAMES_S * rate))
         context.flags |= Flags.global_header  # the tee muxer does not ask for it
-        color = written_color(info, _FORMAT)
+        color = written_color(info, Encoding("libx264", _FORMAT, {}))
         context.color_range = color.range
         context.color_primaries = color.primaries
         context.color_trc = color.transfer

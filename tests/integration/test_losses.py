@@ -8,6 +8,7 @@ from pathlib import Path
 
 import av
 import clips
+import numpy as np
 import pytest
 from clips import Clip, make_clip, opened, packets
 from fakes import FakeProcessor
@@ -350,24 +351,54 @@ def test_sound_of_a_disc_stays_in_m2ts(tmp_path):
     assert b"".join(raw for _, raw in after) == b"".join(raw for _, raw in before)
 
 
-@pytest.mark.parametrize(
-    ("suffix", "codec", "keeps"),
-    [
-        (".webm", "vp8", "vp9"),
-        (".mov", "prores", "h264"),
-        (".avi", "mpeg4", "h264"),
-        (".avi", "h264", ""),
-        (".webm", "vp9", ""),
-        (".ts", "h264", ""),
-    ],
-)
-def test_a_full_range_that_a_codec_cannot_tell_is_named_with_one_that_can(
-    suffix, codec, keeps, clip, tmp_path
+def seen(path):
+    """The first frame's colours as FFmpeg shows them, (H, W, 3) of 0 to 255."""
+    with av.open(str(path)) as container:
+        return next(container.decode(video=0)).to_ndarray(format="rgb24").astype(float)
+
+
+RANGED = [
+    (".webm", "vp8", "yuv420p", "vp9"),
+    (".mov", "prores", "yuv420p", "h264"),
+    (".mov", "dnxhr", "yuv422p10le", ""),
+    (".avi", "mpeg4", "yuv420p", "h264"),
+    (".mkv", "prores", "gray", "h264"),
+    (".avi", "h264", "yuv420p", ""),
+    (".webm", "vp9", "yuv420p", ""),
+    (".ts", "hevc", "gray", ""),
+]
+
+
+@pytest.mark.parametrize(("suffix", "codec", "layout", "keeps"), RANGED)
+def test_a_full_range_that_a_codec_cannot_tell_becomes_limited_and_looks_the_same(
+    suffix, codec, layout, keeps, clip, tmp_path
 ):
-    source = clip(Clip(color=(2, 2, 2, 2)))
+    source, target = clip(_in_full_range(layout)), tmp_path / f"o{suffix}"
     options = CleanOptions(EncoderOptions(codec))
-    warnings = clean_file(source, tmp_path / f"o{suffix}", FakeProcessor(), options).warnings
-    told = [warning for warning in warnings if "black is 0" in warning]
+    warnings = clean_file(source, target, FakeProcessor(), options).warnings
+    told = [warning for warning in warnings if "full range becomes limited" in warning]
     assert [warning.endswith(f"--codec {keeps} keeps it") for warning in told] == [True] * bool(
         keeps
     )
+    assert not any("black is 0" in warning for warning in warnings)
+    # the encoders take 1 to 3; taken for limited, 40 and 200 would become 28 and 214
+    assert np.abs(seen(target) - seen(source)).mean() < 4
+
+
+def test_what_loses_nothing_keeps_samples_of_a_range_that_it_cannot_tell(clip, tmp_path):
+    source, target = clip(_in_full_range("yuv420p")), tmp_path / "o.avi"
+    options = CleanOptions(EncoderOptions("ffv1"))
+    warnings = clean_file(source, target, FakeProcessor(), options).warnings
+    assert [warning for warning in warnings if "black is 0" in warning]
+    planes = []
+    for path in (source, target):
+        with av.open(str(path)) as container:
+            planes.append(next(container.decode(video=0)).to_ndarray())
+    assert np.array_equal(*planes)
+
+
+def _in_full_range(layout):
+    if layout == "yuv420p":
+        return Clip(color=(2, 2, 2, 2))
+    color = (0, 2, 2, 2) if layout == "gray" else (2, 2, 2, 2)  # grey is of full range unsaid
+    return Clip(".mkv", "ffv1", 256, pixel_format=layout, color=color, options=())

@@ -15,7 +15,8 @@ from stream.jobs import CleanOptions, Excerpt, clean, clean_file
 from stream.jobs.plan import BURN_IN, Plan, make_plan
 from stream.jobs.reader import Mark, Reader
 from stream.jobs.reel import in_order, reorder_depth
-from stream.output.encoder import EncoderOptions, Encoding
+from stream.output.encoder import EncoderOptions
+from stream.output.encoding import Encoding
 
 FAST = EncoderOptions(preset="ultrafast")
 HALF = CleanOptions(FAST, segment_s=Fraction(1, 2))

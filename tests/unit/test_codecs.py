@@ -6,7 +6,8 @@ import pytest
 
 from stream.frame import StreamInfo
 from stream.output.codecs import KNOWN, find, names, profile_flags
-from stream.output.encoder import EncoderOptions, add_video_stream, choose_encoding
+from stream.output.encoder import EncoderOptions, choose_encoding
+from stream.output.encoding import add_video_stream
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import pytest
 from stream.frame import ColorTags, Frame, Planes
 from stream.output.layout import Layout, widened
 from stream.pixel_format import read_alpha, read_planes, write_picture, write_planes
+from stream.widen import limited
 
 LIMITED, FULL = ColorTags(range=1), ColorTags(range=2)
 
@@ -126,3 +127,17 @@ def test_wider_layouts_come_from_the_smallest_to_the_largest():
     assert names == ["yuv420p10le", "yuv422p10le", "yuv422p"]  # the last must round chroma
     assert changes["yuv422p10le"] == "chroma is enlarged to 4:2:2, 8 bits a sample become 10"
     assert widened([Layout("yuv444p16le")]) == widened([Layout("p010le")]) == []
+
+
+@pytest.mark.parametrize("depth", [8, 10, 12, 16])
+def test_full_range_becomes_limited_as_the_standard_has_it(depth):
+    """ITU-T H.273: black and white are 16 and 235 of 8 bits, chroma's ends 16 and 240."""
+    peak, unit = (1 << depth) - 1, 1 << (depth - 8)
+    dtype = np.uint8 if depth == 8 else np.uint16
+    luma = np.array([[0, peak]], dtype)
+    chroma = np.array([[128 * unit, peak]], dtype)
+    made = limited(Planes((luma, chroma, chroma), (0, 0), depth))
+    assert made.arrays[0].tolist() == [[16 * unit, 235 * unit]]
+    end = 128 * unit + round((peak - 128 * unit) * 224 * unit / peak)
+    assert [array.tolist() for array in made.arrays[1:]] == 2 * [[[128 * unit, end]]]
+    assert abs(end - 240 * unit) <= unit
