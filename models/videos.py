@@ -34,10 +34,16 @@ def film_of(container: InputContainer, path: Path) -> VideoStream:
         path: The same file, which is opened once more where frames have to be counted.
 
     Raises:
-        IndexError: There is no video.
+        IndexError: There is no video, or only one picture in tiles; it says which.
         av.FFmpegError: The file cannot be read.
     """
+    if any(one.disposition & Disposition.dependent for one in container.streams.video):
+        raise IndexError(
+            "it is one picture in tiles, as phones write HEIC; convert it to PNG first"
+        )
     videos = [one for one in container.streams.video if not one.disposition & _COVER]
+    if not videos:
+        raise IndexError("it holds none")
     if len(videos) < 2:
         return videos[0]
     counts = Counter({one.index: one.frames for one in videos})

@@ -115,6 +115,4 @@ def _read_video(path: Path) -> Iterator[np.ndarray]:
 
 def reason(error: av.FFmpegError | IndexError) -> str:
     """Why a video can't be decoded, without numbers and names of functions."""
-    if isinstance(error, IndexError):
-        return "it holds none"
-    return error.strerror or str(error)
+    return getattr(error, "strerror", None) or str(error)

