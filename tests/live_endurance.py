@@ -2,7 +2,8 @@
 
 GStreamer's RTSP server, nginx for RTMP and HLS, and a camera that sends JPEGs, all at once, each
 killed at half time and started again. Prints a table: whether counts add up, how far sound and
-frames are apart at the end, and what memory did. Wants ffmpeg, nginx with its RTMP module, and
+frames are apart at the end, and whether memory and latency stay flat by the rule of `flat.py`.
+Exits with 1 where something does not hold. Wants ffmpeg, nginx with its RTMP module, and
 GStreamer's RTSP server with Python's bindings.
 """
 
@@ -24,12 +25,14 @@ from pathlib import Path
 
 import numpy as np
 from av_sync import flashes, offsets, pictures_of
+from flat import latency_is_flat, memory_is_flat, rise
 from network import free_port
 from web_camera import MULTIPART, jpeg, part, steadily
 
 RATE = 20
 GAP_S = 4.0
 NEAR_S = 0.5
+STEP_S = 5.0
 NGINX = """
 worker_processes 1; daemon off; master_process off;
 error_log {folder}/nginx.err warn; pid {folder}/nginx.pid;
@@ -62,7 +65,7 @@ GLib.MainLoop().run()
 """
 
 
-def main() -> None:
+def main() -> int:
     options = arguments()
     folder = Path(tempfile.mkdtemp())
     clip, coarse = folder / "clip.mkv", folder / "coarse.mkv"
@@ -90,10 +93,40 @@ def main() -> None:
     print("|" + "---|" * (HEADINGS.count("|") - 1))
     for run in runs:
         print(run.row())
+    faults = [fault for run in runs for fault in run.faults]
+    print("\n" + ("\n".join(faults) or "flat: memory and latency of all; counts add up"))
     if options.keep:
         print(f"\nrecordings and reports: {folder}")
     else:
         shutil.rmtree(folder)
+    return 1 if faults else 0
+
+
+def watched(record: Path, argv: list[str]) -> int:
+    """Run a command, and note the latency (p95, ms) of every few seconds of it."""
+    from stream.cli import main as deblur
+    from stream.cli.live import ProgressLine
+    from stream.stats import Histogram
+
+    draw, found = ProgressLine.__call__, []
+    before: dict[int, int] = {}
+    due = time.monotonic() + STEP_S
+
+    def on_progress(line, stats):
+        nonlocal before, due
+        draw(line, stats)
+        if time.monotonic() >= due:
+            due += STEP_S
+            now, since = stats.latency.bins, Histogram()
+            since.merge({each: count - before.get(each, 0) for each, count in now.items()})
+            found.append(since.percentile_ms(95))
+            before = now
+
+    ProgressLine.__call__ = on_progress
+    try:
+        return deblur(argv)
+    finally:
+        record.write_text(json.dumps([each for each in found if each is not None]))
 
 
 def arguments() -> argparse.Namespace:
@@ -205,7 +238,7 @@ def flashing(index: int) -> bytes:
 HEADINGS = (
     "| source | reconnections | frames in = shown + dropped | in the file | sound lost "
     "| beep behind flash, first 10 / last 10, ms / alone | flashes a second apart by "
-    "| memory after a fifth / at the end, MiB |"
+    "| memory at the end, its rise in the second half, MiB | p95 at the end, its rise, ms |"
 )
 
 
@@ -215,8 +248,11 @@ class Run:
     def __init__(self, folder: Path, name: str, servers: Servers) -> None:
         self._name = name
         self._path, self._report = folder / f"{name}.mkv", folder / f"{name}.json"
+        self._latency = folder / f"{name}.latency.json"
         self._memory: list[float] = []
-        command = [sys.executable, "-m", "stream", "live", servers.names[name]]
+        self.faults: list[str] = []
+        command = [sys.executable, __file__, "--watched", str(self._latency)]
+        command += ["live", servers.names[name]]
         files = ["--out", str(self._path), "--report", str(self._report)]
         self.process = subprocess.Popen([*command, *files, "--model", "tiny", "--wait", "30"])
 
@@ -234,7 +270,13 @@ class Run:
         taken = report["frames_out"] + report["frames_dropped"]
         steps = np.diff(flashes(self._path))
         steady = np.abs(steps - np.round(steps)).max(initial=0) * 1000
-        memory = self._memory
+        memory, latency = self._memory, json.loads(self._latency.read_text())
+        if taken != report["frames_in"]:
+            self.faults.append(f"{self._name}: counts do not add up")
+        if not memory_is_flat(memory):
+            self.faults.append(f"{self._name}: memory RISES")
+        if not latency_is_flat(latency):
+            self.faults.append(f"{self._name}: latency RISES")
         sound = report["sound"]
         if sound:
             found = [each for each in offsets(self._path) if abs(each) < NEAR_S]
@@ -249,7 +291,8 @@ class Run:
             str(sound["lost"]) if sound else "silent",
             apart if sound else "silent",
             f"{steady:.0f} ms",
-            f"{memory[len(memory) // 5]:.0f} / {memory[-1]:.0f}",
+            f"{memory[-1]:.0f}, {rise(memory):+.1f}",
+            f"{latency[-1]:.0f}, {rise(latency):+.0f}",
         ]
         return f"| {' | '.join(cells)} |"
 
@@ -259,5 +302,7 @@ def spread(offsets_s: list[float]) -> str:
 
 
 if __name__ == "__main__":
+    if sys.argv[1:2] == ["--watched"]:
+        raise SystemExit(watched(Path(sys.argv[2]), sys.argv[3:]))
     os.environ["PYTHONPATH"] = str(Path(__file__).parents[1])
-    main()
+    raise SystemExit(main())

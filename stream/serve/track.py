@@ -119,8 +119,10 @@ class DeblurredTrack(MediaStreamTrack):  # type: ignore[misc]  # aiortc is not t
         finally:
             for task in tasks:
                 task.cancel()
-            await asyncio.wait(tasks)
-            self._drop_rest()
+            try:
+                await asyncio.wait(tasks)
+            finally:  # who hangs up often says so at the same moment: then this is cancelled too
+                self._drop_rest()
 
     async def recv(self) -> av.VideoFrame:
         """The next picture for the sender; waits for it."""
@@ -157,6 +159,7 @@ class DeblurredTrack(MediaStreamTrack):  # type: ignore[misc]  # aiortc is not t
     def _require_allowed(self, picture: av.VideoFrame) -> None:
         self.size = (picture.width, picture.height)
         if picture.width * picture.height > self._limits.live_pixels:
+            self._stats.outcomes["dropped"] += 1
             raise SourceError(
                 f"{picture.width}x{picture.height} is more than this server takes live"
             )

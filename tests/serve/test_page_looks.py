@@ -231,6 +231,40 @@ def test_a_camera_can_be_kept_as_a_picture_and_as_a_video(tmp_path):
             assert (first.width, first.height) == (640, 360)
 
 
+def test_a_video_of_which_a_browser_plays_the_sound_alone_is_shown_by_a_preview(clip, tmp_path):
+    """HEVC as phones record it: no error, and no picture either."""
+    phone = clip(Clip(codec="libx265", audio="aac"))
+
+    async def scenario():
+        async with serving(tmp_path) as running, chromium() as page:
+            await recorded(page, running, phone)
+            await page.until("document.querySelector('#cleaned').src.endsWith('/preview')")
+            await page.until("document.querySelector('#recorded-view canvas').width === 160")
+            told = await page.evaluate("document.querySelector('#recorded .notice').innerText")
+            assert told.startswith("This browser cannot play the video's format.")
+
+    bounded(scenario())
+
+
+def test_a_camera_stops_where_nobody_sees_it_and_goes_on_when_shown_again(tmp_path):
+    async def scenario():
+        async with serving(tmp_path) as running, chromium() as page:
+            await page.open(running.url)
+            await page.evaluate(click("#start"))
+            await page.until(f"{state('live')} === 'running'")
+            await page.evaluate(click("#tab-recorded"))
+            while (await running.get("/stats"))["sessions"]["open"]:
+                await asyncio.sleep(0.05)
+            assert await page.evaluate(state("live")) == "idle"
+            await page.evaluate(click("#tab-live"))
+            await page.until(f"{state('live')} === 'running'")
+            sessions = (await running.get("/stats"))["sessions"]
+            assert (sessions["open"], sessions["opened"]) == (1, 2)
+            assert not page.problems
+
+    bounded(scenario())
+
+
 async def recorded(page: Page, running: Running, path) -> None:
     await page.open(f"{running.url}/#recorded")
     await page.choose_file("#file", path)

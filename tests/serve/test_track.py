@@ -12,6 +12,7 @@ import pytest
 from aiortc.mediastreams import MediaStreamError
 from in_process import bounded
 
+from stream.errors import SourceError
 from stream.frame import Frame, Planes
 from stream.pixel_format import read_planes
 from stream.serve.limits import Limits
@@ -205,6 +206,35 @@ def test_frames_under_way_when_the_camera_ends_count_as_dropped():
         assert scene.stats.outcomes["dropped"] == 2
         await scene.finish(1)
         assert scene.stats.outcomes["dropped"] == 2
+
+    bounded(scenario())
+
+
+def test_frames_add_up_whenever_a_stream_is_ended_that_ends_by_itself():
+    """A browser that hangs up says so by both ways at once."""
+
+    async def scenario():
+        for delay in range(6):
+            scene = await warmed()
+            await scene.arrive()
+            await scene.arrive()
+            scene._pictures.put_nowait(None)
+            for _ in range(delay):
+                await asyncio.sleep(0)
+            scene.task.cancel()
+            await asyncio.wait([scene.task])
+            assert scene.stats.arrived == scene.stats.outcomes.total(), delay
+
+    bounded(scenario())
+
+
+def test_a_picture_beyond_the_limit_is_counted():
+    async def scenario():
+        scene = Scene()
+        await scene.arrive(640, 480)
+        with pytest.raises(SourceError, match="640x480 is more than this server takes live"):
+            await scene.task
+        assert scene.stats.arrived == scene.stats.outcomes["dropped"] == 1
 
     bounded(scenario())
 
