@@ -22,6 +22,7 @@ from stream.capture.facts import ChapterFacts, FileFacts, StreamFacts, codec_of,
 from stream.capture.file import FileSource
 from stream.containers import CONTAINERS, Container
 from stream.frame import ColorTags, StreamInfo
+from stream.output.codecs import of_codec
 from stream.pyav import exact
 
 # Tags that the muxer writes itself, or that are true of the source's file only.
@@ -328,6 +329,9 @@ def _picture_losses(info: StreamInfo, after: StreamInfo, container: Container) -
     if words:
         suffix = container.suffixes[0]
         yield f"{info.name}: {after.codec} in {suffix} keeps no {' and no '.join(words)}"
+    writers = of_codec(after.codec)  # of those that have no room for it, the choice has told
+    if info.hdr and not after.hdr and any(info.hdr.encoder_flags(one.encoder) for one in writers):
+        yield f"{info.name}: its HDR metadata cannot be kept"
     ranges = info.color.full_range, after.color.full_range
     if info.color.rgb == after.color.rgb and ranges == (True, False):
         suffix = container.suffixes[0]

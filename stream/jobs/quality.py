@@ -23,7 +23,7 @@ from stream.containers import of_muxer
 from stream.errors import SourceError
 from stream.jobs.plan import Plan
 from stream.output.codecs import Known, coarser, of_encoder
-from stream.output.encoding import Encoding, refusal
+from stream.output.encoding import Encoding, joined, refusal
 from stream.output.file import VideoWriter
 
 _FRAMES = 32
@@ -47,7 +47,7 @@ def following(source: Path, plan: Plan) -> Encoding:
         return encoding
     if known.codec == plan.info.codec and known.lossless and is_lossless(source):
         kept = {name: value for name, value in encoding.flags.items() if name != known.crf_flag}
-        exact = replace(encoding, flags=kept | known.lossless)
+        exact = replace(encoding, flags=joined(kept, known.lossless))
         return exact if refusal(plan.output, exact, plan.format_name) is None else encoding
     if not known.coarsest:
         return encoding

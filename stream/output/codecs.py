@@ -28,6 +28,7 @@ class Known:
             encoder has no such number, or does not lose by it.
         coarsest: The greatest quality number that is chosen for a coarse source; 0 where none is.
         lossless: Flags that take the place of the quality where nothing may be lost.
+        in_order: Flags with which frames are shown as they are decoded.
     """
 
     encoder: str
@@ -43,6 +44,7 @@ class Known:
     halving: float | None = None
     coarsest: int = 0
     lossless: dict[str, str] = field(default_factory=dict)
+    in_order: dict[str, str] = field(default_factory=dict)
 
 
 def _numbers(first: int, last: int) -> tuple[str, ...]:
@@ -66,6 +68,7 @@ KNOWN = (
             halving=6,
             coarsest=28,
             lossless={"qp": "0"},
+            in_order={"bf": "0"},
         )
         for encoder in ("libx264", "libx264rgb")
     ),
@@ -76,7 +79,8 @@ KNOWN = (
         presets=_X26X,
         halving=6,
         coarsest=29,
-        lossless={"x265-params": "log-level=none:frame-threads=3:lossless=1"},
+        lossless={"x265-params": "lossless=1"},
+        in_order={"x265-params": "bframes=0"},
     ),
     Known(
         *("libvpx-vp9", "vp9", 18, "4"),

@@ -44,6 +44,10 @@ from stream.output.layout import (
 from stream.pixel_format import has_alpha, is_yuv
 from stream.stills import Stills
 
+_LEAST_UNITS = 10_000  # a second, into which FFmpeg's muxer of MP4 divides coarser time bases
+_DELAYED = 8  # frames: more than x264 and x265 decode ahead of a frame that is shown
+_TOLD = 1 << 28
+
 
 @dataclass(frozen=True, slots=True)
 class EncoderOptions:
@@ -227,9 +231,21 @@ def _flags(
             continue  # a setting meant for another encoder does not turn the source's codec down
         if default is not None or chosen is not None:
             flags[flag] = str(default if chosen is None else chosen)
-    if of_muxer(format_name).steady and known.encoder in ("libx264", "libx264rgb"):
-        flags["bf"] = "0"  # it shows pictures as it decodes them
+    if of_muxer(format_name).steady or _are_rare(info):
+        flags = joined(flags, known.in_order)
     return joined(flags, (info.hdr and info.hdr.encoder_flags(known.encoder)) or {})
+
+
+def _are_rare(info: StreamInfo) -> bool:
+    """Whether frames are so far apart that MP4, in which segments lie, can't tell their order.
+
+    It counts by how much later than decoded a frame is shown; beyond 2^28 units FFmpeg 5 and older
+    forget all of it, and beyond 2^31 it cannot be written.
+    """
+    units = info.time_base.denominator
+    while units < _LEAST_UNITS:
+        units *= 2
+    return bool(info.frame_rate) and _DELAYED * units > _TOLD * (info.frame_rate or 0)
 
 
 def require_known(options: EncoderOptions) -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 import pytest
-from clips import Clip, times
+from clips import Clip, opened, times
 from fakes import FakeProcessor
 
 from stream.capture.file import FileSource
@@ -13,6 +13,7 @@ from stream.capture.pace import mean_step
 from stream.errors import JobError
 from stream.jobs import CleanOptions, clean_file
 from stream.jobs.clean import prepare
+from stream.output.encoder import EncoderOptions
 
 
 @pytest.mark.parametrize("suffix", [".webm", ".mkv"])
@@ -55,6 +56,22 @@ def test_reordered_frames_that_are_minutes_apart_begin_no_new_part(clip, tmp_pat
     source, target = clip(spec), tmp_path / "out.mkv"
     assert clean_file(source, target, FakeProcessor()).warnings == ()
     assert times(target) == times(source)
+
+
+@pytest.mark.parametrize("codec", ["h264", "hevc"])
+@pytest.mark.parametrize("hours", [1, 24])
+@pytest.mark.parametrize("suffix", [".mkv", ".mp4"])
+def test_frames_that_are_hours_apart_are_decoded_as_they_are_shown(
+    suffix, hours, codec, clip, tmp_path
+):
+    """MP4 counts how much later, in 32 bits, of which FFmpeg up to 5 believes 28."""
+    spec = Clip(".mkv", "libx264", frames=12, time_base=Fraction(1, 1000))
+    source, target = clip(replace(spec, gaps=(hours * 3_600_000,))), tmp_path / f"out{suffix}"
+    clean_file(source, target, FakeProcessor(), CleanOptions(EncoderOptions(codec)))
+    assert times(target) == times(source)
+    with opened(target) as film:
+        packets = [made for made in film.demux(video=0) if made.size]
+    assert [made.pts for made in packets] == sorted(made.pts for made in packets)
 
 
 @pytest.mark.parametrize("name", ["out.mkv", "out.gif"])

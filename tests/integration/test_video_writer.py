@@ -15,6 +15,7 @@ from fakes import FakeProcessor
 from stream.capture.file import FileSource
 from stream.capture.synthetic import SyntheticSource
 from stream.jobs import CleanOptions, clean_file
+from stream.output import encoder as encoder_choice
 from stream.output.encoder import EncoderOptions
 from stream.output.file import VideoWriter
 from stream.output.null import NullSink
@@ -64,8 +65,12 @@ def test_very_short_videos_have_valid_times(codec, frames, tmp_path):
     assert times(target) == [Fraction(index, 25) for index in range(frames)]
 
 
+WITHOUT_LOSS = {"libx264": (("qp", "0"),), "libx265": (("x265-params", "lossless=1"),)}
+
+
+@pytest.mark.parametrize("lossless", [False, True])
 @pytest.mark.parametrize("encoder", HDR)
-def test_static_hdr_metadata_is_kept(encoder, clip, tmp_path):
+def test_static_hdr_metadata_is_kept(encoder, lossless, clip, tmp_path):
     """Byte for byte, from the bitstream of one to the bitstream of the other."""
 
     def side_data(path):
@@ -75,7 +80,9 @@ def test_static_hdr_metadata_is_kept(encoder, clip, tmp_path):
             return {kind: bytes(picture.side_data[kind]) for kind in kinds}
 
     flag = encoder.removeprefix("lib") + "-params"
-    options = (("preset", "ultrafast"), (flag, HDR[encoder]))
+    options = {"preset": "ultrafast"} | dict(WITHOUT_LOSS[encoder] if lossless else ())
+    options[flag] = ":".join(filter(None, (options.get(flag), HDR[encoder])))
+    options = tuple(options.items())
     spec = Clip(
         codec=encoder, options=options, pixel_format="yuv420p10le", frames=6, color=(1, 9, 16, 9)
     )
@@ -106,6 +113,14 @@ def test_hdr_metadata_that_cannot_be_kept_is_named(clip, tmp_path):
     chosen = CleanOptions(EncoderOptions("ffv1"))
     result = clean_file(source, tmp_path / "out.mkv", FakeProcessor(), chosen)
     assert result.warnings == (f"ffv1 cannot keep the HDR metadata of {source}",)
+
+
+def test_hdr_metadata_that_an_encoder_leaves_out_is_named(clip, tmp_path, monkeypatch):
+    options = (("preset", "ultrafast"), ("x264-params", HDR["libx264"]))
+    source = clip(Clip(options=options, pixel_format="yuv420p10le", frames=2))
+    monkeypatch.setattr(encoder_choice, "joined", lambda flags, more: flags)
+    result = clean_file(source, tmp_path / "out.mp4", FakeProcessor())
+    assert result.warnings == (f"{source}: its HDR metadata cannot be kept",)
 
 
 def test_null_sink_takes_everything(clip):
