@@ -50,6 +50,7 @@ def parser():
     made.add_argument("--stall", type=float, default=0.0, help="hold back so much of every second")
     made.add_argument("--interlaced", action="store_true")
     made.add_argument("--sound", default="", help="FFmpeg's name of an encoder")
+    made.add_argument("--sound-rate", type=int, default=SOUND_RATE, help="samples a second")
     made.add_argument("--end", type=int, default=0, help="be silent after so many pictures")
     made.add_argument("--restart", type=int, default=0, help="begin the clock anew after so many")
     return made
@@ -64,7 +65,7 @@ def send(target, options):
         stream.codec_context.time_base = Fraction(1, _TICKS)
         by_itself = encoder_of(options.size, options.interlaced)
         encoder = stream.codec_context if by_rtmp else by_itself  # FLV wants its header first
-        beeper = Beeper(container, options.sound) if options.sound else None
+        beeper = Beeper(container, options.sound, options.sound_rate) if options.sound else None
         began = time.monotonic()
         for index in itertools.islice(itertools.count(), options.restart or None):
             if index and index == options.turn:
@@ -87,19 +88,20 @@ def send(target, options):
 class Beeper:
     """The sound beside the pictures."""
 
-    def __init__(self, container, codec):
+    def __init__(self, container, codec, rate=SOUND_RATE):
         self._container = container
-        self._stream = container.add_stream(codec, rate=SOUND_RATE, layout="mono")
+        self._rate = rate
+        self._stream = container.add_stream(codec, rate=rate, layout="mono")
 
     def send(self, index, clock):
         """As long as a picture, and beside it by the sender's clock, in pictures."""
-        length = SOUND_RATE // RATE
-        seconds = np.arange(index * length, (index + 1) * length) / SOUND_RATE
+        length = self._rate // RATE
+        seconds = np.arange(index * length, (index + 1) * length) / self._rate
         wave = np.sin(2 * np.pi * 1000 * seconds) * (seconds % 1 < BEEP_S)
         made = av.AudioFrame.from_ndarray(
             wave[None].astype(np.float32), format="flt", layout="mono"
         )
-        made.sample_rate, made.pts, made.time_base = SOUND_RATE, None, Fraction(1, SOUND_RATE)
+        made.sample_rate, made.time_base = self._rate, Fraction(1, self._rate)
         made.pts = round(clock * length)
         self._container.mux(self._stream.encode(made))
 

@@ -21,6 +21,9 @@ _BITS = 64_000  # a second, for each channel
 class SoundWriter(Protocol):
     """Makes packets of one container from those of a source."""
 
+    def takes(self, sound: SoundFormat) -> bool:
+        """Whether it can go on with such packets."""
+
     def write(self, packet: SoundPacket, start_s: Fraction) -> Iterator[Packet[Any]]:
         """Take one packet, to be heard at ``start_s`` of the container's time; give those ready."""
 
@@ -53,11 +56,15 @@ class _Copy:
     """Packets as they are, at their new times."""
 
     def __init__(self, container: OutputContainer, sound: SoundFormat) -> None:
+        self._format = sound
         with open_input(io.BytesIO(sound.sample)) as sample:
             template = sample.streams.audio[0]
             self._stream = container.add_stream_from_template(template)
         self._time_base = Fraction(1, sound.rate)
         self._last = -1
+
+    def takes(self, sound: SoundFormat) -> bool:
+        return sound == self._format
 
     def write(self, packet: SoundPacket, start_s: Fraction) -> Iterator[Packet[Any]]:
         at = round(start_s / self._time_base)
@@ -79,18 +86,30 @@ class _Copy:
 
 
 class _Aac:
-    """Decoded, brought to a rate and to channels that everybody takes, and encoded."""
+    """Decoded, brought to a rate and to channels that everybody takes, and encoded.
+
+    Another codec or rate of the source is decoded from then on, and what is written stays the same.
+    """
 
     def __init__(self, container: OutputContainer, sound: SoundFormat) -> None:
-        rate = sound.rate if sound.rate in _RATES else _RATES[-1]
-        layout = "mono" if sound.channels == 1 else "stereo"
-        self._sample: InputContainer = open_input(io.BytesIO(sound.sample))
-        self._decoder = self._sample.streams.audio[0].codec_context
-        self._resampler = av.AudioResampler(format="fltp", layout=layout, rate=rate)
-        self._stream = container.add_stream("aac", rate=rate)
-        self._stream.codec_context.layout = layout
-        self._stream.codec_context.bit_rate = _BITS * (1 if layout == "mono" else 2)
-        self._stream.time_base = self._stream.codec_context.time_base = Fraction(1, rate)
+        self._rate = sound.rate if sound.rate in _RATES else _RATES[-1]
+        self._layout = "mono" if sound.channels == 1 else "stereo"
+        self._decode(sound)
+        self._stream = container.add_stream("aac", rate=self._rate)
+        self._stream.codec_context.layout = self._layout
+        self._stream.codec_context.bit_rate = _BITS * (1 if self._layout == "mono" else 2)
+        time_base = Fraction(1, self._rate)
+        self._stream.time_base = self._stream.codec_context.time_base = time_base
+
+    def takes(self, sound: SoundFormat) -> bool:
+        if sound != self._format:
+            before = self._sample
+            try:
+                self._decode(sound)
+            except (av.FFmpegError, ValueError):
+                return False
+            before.close()
+        return True
 
     def write(self, packet: SoundPacket, start_s: Fraction) -> Iterator[Packet[Any]]:
         made = av.Packet(packet.data)
@@ -111,6 +130,13 @@ class _Aac:
 
     def close(self) -> None:
         self._sample.close()
+
+    def _decode(self, sound: SoundFormat) -> None:
+        """Begin with such packets; what the resampler still holds is some samples."""
+        sample: InputContainer = open_input(io.BytesIO(sound.sample))
+        self._decoder = sample.streams.audio[0].codec_context
+        self._resampler = av.AudioResampler(format="fltp", layout=self._layout, rate=self._rate)
+        self._sample, self._format = sample, sound
 
     def _encoded(self, frame: av.AudioFrame | None) -> Iterator[Packet[Any]]:
         for packet in self._stream.encode(frame):

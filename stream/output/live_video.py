@@ -64,7 +64,6 @@ class LiveVideo:
         self._reader = sound.reader() if sound else None
         self._say = on_message
         self._sound: SoundWriter | None = None
-        self._sounding: SoundFormat | None = None
         self._refused: SoundFormat | None = None
         self._heard_s = Fraction(-1)
         self._container: OutputContainer | None = None
@@ -200,7 +199,6 @@ class LiveVideo:
             return
         try:
             self._sound = sound_writer(container, self._track.format, self._target.sounds)
-            self._sounding = self._track.format
         except (av.FFmpegError, ValueError):
             self._refuse(self._track.format, "cannot be decoded")
 
@@ -212,7 +210,7 @@ class LiveVideo:
             start_s = packet.start_s - self._first
             if start_s < 0:
                 continue  # from before the first frame
-            if self._sound is None or packet.format != self._sounding:
+            if self._sound is None or not self._sound.takes(packet.format):
                 self._refuse(packet.format, "was not there when it began")
             elif start_s > self._heard_s:
                 self._heard_s = start_s

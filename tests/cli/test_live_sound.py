@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import av
+import numpy as np
 import pytest
 from av_sync import beeps, offsets, pictures_of
 from network import free_port, sender  # noqa: F401 - a fixture
@@ -103,20 +104,51 @@ def test_a_recording_goes_on_in_step_after_a_reconnection(sender, live, restarte
     require_in_step(path, least=4)
 
 
-def test_sound_that_comes_back_in_another_codec_is_left_out_with_a_word(
+@pytest.mark.parametrize(
+    ("options", "said_of"),
+    [
+        (("--sound", "mp2"), "mp2, 48000 Hz"),
+        (("--sound", "aac", "--sound-rate", 44100), "aac, 44100 Hz"),
+    ],
+)
+def test_sound_that_comes_back_otherwise_is_left_out_with_a_word_where_it_is_copied(
+    options,
+    said_of,
     sender,  # noqa: F811
     live,
     restarted,
     tmp_path,
 ):
     far, path = sender("tcp"), tmp_path / "a.mkv"
-    restarted(far, "--sound", "mp2")
+    restarted(far, *options)
     far.start("--sound", "aac")
     code, report, said = live(far.address, "--out", str(path), "--wait", "600", *PATIENT)
     assert code == 130, said.err
-    assert said.err.count("sound in mp2, 48000 Hz, was not there when it began: left out") == 1
+    assert said.err.count(f"sound in {said_of}, was not there when it began: left out") == 1
     assert report["sound"]["lost"] > 0
     assert offsets(path)[:2] == pytest.approx([0, 0], abs=FRAME_S)
+
+
+@pytest.mark.parametrize("options", [("aac",), ("mp2", "--sound-rate", 44100)])
+def test_sound_that_comes_back_otherwise_goes_on_in_step_where_it_is_encoded(
+    options,
+    sender,  # noqa: F811
+    live,
+    restarted,
+    tmp_path,
+):
+    far, path = sender("tcp"), tmp_path / "a.mp4"
+    restarted(far, "--sound", *options)
+    far.start("--sound", "mp2")
+    code, report, said = live(far.address, "--out", str(path), "--wait", "600", *PATIENT)
+    assert code == 130, said.err
+    assert "left out" not in said.err
+    assert report["sound"]["lost"] == 0
+    found = offsets(path)
+    del found[int(np.argmax(np.abs(found)))]  # the encoder's block that spans the pause
+    assert len(found) >= 4
+    assert found == pytest.approx([0] * len(found), abs=FRAME_S + PACKET_S)
+    assert beeps(path)[1] >= pictures_of(path)[-1][0] - 1  # it is heard to the end
 
 
 def test_pictures_go_on_where_the_sound_ends(sender, live, tmp_path):  # noqa: F811
