@@ -37,6 +37,7 @@ class Container:
         names_codecs: Whether its muxer takes only what it can name; otherwise what is written has
             to be read to know.
         attachments: Whether it holds files, cover art among them.
+        covers: Whether it holds cover art as a stream that is marked so.
         alpha_beside: Whether it holds the second stream in which VP8 and VP9 keep transparency.
         transparent: Encoders that keep transparency in it where the source's own doesn't.
         holds_ffv1: Whether players expect FFV1 in it.
@@ -60,6 +61,7 @@ class Container:
     whole_times: bool = False
     names_codecs: bool = True
     attachments: bool = False
+    covers: bool = False
     alpha_beside: bool = False
     transparent: tuple[str, ...] = ()
     holds_ffv1: bool = False
@@ -96,6 +98,7 @@ MP4 = Container(
     name="mp4",
     suffixes=(".mp4", ".m4v"),
     muxer="mp4",
+    covers=True,
     demuxers=_MP4_DEMUXERS,
     mime="video/mp4",
     recording=_FRAGMENTS,

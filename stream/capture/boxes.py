@@ -130,10 +130,18 @@ def keys_of(holder: Box) -> dict[str, Value]:
     return found
 
 
-def add_to_film(path: Path, values: dict[str, Value], boxes: list[Box]) -> None:
-    """Write keys of `meta` and boxes of `udta` into a finished file whose `moov` is the last box.
+def add_to_film(
+    path: Path, values: dict[str, Value], boxes: list[Box], languages: dict[int, str]
+) -> None:
+    """Write what FFmpeg has left out into a finished file whose `moov` is the last box.
 
     FFmpeg writes it there, so that nothing else moves.
+
+    Args:
+        path: The file.
+        values: Keys of `meta`.
+        boxes: Of `udta`.
+        languages: Of tracks, by their place: three letters of ISO 639-2.
 
     Raises:
         OSError: The disk failed.
@@ -147,6 +155,9 @@ def add_to_film(path: Path, values: dict[str, Value], boxes: list[Box]) -> None:
         first = moov.first(b"meta")
         if first is not moov.children[-1] and first is not None:
             moov.children.remove(first)
+    tracks = list(moov.all(b"trak"))
+    for place, language in languages.items():
+        _set_language(tracks[place], language)
     if boxes:
         udta = moov.first(b"udta")
         if udta is None:
@@ -156,6 +167,18 @@ def add_to_film(path: Path, values: dict[str, Value], boxes: list[Box]) -> None:
     with path.open("r+b") as file:
         file.seek(places[-1][1] - 8)
         file.write(moov.written())
+
+
+def _set_language(track: Box, language: str) -> None:
+    """Pack it into the media's header; QuickTime knows those of MP4 too, FFmpeg writes its own."""
+    media = track.first(b"mdia")
+    header = media.first(b"mdhd") if media else None
+    if header is None:
+        return
+    place = 32 if header.data[:1] == b"\1" else 20
+    first, second, third = (ord(letter) - 0x60 for letter in language)
+    packed = struct.pack(">H", first << 10 | second << 5 | third)
+    header.data = header.data[:place] + packed + header.data[place + 2 :]
 
 
 def _meta(values: dict[str, Value]) -> Box:

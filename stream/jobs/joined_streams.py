@@ -65,6 +65,11 @@ def annex_b(video: Stream, target: Stream | None = None) -> BitStreamFilterConte
 
 def holds(container: Container, stream: Stream, info: StreamInfo, tag: str) -> bool:
     """Whether the target's container takes this stream; it is asked, in memory."""
+    if stream.disposition & Disposition.attached_pic:
+        if container.attachments and attachable(stream):
+            return True
+        if not container.covers:
+            return False
     file = io.BytesIO()
     trial = open_muxer(file, container, info)
     try:

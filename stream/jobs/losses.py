@@ -8,6 +8,7 @@ nobody thought of is named too.
 from __future__ import annotations
 
 import contextlib
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -30,6 +31,7 @@ _STALE_TAGS = (
     *("major_brand", "minor_version", "compatible_brands", "encoder", "vendor_id", "handler_name"),
     *("bps", "duration", "number_of_frames", "number_of_bytes", "_statistics_"),
 )
+_MUXER = "Lavf"  # how FFmpeg's own signature begins, under whatever key
 _MADE_UP = ("Service01", "FFmpeg")  # names of programs that had none
 # Side data that the pictures say too, or that belongs to an encoder and a transport.
 _INTENDED_SIDE_DATA = {
@@ -143,6 +145,17 @@ def lost_tags(before: FileFacts, after: FileFacts) -> dict[str, str]:
     return {key: text for key, text in lost.items() if key.rpartition("-")[0] not in before.tags}
 
 
+def lost_languages(before: FileFacts, expected: Expected, after: FileFacts) -> dict[int, str]:
+    """Return the languages of three letters that streams have lost, by index in the other file."""
+    named = {stream.index: stream for stream in before.streams}
+    return {
+        other.index: named[index].language
+        for index, other in _pairs(before, expected, after).items()
+        if re.fullmatch("[a-z]{3}", named[index].language)
+        and _common(named[index].language) != _common(other.language)
+    }
+
+
 def losses(
     before: FileFacts,
     info: StreamInfo,
@@ -218,6 +231,7 @@ def _lost(before: dict[str, str], after: dict[str, str]) -> dict[str, str]:
         key: text
         for key, text in before.items()
         if not key.startswith(_STALE_TAGS)
+        and not text.startswith(_MUXER)
         and texts.get(key) != _comparable(text)
         and texts.get(key.rpartition("-")[0]) != _comparable(text)  # title-eng of title
     }

@@ -8,7 +8,7 @@ from stream.capture.boxes import Value, add_to_film, camera_boxes, keys_of, read
 from stream.capture.facts import FileFacts
 from stream.containers import Container
 from stream.frame import StreamInfo
-from stream.jobs.losses import Expected, losses, lost_tags, read_finished
+from stream.jobs.losses import Expected, losses, lost_languages, lost_tags, read_finished
 
 
 def read_back(
@@ -21,13 +21,15 @@ def read_back(
 ) -> list[str]:
     """Read the finished file, write what its muxer left out where we can, and name the rest."""
     finished = read_finished(target)
-    if container.is_mp4 and _complete_mp4(target, source, before, finished.facts):
+    if container.is_mp4 and _complete_mp4(target, source, before, expected, finished.facts):
         finished = read_finished(target)
     return losses(before, info, expected, finished, container)
 
 
-def _complete_mp4(target: Path, source: Path, before: FileFacts, after: FileFacts) -> bool:
-    """Write the tags that FFmpeg's muxer has no place for; returns whether there were any.
+def _complete_mp4(
+    target: Path, source: Path, before: FileFacts, expected: Expected, after: FileFacts
+) -> bool:
+    """Write tags and languages that FFmpeg's muxer leaves out; returns whether there were any.
 
     Its own way, ``use_metadata_tags``, would hide the ordinary ones from other programs.
     """
@@ -39,5 +41,8 @@ def _complete_mp4(target: Path, source: Path, before: FileFacts, after: FileFact
     written = read_moov(target)
     there = [box.data for box in camera_boxes(written)] if written else []
     boxes = [box for box in (camera_boxes(film) if film else []) if box.data not in there]
-    add_to_film(target, values, boxes)
-    return bool(values or boxes)
+    languages = lost_languages(before, expected, after)
+    if not (values or boxes or languages):
+        return False
+    add_to_film(target, values, boxes, languages)
+    return True

@@ -416,6 +416,36 @@ def test_cover_art_moves_between_containers(before, after, clip, tmp_path):
     assert len(times(target)) == 3
 
 
+@pytest.mark.parametrize("suffix", [".mov", ".avi", ".ts"])
+def test_cover_art_that_cannot_be_kept_is_named_with_what_keeps_it(suffix, clip, tmp_path):
+    target = tmp_path / f"out{suffix}"
+    result = clean_file(clip(Clip(cover=True, frames=3)), target, FakeProcessor(), FAST)
+    (told,) = [warning for warning in result.warnings if "png" in warning]
+    assert told.endswith(f"cannot be kept in {suffix[1:]}, left out; .mkv keeps it")
+    with av.open(str(target)) as container:
+        assert len(container.streams.video) == 1
+
+
+@pytest.mark.parametrize("language", ["deu", "swe", "nld", "isl", "jpn"])
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
+def test_languages_stay_whatever_letters_they_have(suffix, language, clip, tmp_path):
+    """FFmpeg's muxer of MOV knows German as ger alone, and Swedish as sve."""
+    source, target = tmp_path / "in.mkv", tmp_path / f"out{suffix}"
+    with (
+        av.open(str(clip(Clip(".mkv", audio="aac", frames=6)))) as old,
+        av.open(str(source), "w") as new,
+    ):
+        copies = {one.index: new.add_stream_from_template(one) for one in old.streams}
+        copies[1].metadata["language"] = language
+        for made in old.demux():
+            if made.size:
+                made.stream = copies[made.stream.index]
+                new.mux(made)
+    assert clean_file(source, target, FakeProcessor(), FAST).warnings == ()
+    with av.open(str(target)) as container:
+        assert container.streams.audio[0].language == language
+
+
 @pytest.mark.parametrize("suffix", [".mov", ".mkv"])
 def test_the_shape_of_pixels_stays_or_is_named(suffix, clip, tmp_path):
     """ProRes has it in the container alone, where PyAV can write it into MOV only."""

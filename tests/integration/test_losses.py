@@ -3,6 +3,7 @@
 import io
 import struct
 from collections import Counter
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from stream.output.muxer import open_muxer
 
 FAST = CleanOptions(EncoderOptions(preset="ultrafast"))
 MILLISECOND = Fraction(1, 1000)
+PLAIN = {"metadata": (), "attachment": False, "chapters": False, "options": (), "gaps": (1,)}
+PLAIN |= {"time_base": Fraction(1, 25), "pixel_format": "yuvj420p", "color": (2, 2, 2, 2)}
 FULL = Clip(
     *(".mkv", "libx264"),
     time_base=MILLISECOND,
@@ -349,6 +352,12 @@ def test_sound_of_a_disc_stays_in_m2ts(tmp_path):
     assert result.warnings == ()
     before, after = packets(source, "audio"), packets(target, "audio")
     assert b"".join(raw for _, raw in after) == b"".join(raw for _, raw in before)
+
+
+def test_the_signature_of_ffmpegs_muxers_is_nothing_that_could_be_lost(clip, tmp_path):
+    source = clip(replace(FULL, suffix=".avi", codec="mjpeg", audio="", subtitle="", **PLAIN))
+    assert b"ISFT" in source.read_bytes()
+    assert clean_file(source, tmp_path / "out.avi", FakeProcessor()).warnings == ()
 
 
 def seen(path):
