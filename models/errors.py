@@ -1,31 +1,38 @@
-"""What can go wrong with models, for a reason outside the program; each message is one line."""
+"""What can go wrong with models, for a reason outside the program; `stream.errors` draws the tree.
+
+Each message is one line: what happened, where, and what to do.
+"""
 
 
-class ModelsError(Exception):
-    """The base of this package's errors."""
+class DeblurError(Exception):
+    """Anything that goes wrong for a reason outside the program."""
 
 
-class MissingError(ModelsError):
+class ModelError(DeblurError):
+    """A model cannot be loaded, run, scored, trained or exported."""
+
+
+class MissingError(ModelError):
     """A library that is needed is not installed."""
 
 
-class WeightsError(ModelsError):
+class WeightsError(ModelError):
     """A model or a weights file that is missing, damaged, or of another architecture."""
 
 
-class ClipError(ModelsError):
+class ClipError(ModelError):
     """Material for scores or training that is missing, unreadable or does not match."""
 
 
-class TrainingError(ModelsError):
+class TrainingError(ModelError):
     """A run that can't begin or go on."""
 
 
-class ExportError(ModelsError):
+class ExportError(ModelError):
     """A model that can't be exported, or whose exported file does not compute the same."""
 
 
-class MismatchError(ModelsError):
+class MismatchError(ModelError):
     """A library that computes something else than the network on this machine."""
 
 

@@ -10,16 +10,22 @@
     ├── SinkError           writing: encoder, disk, display
     │   └── ReceiverError   a receiver will not take it, however often it is tried
     ├── ModelError          weights, network, accelerator
+    │   ├── MissingError    a library that is needed is not installed
+    │   ├── WeightsError    there is no such model, or it is damaged or another architecture
+    │   ├── ClipError       material for scores or training
+    │   ├── TrainingError   a run that cannot begin or go on
+    │   ├── ExportError     a file of another runtime
+    │   └── MismatchError   a library that computes something else than the network
     ├── JobError            a recorded video as a whole: plan, join, commit
     └── UsageError          what was asked for does not exist or go together, whatever the files are
 
 Every message is one line: what happened, where, and what to do. A programming mistake raises
-``ValueError`` or ``RuntimeError`` instead and keeps its traceback.
+``ValueError`` or ``RuntimeError`` instead and keeps its traceback. `models.errors` has those that
+`models`, which knows nothing of this package, raises too.
 """
 
-
-class DeblurError(Exception):
-    """Anything that goes wrong for a reason outside the program."""
+from models.errors import DeblurError as DeblurError
+from models.errors import ModelError as ModelError
 
 
 class SourceError(DeblurError):
@@ -44,10 +50,6 @@ class SinkError(DeblurError):
 
 class ReceiverError(SinkError):
     """A receiver does not let us in, or there is none: trying again does not help."""
-
-
-class ModelError(DeblurError):
-    """A model cannot be loaded or run."""
 
 
 class JobError(DeblurError):

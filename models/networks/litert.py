@@ -6,6 +6,6 @@ from models.registry import Weights
 
 
 def open_network(weights: Weights, opening: Opening) -> ArrayNetwork:
-    """Open a network; ModelsError if its weights are of another architecture."""
+    """Open a network; ModelError if its weights are of another architecture."""
     run = litert.runner(litert.network(weights, opening.size, opening.precision))
     return ArrayNetwork(weights, opening.size, run, channels_first=False)

@@ -18,7 +18,7 @@ class MnnNetwork:
     """A network that is ready to compute; see `models.networks.host.HostNetwork`.
 
     Raises:
-        ModelsError: the weights don't fit, or MNN can't convert the network.
+        ModelError: the weights don't fit, or MNN can't convert the network.
     """
 
     def __init__(self, weights: Weights, opening: Opening) -> None:

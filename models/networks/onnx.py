@@ -7,7 +7,7 @@ from models.runtimes import onnx_runner
 
 
 def open_network(weights: Weights, opening: Opening) -> ArrayNetwork:
-    """Open a network; ModelsError if its weights are of another architecture."""
+    """Open a network; ModelError if its weights are of another architecture."""
     run = onnx_runner(content(weights, opening))
     return ArrayNetwork(weights, opening.size, run, channels_first=True)
 

@@ -9,7 +9,7 @@ from models.runtimes import openvino_core, openvino_model
 
 
 def open_network(weights: Weights, opening: Opening) -> ArrayNetwork:
-    """Open a network; ModelsError if its weights are of another architecture."""
+    """Open a network; ModelError if its weights are of another architecture."""
     model = openvino_core().read_model(BytesIO(onnx.content(weights, opening)))
     run = openvino_model(model, bfloat16=opening.precision == "bfloat16")
     return ArrayNetwork(weights, opening.size, run, channels_first=True)

@@ -18,7 +18,7 @@ from typing import Any
 
 from models import registry
 from models.cost import cost_gmac
-from models.errors import ModelsError, TrainingError
+from models.errors import ModelError, TrainingError
 
 WORTHWHILE_DB = 0.1
 
@@ -139,7 +139,7 @@ def main() -> int:
     options = parser.parse_args()
     try:
         card = publish(options.run, options.name, options.sets)
-    except ModelsError as error:
+    except ModelError as error:
         print(f"publish: {error}", file=sys.stderr)
         return 1
     for name, row in card["scores"].items():

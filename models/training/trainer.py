@@ -34,7 +34,7 @@ def train(
 
     With `resume`, the run that its folder holds goes on; without, that folder must hold none.
     SIGINT and SIGTERM end the run after the current step with a checkpoint in place, and raise
-    KeyboardInterrupt. ModelsError for material, weights or a folder that can't be used.
+    KeyboardInterrupt. ModelError for material, weights or a folder that can't be used.
     """
     try:
         return _train(options, resume, log)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from traceback import extract_tb
 
-from models.errors import ModelsError, is_out_of_memory
+from models.errors import is_out_of_memory
 from stream.errors import DeblurError
 
 
@@ -16,7 +16,7 @@ def in_one_line(error: BaseException, about: object = None) -> str:
         error: Ours have words of their own; of others it is told what and where they are.
         about: What the error came from, if several things may fail; ours name it themselves.
     """
-    if isinstance(error, (DeblurError, ModelsError)):
+    if isinstance(error, DeblurError):
         return " ".join(str(error).split())
     place = "" if about is None else f"{about}: "
     return " ".join(f"{place}{_unforeseen(error)}".split())

@@ -4,8 +4,7 @@ from pathlib import Path
 from typing import get_args
 
 from models import registry
-from models.errors import ModelsError
-from stream.errors import ModelError, UsageError
+from stream.errors import UsageError
 from stream.inference.backends import BACKENDS, Choices, resolve
 from stream.inference.device import Compute, Device, Precision, usable_device
 from stream.inference.engine import Engine
@@ -53,15 +52,11 @@ def open_engine(
         if given not in known:
             raise UsageError(f"there is no {kind} {given!r}: give one of {', '.join(known)}")
     choices = Choices(single_thread, quick_start)
-    try:
-        found = registry.find_model(model)
-        if found.foreign:
-            return TiledEngine(_of_images(found.path, device, precision, runtime))
-        return TiledEngine(
-            _of_network(model, resolve(device, precision, runtime), choices, look_ahead=look_ahead)
-        )
-    except ModelsError as error:
-        raise ModelError(str(error)) from error
+    found = registry.find_model(model)
+    if found.foreign:
+        return TiledEngine(_of_images(found.path, device, precision, runtime))
+    compute = resolve(device, precision, runtime)
+    return TiledEngine(_of_network(model, compute, choices, look_ahead=look_ahead))
 
 
 def _of_network(model: str, compute: Compute, choices: Choices, *, look_ahead: bool) -> Engine:

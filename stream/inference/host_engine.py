@@ -3,12 +3,10 @@
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 
-from models.errors import ModelsError
 from models.grouped import samples_of
 from models.networks.host import HostNetwork
 from models.packing import Geometry
 from models.registry import Weights
-from stream.errors import ModelError
 from stream.frame import Planes
 from stream.inference.device import Compute
 from stream.inference.engine import (
@@ -54,10 +52,7 @@ class HostEngine:
     ) -> list[Result]:
         """Advance several streams of one geometry by one frame each, one after the other."""
         height, width = geometry.shapes[0]
-        try:
-            network = self._network(height, width)
-        except ModelsError as error:
-            raise ModelError(str(error)) from error
+        network = self._network(height, width)
         results = []
         beside = neighbours_of(neighbours, pictures, self.neighbours)
         for picture, before, those in zip(pictures, states, beside, strict=True):

@@ -10,10 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from models.color import Matrix, change_of_planes, planes_to_rgb
-from models.errors import WeightsError
 from models.image_model import load_image_model
 from models.packing import Geometry
-from stream.errors import ModelError
 from stream.frame import Planes
 from stream.inference.device import Compute, prepare_tensorflow
 from stream.inference.engine import Neighbours, Result, State, picture_of
@@ -54,10 +52,7 @@ class ImageEngine:
 
     def _restored(self, picture: Planes, geometry: Geometry) -> Result:
         rgb = np.clip(_to_rgb(picture, geometry), 0, 1)
-        try:
-            change = self._model.restore(rgb) - rgb
-        except WeightsError as error:
-            raise ModelError(str(error)) from error
+        change = self._model.restore(rgb) - rgb
         if not np.isfinite(change.sum()):
             return Result(picture, None, finite=False)
         arrays = [

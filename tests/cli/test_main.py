@@ -388,22 +388,22 @@ def test_debug_shows_the_traceback(tmp_path):
 
 
 ARROWS = {
-    "stream.frame": {"av", "cv2", "tensorflow", "keras", "models"},
-    "stream.channel": {"av", "cv2", "tensorflow", "keras", "models", "numpy"},
-    "stream.pipeline": {"av", "cv2", "tensorflow", "keras", "models"},
-    "stream.capture.file": {"cv2", "tensorflow", "keras", "models", "stream.output"},
-    "stream.output.file": {"cv2", "tensorflow", "keras", "models", "stream.capture"},
+    "stream.frame": {"av", "cv2", "tensorflow", "keras", "models.planes"},
+    "stream.channel": {"av", "cv2", "tensorflow", "keras", "models.planes", "numpy"},
+    "stream.pipeline": {"av", "cv2", "tensorflow", "keras", "models.planes"},
+    "stream.capture.file": {"cv2", "tensorflow", "keras", "models.planes", "stream.output"},
+    "stream.output.file": {"cv2", "tensorflow", "keras", "models.planes", "stream.capture"},
     "stream.capture.address, stream.capture.feed, stream.capture.camera": {
-        *("tensorflow", "keras", "models", "stream.output", "stream.inference"),
+        *("tensorflow", "keras", "models.planes", "stream.output", "stream.inference"),
     },
     "stream.output.tee, stream.output.live_video, stream.output.window": {
-        *("tensorflow", "keras", "models", "stream.capture", "stream.inference"),
+        *("tensorflow", "keras", "models.planes", "stream.capture", "stream.inference"),
     },
-    "stream.inference.overload": {"tensorflow", "keras", "models", "stream.capture"},
-    "stream.live": {"av", "cv2", "tensorflow", "keras", "models"},
-    "stream.jobs.clean": {"cv2", "tensorflow", "keras", "models", "stream.inference"},
-    "stream.inference.shared": {"av", "cv2", "tensorflow", "keras", "models"},
-    "stream.serve.app": {"tensorflow", "keras", "models"},
+    "stream.inference.overload": {"tensorflow", "keras", "models.planes", "stream.capture"},
+    "stream.live": {"av", "cv2", "tensorflow", "keras", "models.planes"},
+    "stream.jobs.clean": {"cv2", "tensorflow", "keras", "models.planes", "stream.inference"},
+    "stream.inference.shared": {"av", "cv2", "tensorflow", "keras", "models.planes"},
+    "stream.serve.app": {"tensorflow", "keras", "models.planes"},
     "stream.inference.deblurrer, stream.inference.host_engine, models.networks.mnn": {
         *("tensorflow", "keras", "models.training", "models.evaluation", "models.export"),
     },
