@@ -29,69 +29,6 @@ LEAST_THREADS = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Backend:
-    """A runtime that computes this project's networks.
-
-    Attributes:
-        name: that people call it by, as in ``--runtime``.
-        package: the module that computes.
-        distribution: that brings it.
-        precisions: that it computes in on a CPU, the usual one first.
-        open: makes an engine of weights, see `open_engine` for the rest.
-        quickest_in: the precisions in which it is taken before those below it in `BACKENDS`, where
-            it is installed and nothing else was asked for.
-        on_gpu: the precisions that it computes in on a GPU.
-        needs: further modules that must be there.
-        single_core: whether it computes a frame on one core where it is told to, so that several
-            work side by side.
-        units: for a precision that needs such of the CPU, whether the runtime finds them.
-    """
-
-    name: str
-    package: str
-    distribution: str
-    precisions: tuple[str, ...]
-    open: Callable[[Backend, Weights, Compute, Choices], Engine]
-    quickest_in: tuple[str, ...] = ()
-    on_gpu: tuple[str, ...] = ()
-    needs: tuple[str, ...] = ()
-    single_core: bool = False
-    units: Mapping[str, Callable[[], bool]] = field(default_factory=dict)
-
-    def computes_in(self, device: str, precision: str) -> bool:
-        """Return whether it computes so on some machine."""
-        return precision in (self.on_gpu if device == "gpu" else self.precisions)
-
-    @property
-    def is_installed(self) -> bool:
-        """Whether its own package is here; `require` says what else is missing."""
-        from models.packages import is_installed
-
-        return is_installed(self.package)
-
-    def is_quick(self, precision: str) -> bool:
-        """Return whether this machine has what makes it quick in a precision."""
-        found = self.units.get(precision)
-        return found is None or (has_amx() and self.is_installed and found())
-
-    def require(self, precision: str) -> None:
-        """Raise MissingError, which tells what to do, for what it lacks here."""
-        from models.errors import MissingError
-        from models.packages import require
-
-        require(self.package, *self.needs)
-        found = self.units.get(precision)
-        if found and not found():
-            raise MissingError(f"this CPU has no units for {precision}: use --precision float32")
-
-    def identity(self, weights: Weights, compute: Compute) -> str:
-        """Return what the output depends on, besides the frames."""
-        return (
-            f"{weights.digest} {compute.precision} {self.distribution} {version(self.distribution)}"
-        )
-
-
-@dataclass(frozen=True, slots=True)
 class Choices:
     """How an engine is used: see `stream.inference.engines.open_engine`."""
 
@@ -100,7 +37,6 @@ class Choices:
 
 
 def _on_host(backend: Backend, weights: Weights, compute: Compute, choices: Choices) -> Engine:
-    """Open the network of `models.networks` that has the runtime's name."""
     from models.networks.host import Opening
     from models.runtimes import available_cores
     from stream.inference.host_engine import HostEngine
@@ -135,6 +71,70 @@ def _openvino_finds_bfloat16() -> bool:
     return openvino_has_bfloat16()
 
 
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """A runtime that computes this project's networks.
+
+    Attributes:
+        name: that people call it by, as in ``--runtime``.
+        package: the module that computes.
+        distribution: that brings it.
+        precisions: that it computes in on a CPU, the usual one first.
+        quickest_in: the precisions in which it is taken before those below it in `BACKENDS`, where
+            it is installed and nothing else was asked for.
+        on_gpu: the precisions that it computes in on a GPU.
+        needs: further modules that must be there.
+        single_core: whether it computes a frame on one core where it is told to, so that several
+            work side by side.
+        units: for a precision that needs such of the CPU, whether the runtime finds them.
+        open: makes an engine of weights; by default one on the host, of the module of
+            `models.networks` that has the runtime's name.
+    """
+
+    name: str
+    package: str
+    distribution: str
+    precisions: tuple[str, ...]
+    quickest_in: tuple[str, ...] = ()
+    on_gpu: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+    single_core: bool = False
+    units: Mapping[str, Callable[[], bool]] = field(default_factory=dict)
+    open: Callable[[Backend, Weights, Compute, Choices], Engine] = _on_host
+
+    def computes_in(self, device: str, precision: str) -> bool:
+        """Return whether it computes so on some machine."""
+        return precision in (self.on_gpu if device == "gpu" else self.precisions)
+
+    @property
+    def is_installed(self) -> bool:
+        """Whether its own package is here; `require` says what else is missing."""
+        from models.packages import is_installed
+
+        return is_installed(self.package)
+
+    def is_quick(self, precision: str) -> bool:
+        """Return whether this machine has what makes it quick in a precision."""
+        found = self.units.get(precision)
+        return found is None or (has_amx() and self.is_installed and found())
+
+    def require(self, precision: str) -> None:
+        """Raise MissingError, which tells what to do, for what it lacks here."""
+        from models.errors import MissingError
+        from models.packages import require
+
+        require(self.package, *self.needs)
+        found = self.units.get(precision)
+        if found and not found():
+            raise MissingError(f"this CPU has no units for {precision}: use --precision float32")
+
+    def identity(self, weights: Weights, compute: Compute) -> str:
+        """Return what the output depends on, besides the frames."""
+        return (
+            f"{weights.digest} {compute.precision} {self.distribution} {version(self.distribution)}"
+        )
+
+
 BACKENDS = {
     backend.name: backend
     for backend in (
@@ -143,7 +143,6 @@ BACKENDS = {
             package="MNN",
             distribution="MNN",
             precisions=("float32",),
-            open=_on_host,
             quickest_in=("float32",),
             single_core=True,
         ),
@@ -152,7 +151,6 @@ BACKENDS = {
             package="onnxruntime",
             distribution="onnxruntime",
             precisions=("float32", "int8"),
-            open=_on_host,
             quickest_in=("float32", "int8"),
         ),
         Backend(
@@ -160,7 +158,6 @@ BACKENDS = {
             package="openvino",
             distribution="openvino",
             precisions=("float32", "int8", "bfloat16"),
-            open=_on_host,
             quickest_in=("bfloat16",),
             units={"bfloat16": _openvino_finds_bfloat16},
         ),
@@ -169,7 +166,6 @@ BACKENDS = {
             package="ai_edge_litert",
             distribution="ai-edge-litert",
             precisions=("float32", "int8"),
-            open=_on_host,
             needs=("tensorflow", "keras"),
         ),
         Backend(

@@ -2,7 +2,9 @@
 
 import importlib.util
 import pkgutil
+import sys
 from fractions import Fraction
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -11,13 +13,16 @@ from models import registry
 from models.alignment import Past, aligned, reduced_luma
 from models.errors import ExportError
 from models.network import fresh_hidden
+from models.networks.host import ArrayNetwork
+from models.onnx_graph import INPUTS, OUTPUTS
 from models.packing import corrected, features, pack, unpack
 from models.reference import Reference
 from models.runtimes import openvino
 from stream.capture.synthetic import SyntheticSource
+from stream.cli import main
 from stream.errors import ModelError, UsageError
 from stream.frame import ColorTags, Discontinuity
-from stream.inference.backends import BACKENDS
+from stream.inference.backends import BACKENDS, Backend
 from stream.inference.deblurrer import Deblurrer
 from stream.inference.device import Compute
 from stream.inference.engine import geometry_of, picture_of
@@ -98,7 +103,12 @@ def test_every_runtime_gives_the_network_s_pixels(
     random_model, runtime, look_ahead, clips, expected
 ):
     found = restored(random_model, runtime, clips, look_ahead=look_ahead)
-    for source, left, right in zip(clips, expected[look_ahead], found, strict=True):
+    require_equal(clips, expected[look_ahead], found)
+
+
+def require_equal(clips, expected, found):
+    """Raise AssertionError unless two corrections of clips are equal but for rounding."""
+    for source, left, right in zip(clips, expected, found, strict=True):
         triples = zip(*(f.planes.arrays for f in (source, left, right)), strict=True)
         for before, a, b in triples:
             assert a.dtype == b.dtype == before.dtype
@@ -106,6 +116,32 @@ def test_every_runtime_gives_the_network_s_pixels(
             assert np.abs(a.astype(int) - b).max() <= 2
             assert (a != b).mean() < 0.01
             assert (a != before).any()
+
+
+def test_a_runtime_is_a_module_and_a_row_of_the_table(
+    random_model, clips, expected, monkeypatch, capsys
+):
+    """As CONTRIBUTING.md says; here NumPy is one."""
+
+    def open_network(weights, opening):
+        network = Reference(weights.config, weights.arrays, weights.neighbours)
+
+        def run(inputs):
+            return dict(zip(OUTPUTS, network(*(inputs[name] for name in INPUTS)), strict=True))
+
+        return ArrayNetwork(weights, opening.size, run, channels_first=False)
+
+    module = ModuleType("models.networks.exact")
+    module.open_network = open_network
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    row = Backend("exact", package="numpy", distribution="numpy", precisions=("float32",))
+    monkeypatch.setitem(BACKENDS, row.name, row)
+    require_equal(clips, expected[0], restored(random_model, "exact", clips))
+    with pytest.raises(UsageError, match="exact computes in float32: use --runtime onnx for int8"):
+        Deblurrer(random_model, runtime="exact", precision="int8")
+    with pytest.raises(SystemExit):
+        main(["live", "--help"])
+    assert "litert,tensorflow,exact}" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("runtime", IN_INT8)
