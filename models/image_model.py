@@ -5,7 +5,7 @@ NHWC or NCHW. Frames of other sizes than it takes are padded, or cut into tiles 
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -68,12 +68,6 @@ class ImageModel:
                 weight[place] += window
         restored: np.ndarray = (total / weight)[:height, :width]
         return restored
-
-    def restore_frames(self, frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-        """Each (H, W, 3) uint8 RGB frame by itself, rounded and clipped once."""
-        for rgb in frames:
-            restored = self.restore(rgb.astype(np.float32) / 255)
-            yield np.clip(np.rint(255 * np.nan_to_num(restored)), 0, 255).astype(np.uint8)
 
     def _tile(self, rgb: np.ndarray) -> np.ndarray:
         batch = rgb[None].transpose(0, 3, 1, 2) if self.channels_first else rgb[None]

@@ -27,7 +27,6 @@ class Format:
         channels_first: whether its state has the channels before rows and columns.
         default_size: height and width where the file must have one size and none is asked for.
         packages: what writing and running it needs that is not always installed.
-        distribution: the one of the registry that runs it.
     """
 
     module: str
@@ -36,7 +35,6 @@ class Format:
     channels_first: bool
     default_size: Size | None
     packages: tuple[str, ...]
-    distribution: str
 
 
 FORMATS: dict[str, Format] = {
@@ -47,7 +45,6 @@ FORMATS: dict[str, Format] = {
         channels_first=False,
         default_size=None,
         packages=("tensorflow", "keras"),
-        distribution="tensorflow",
     ),
     "litert": Format(
         module="litert",
@@ -56,7 +53,6 @@ FORMATS: dict[str, Format] = {
         channels_first=False,
         default_size=(720, 1280),
         packages=("ai_edge_litert", "tensorflow", "keras"),
-        distribution="ai-edge-litert",
     ),
     "onnx": Format(
         module="onnx_step",
@@ -65,7 +61,6 @@ FORMATS: dict[str, Format] = {
         channels_first=True,
         default_size=None,
         packages=("onnxruntime",),
-        distribution="onnxruntime",
     ),
     "openvino": Format(
         module="openvino_ir",
@@ -74,7 +69,6 @@ FORMATS: dict[str, Format] = {
         channels_first=True,
         default_size=None,
         packages=("openvino",),
-        distribution="openvino",
     ),
 }
 

@@ -2,8 +2,10 @@
 
 import argparse
 from pathlib import Path
+from typing import get_args
 
 from models.errors import ExportError
+from models.export.formats import FORMATS, Precision, require_form
 from models.runtimes import load_keras, native_output_aside
 from stream.cli.arguments import model_name, size
 from stream.errors import UsageError
@@ -19,10 +21,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="of `deblur models`, or a weights file",
     )
-    parser.add_argument(
-        "--format", required=True, choices=("saved_model", "litert", "onnx", "openvino")
-    )
-    parser.add_argument("--precision", choices=("float32", "float16", "int8"), default="float32")
+    parser.add_argument("--format", required=True, choices=tuple(FORMATS))
+    parser.add_argument("--precision", choices=get_args(Precision), default="float32")
     parser.add_argument(
         "--size",
         type=size,
@@ -35,8 +35,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write the file, check it against the Keras model, and say how near it is."""
-    from models.export.formats import require_form
-
     target: Path = options.output
     kind, precision = options.format, options.precision
     try:
