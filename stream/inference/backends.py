@@ -77,8 +77,7 @@ class Backend:
 
     Attributes:
         name: that people call it by, as in ``--runtime``.
-        package: the module that computes.
-        distribution: that brings it.
+        package: the module that computes; what is installed for it has the same name.
         precisions: that it computes in on a CPU, the usual one first.
         quickest_in: the precisions in which it is taken before those below it in `BACKENDS`, where
             it is installed and nothing else was asked for.
@@ -93,7 +92,6 @@ class Backend:
 
     name: str
     package: str
-    distribution: str
     precisions: tuple[str, ...]
     quickest_in: tuple[str, ...] = ()
     on_gpu: tuple[str, ...] = ()
@@ -130,9 +128,7 @@ class Backend:
 
     def identity(self, weights: Weights, compute: Compute) -> str:
         """Return what the output depends on, besides the frames."""
-        return (
-            f"{weights.digest} {compute.precision} {self.distribution} {version(self.distribution)}"
-        )
+        return f"{weights.digest} {compute.precision} {self.package} {version(self.package)}"
 
 
 BACKENDS = {
@@ -141,7 +137,6 @@ BACKENDS = {
         Backend(
             "mnn",
             package="MNN",
-            distribution="MNN",
             precisions=("float32",),
             quickest_in=("float32",),
             single_core=True,
@@ -149,14 +144,12 @@ BACKENDS = {
         Backend(
             "onnx",
             package="onnxruntime",
-            distribution="onnxruntime",
             precisions=("float32", "int8"),
             quickest_in=("float32", "int8"),
         ),
         Backend(
             "openvino",
             package="openvino",
-            distribution="openvino",
             precisions=("float32", "int8", "bfloat16"),
             quickest_in=("bfloat16",),
             units={"bfloat16": _openvino_finds_bfloat16},
@@ -164,14 +157,12 @@ BACKENDS = {
         Backend(
             "litert",
             package="ai_edge_litert",
-            distribution="ai-edge-litert",
             precisions=("float32", "int8"),
             needs=("tensorflow", "keras"),
         ),
         Backend(
             "tensorflow",
             package="tensorflow",
-            distribution="tensorflow",
             precisions=("float32", "bfloat16"),
             open=_on_tensorflow,
             quickest_in=("float32", "bfloat16", "float16"),

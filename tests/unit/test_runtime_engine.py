@@ -134,7 +134,7 @@ def test_a_runtime_is_a_module_and_a_row_of_the_table(
     module = ModuleType("models.networks.exact")
     module.open_network = open_network
     monkeypatch.setitem(sys.modules, module.__name__, module)
-    row = Backend("exact", package="numpy", distribution="numpy", precisions=("float32",))
+    row = Backend("exact", package="numpy", precisions=("float32",))
     monkeypatch.setitem(BACKENDS, row.name, row)
     require_equal(clips, expected[0], restored(random_model, "exact", clips))
     with pytest.raises(UsageError, match="exact computes in float32: use --runtime onnx for int8"):
