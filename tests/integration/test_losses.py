@@ -1,6 +1,7 @@
 """What a finished file lacks is named, whoever lost it: the source, the muxer or the container."""
 
 import io
+import re
 import struct
 from collections import Counter
 from dataclasses import replace
@@ -355,8 +356,11 @@ def test_sound_of_a_disc_stays_in_m2ts(tmp_path):
 
 
 def test_the_signature_of_ffmpegs_muxers_is_nothing_that_could_be_lost(clip, tmp_path):
-    source = clip(replace(FULL, suffix=".avi", codec="mjpeg", audio="", subtitle="", **PLAIN))
-    assert b"ISFT" in source.read_bytes()
+    made = clip(replace(FULL, suffix=".avi", codec="mjpeg", audio="", subtitle="", **PLAIN))
+    source = tmp_path / "in.avi"
+    raw, found = re.subn(rb"(?<=Lavf)\d\d", b"59", made.read_bytes())  # of another version
+    assert found
+    source.write_bytes(raw)
     assert clean_file(source, tmp_path / "out.avi", FakeProcessor()).warnings == ()
 
 

@@ -8,7 +8,7 @@ import pytest
 from stream import containers
 from stream.containers import MKV, container_of
 from stream.errors import SinkError, UsageError
-from stream.output.file import _set_decode_times
+from stream.output.encoding import set_decode_times
 from stream.output.partial import PartialFile, hidden_beside, require_free
 
 
@@ -112,7 +112,7 @@ def test_decode_times_increase_and_never_pass_the_pts(pts, dts):
         packet.time_base = Fraction(1, 1000)
         packet.pts, packet.dts = time, 5714873960346588823
         packets.append(packet)
-    _set_decode_times(packets)
+    set_decode_times(packets)
     assert [packet.dts for packet in packets] == dts
 
 
