@@ -15,6 +15,7 @@ import socket
 import threading
 import time
 import weakref
+from collections import deque
 from collections.abc import Coroutine, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -52,6 +53,10 @@ _ANYBODY = {
     "Access-Control-Expose-Headers": "Location",
 }
 """Pages of other sites may push too: whoever has the key."""
+
+_requests = logging.getLogger("stream.capture.whip.requests")
+_requests.propagate = False  # what is no HTTP is the client's mistake, and answered
+_requests.addHandler(logging.NullHandler())
 
 for _library in ("aiortc", "aioice"):  # they warn of every packet that a network loses
     logging.getLogger(_library).setLevel(logging.ERROR)
@@ -133,7 +138,6 @@ class Whip:
     buffer_s = 0.0  # it has been put in order by then, and who uses WebRTC wants no delay
 
     def __init__(self, place: WhipAddress, listening: socket.socket) -> None:
-        self.sound: SoundFormat | None = None
         self._place = place
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="whip")
@@ -145,7 +149,7 @@ class Whip:
             picture = self._first_picture()
             self._first = (picture, time.perf_counter())
             if place.sound:
-                self.sound = self._run(self._sender.hear())
+                self._run(self._sender.wait_for_sound())
         except SourceError as error:
             self.close()
             raise OpenError(f"{place.name}: {error}") from error
@@ -164,6 +168,11 @@ class Whip:
             codec=self._sender.codec,
             color=color_tags(picture),
         )
+
+    @property
+    def sound(self) -> SoundFormat | None:
+        """See `stream.capture.connection.Connection`."""
+        return self._sender.sound
 
     def pictures(self) -> Iterator[Arrival]:
         """See `stream.capture.connection.Connection`."""
@@ -223,7 +232,7 @@ class _Endpoint:
         self._session = f"{place.path.rstrip('/')}/session"
         app = web.Application(client_max_size=MAX_OFFER)
         app.router.add_route("*", "/{path:.*}", self._handle)
-        self._runner = web.AppRunner(app, shutdown_timeout=_CLOSE_S)
+        self._runner = web.AppRunner(app, shutdown_timeout=_CLOSE_S, logger=_requests)
 
     async def listen(self, listening: socket.socket) -> None:
         await self._runner.setup()
@@ -265,11 +274,14 @@ class _Endpoint:
             raise web.HTTPMethodNotAllowed(request.method, ["POST"])
         if self._sender is not None:
             raise web.HTTPConflict(text="Somebody else is pushing here; try again later.")
-        async with asyncio.timeout(_OFFER_S):
-            offer = await request.text()
+        try:
+            async with asyncio.timeout(_OFFER_S):
+                offer = await request.text()
+        except TimeoutError:
+            raise web.HTTPRequestTimeout(text="The offer did not arrive.") from None
         if self._sender is not None:
             raise web.HTTPConflict(text="Somebody else is pushing here; try again later.")
-        self._sender = sender = _Sender()
+        self._sender = sender = _Sender(self._place.sound)
         try:
             answer = await sender.answer(offer)
         except Exception as error:  # aiortc lets out whatever a bad offer makes it stumble on
@@ -284,14 +296,21 @@ class _Endpoint:
 
 
 class _Sender:
-    """One who pushes. All of it on the event loop, but `take_sound`."""
+    """One who pushes. All of it on the event loop, but `take_sound`.
 
-    def __init__(self) -> None:
+    Args:
+        hearing: Whether to keep the sound; it is taken in any case, for aiortc would keep it.
+    """
+
+    def __init__(self, hearing: bool) -> None:
         self.codec = ""
+        self.sound: SoundFormat | None = None
+        self._hearing = hearing
         self._peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self._tracks: dict[str, Any] = {}
         self._clocks: dict[str, RtpClock] = {}
-        self._heard: list[SoundPacket] = []
+        self._heard: deque[SoundPacket] = deque()
+        self._first_heard = asyncio.Event()
         self._listening: asyncio.Task[None] | None = None
 
     async def answer(self, offer: str) -> str:
@@ -304,17 +323,18 @@ class _Sender:
         # GStreamer's, which is RSA, aiortc shares no cipher
         offer = offer.replace("a=setup:actpass", "a=setup:active")
         await peer.setRemoteDescription(RTCSessionDescription(offer, "offer"))
+        answer = await peer.createAnswer()
+        parts = SessionDescription.parse(answer.sdp).media
+        codecs = {part.kind: part.rtp.codecs[0] for part in parts}
+        self.codec = codecs["video"].name.lower()
         for transceiver in peer.getTransceivers():
             kind, receiver = transceiver.kind, transceiver.receiver
             self._tracks[kind] = receiver.track
-            rate = _VIDEO_RATE if kind == "video" else 48_000
-            self._clocks[kind] = RtpClock(receiver, rate)
-        await peer.setLocalDescription(await peer.createAnswer())
-        answer = str(peer.localDescription.sdp)
-        for part in SessionDescription.parse(answer).media:
-            if part.kind == "video":
-                self.codec = part.rtp.codecs[0].name.lower()
-        return answer
+            self._clocks[kind] = RtpClock(receiver, codecs[kind].clockRate)
+        await peer.setLocalDescription(answer)
+        if "audio" in self._tracks:
+            self._listening = asyncio.create_task(self._listen())
+        return str(peer.localDescription.sdp)
 
     async def picture(self) -> av.VideoFrame | None:
         """Wait for the next one; None where there are no more."""
@@ -324,23 +344,15 @@ class _Sender:
             return None
         return picture
 
-    async def hear(self) -> SoundFormat | None:
-        """Begin to collect the sound; None where there is none."""
-        if "audio" not in self._tracks:
-            return None
-        try:
-            first = await asyncio.wait_for(self._tracks["audio"].recv(), _SOUND_S)
-        except (TimeoutError, MediaStreamError):
-            return None
-        known = _format(first)
-        self._keep(first, known)
-        self._listening = asyncio.create_task(self._listen(known))
-        return known
+    async def wait_for_sound(self) -> None:
+        """Wait until the sound that was offered has come too, which has to be described."""
+        if self._listening is not None:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._first_heard.wait(), _SOUND_S)
 
     def take_sound(self) -> tuple[SoundPacket, ...]:
         """Return what was heard since the last call, by the clock of the pictures."""
-        taken, self._heard = tuple(self._heard), []
-        return taken
+        return tuple(self._heard.popleft() for _ in range(len(self._heard)))
 
     async def close(self) -> None:
         if self._listening is not None:
@@ -349,16 +361,22 @@ class _Sender:
             async with asyncio.timeout(_CLOSE_S):
                 await self._peer.close()
 
-    async def _listen(self, known: SoundFormat) -> None:
+    async def _listen(self) -> None:
         with contextlib.suppress(MediaStreamError):
             while True:
-                self._keep(await self._tracks["audio"].recv(), known)
+                frame = await self._tracks["audio"].recv()
+                if self._hearing:
+                    self._keep(frame)
 
-    def _keep(self, frame: av.AudioFrame, known: SoundFormat) -> None:
+    def _keep(self, frame: av.AudioFrame) -> None:
+        if self.sound is None:
+            self.sound = _format(frame)
+            self._first_heard.set()
         ahead_s = self._clocks["audio"].ahead_of_s(self._clocks["video"])
         start_s = (frame.pts or 0) * exact(frame.time_base) + Fraction(ahead_s)
+        length_s = Fraction(frame.samples, frame.sample_rate)
         data = frame.to_ndarray().tobytes()
-        self._heard.append(SoundPacket(data, start_s, Fraction(frame.samples, known.rate), known))
+        self._heard.append(SoundPacket(data, start_s, length_s, self.sound))
 
 
 def _bound(place: WhipAddress) -> socket.socket:

@@ -40,6 +40,13 @@ def whip():
             started.append(subprocess.Popen(argv))
 
         @staticmethod
+        def send(data):
+            """What is answered to bytes."""
+            with socket.create_connection(("127.0.0.1", port)) as peer:
+                peer.sendall(data)
+                return peer.recv(1000)
+
+        @staticmethod
         def ask(method, path="/live/KEY", body=b"v=0"):
             """Status and headers."""
             url = f"http://127.0.0.1:{port}{path}"
@@ -106,6 +113,7 @@ def test_only_one_sender_that_knows_the_key_is_let_in(whip, live, monkeypatch):
             answers["wrong key"] = whip.ask("POST", "/live/other")
             answers["a second one"] = whip.ask("POST")
             answers["not by POST"] = whip.ask("PUT")
+            answers["no HTTP"] = whip.send(b"\x16\x03\x01 nothing\r\n\r\n")
             answers["page of others"] = whip.ask("OPTIONS", body=None)
         if stats.frames_out == 5:
             os.kill(os.getpid(), signal.SIGINT)
@@ -121,6 +129,8 @@ def test_only_one_sender_that_knows_the_key_is_let_in(whip, live, monkeypatch):
     assert answers["wrong key"] == (404, "Nobody listens for that key.")
     assert answers["a second one"][0] == 409
     assert answers["not by POST"][0] == 405
+    assert answers["no HTTP"].startswith(b"HTTP/1.0 400")
+    assert "Traceback" not in said.err
     status, headers = answers["page of others"]
     assert (status, headers["Access-Control-Allow-Origin"]) == (204, "*")
 
@@ -153,7 +163,7 @@ def test_a_sender_that_may_choose_begins_the_encryption():
     from stream.capture.whip import _Sender
 
     async def answer():
-        peer, sender = RTCPeerConnection(RTCConfiguration(iceServers=[])), _Sender()
+        peer, sender = RTCPeerConnection(RTCConfiguration(iceServers=[])), _Sender(False)
         try:
             peer.addTransceiver("video")
             await peer.setLocalDescription(await peer.createOffer())
