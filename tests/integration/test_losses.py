@@ -309,6 +309,38 @@ def test_what_matroska_says_and_ffmpeg_hides_is_named(clip, tmp_path):
     assert result.warnings == (f"{source}: mkv keeps no {words}",)
 
 
+def cropped_matroska(path, clip):
+    """A file that crops 8 pixels at the left and at the top, in the place of its colours."""
+    spec = Clip(".mkv", time_base=MILLISECOND, gaps=(40,), frames=6, color=(1, 1, 1, 1))
+    raw = clip(spec).read_bytes()
+    place = raw.index(b"\x55\xb0")
+    size = 3 + (raw[place + 2] & 0x7F)
+    crop = b"\x54\xcc\x81\x08" + b"\x54\xbb\x81\x08"
+    filled = crop + bytes([0xEC, 0x80 | (size - len(crop) - 2)]) + bytes(size - len(crop) - 2)
+    path.write_bytes(raw[:place] + filled + raw[place + size :])
+
+
+def cropped_mp4(path, clip):
+    """A file with a clean aperture of 144x112 in its only track; its index comes last."""
+    raw = clip(Clip(frames=6)).read_bytes()
+    aperture = struct.pack(">I4s8I", 40, b"clap", 144, 1, 112, 1, 0, 1, 0, 1)
+    for kind in (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd", b"avc1"):
+        place = raw.rindex(kind) - 4
+        (size,) = struct.unpack_from(">I", raw, place)
+        raw = raw[:place] + struct.pack(">I", size + len(aperture)) + raw[place + 4 :]
+    path.write_bytes(raw[: place + size] + aperture + raw[place + size :])
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".mp4", ".mov"])
+@pytest.mark.parametrize("make", [cropped_matroska, cropped_mp4])
+def test_a_crop_of_the_container_is_named(make, suffix, clip, tmp_path):
+    source = tmp_path / "in"
+    make(source, clip)
+    warnings = clean_file(source, tmp_path / f"out{suffix}", FakeProcessor(), FAST).warnings
+    (told,) = [warning for warning in warnings if "crop" in warning]
+    assert told.startswith(f"{source}: its crop cannot be kept (")
+
+
 def test_a_title_that_is_not_utf_8_keeps_its_bytes(tmp_path):
     source, target = tmp_path / "in.avi", tmp_path / "out.mkv"
     make_clip(
