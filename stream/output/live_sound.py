@@ -16,6 +16,7 @@ from stream.sound import SoundFormat, SoundPacket
 
 _RATES = (44_100, 48_000)  # what every player and server takes
 _BITS = 64_000  # a second, for each channel
+_BLOCK = 1024  # samples of a packet of AAC
 
 
 class SoundWriter(Protocol):
@@ -98,6 +99,8 @@ class _Aac:
         self._stream = container.add_stream("aac", rate=self._rate)
         self._stream.codec_context.layout = self._layout
         self._stream.codec_context.bit_rate = _BITS * (1 if self._layout == "mono" else 2)
+        self._given = 0  # samples, to the encoder
+        self._until: int | None = None  # the end of the last of them, in samples of its time
         time_base = Fraction(1, self._rate)
         self._stream.time_base = self._stream.codec_context.time_base = time_base
 
@@ -121,11 +124,11 @@ class _Aac:
             return  # damaged
         for frame in frames:
             for ready in self._resampler.resample(frame):
-                yield from self._encoded(ready)
+                yield from self._given_to_encoder(ready)
 
     def finish(self) -> Iterator[Packet[Any]]:
         for ready in self._resampler.resample(None):
-            yield from self._encoded(ready)
+            yield from self._given_to_encoder(ready)
         yield from self._encoded(None)
 
     def close(self) -> None:
@@ -137,6 +140,25 @@ class _Aac:
         self._decoder = sample.streams.audio[0].codec_context
         self._resampler = av.AudioResampler(format="fltp", layout=self._layout, rate=self._rate)
         self._sample, self._format = sample, sound
+
+    def _given_to_encoder(self, frame: av.AudioFrame) -> Iterator[Packet[Any]]:
+        """Encode; behind a pause after the rest of the last packet, which is silent.
+
+        It would be filled with what comes now, and that be heard before the pause.
+        """
+        at = round((frame.pts or 0) * exact(frame.time_base) * self._rate)
+        rest = -self._given % _BLOCK
+        if rest and self._until is not None and at - self._until > _BLOCK:
+            silence = av.AudioFrame(format="fltp", layout=self._layout, samples=rest)
+            for plane in silence.planes:
+                plane.update(bytes(plane.buffer_size))
+            silence.sample_rate, silence.pts = self._rate, self._until
+            silence.time_base = Fraction(1, self._rate)
+            self._given += rest
+            yield from self._encoded(silence)
+        self._given += frame.samples
+        self._until = at + frame.samples
+        yield from self._encoded(frame)
 
     def _encoded(self, frame: av.AudioFrame | None) -> Iterator[Packet[Any]]:
         for packet in self._stream.encode(frame):
