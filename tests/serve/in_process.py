@@ -271,6 +271,19 @@ class Caller:
         await self.peer.close()
 
 
+@contextlib.asynccontextmanager
+async def streaming(running: Running):
+    """A stream that must have gone on when the block ends."""
+    caller = Caller(running)
+    await caller.connect()
+    await caller.until_deblurred()
+    yield
+    before = (await running.get("/stats"))["live"]["deblurred"]
+    while (await running.get("/stats"))["live"]["deblurred"] < before + 5:
+        await caller.until_deblurred()
+    await caller.close()
+
+
 def bounded(coroutine):
     """Runs a test's coroutine to its end."""
 

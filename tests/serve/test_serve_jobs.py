@@ -10,7 +10,16 @@ import av
 import numpy as np
 import pytest
 from clips import Clip, make_clip, times
-from in_process import BRIGHT, DARK, Brightener, Running, bounded, serving, stand_ins
+from in_process import (
+    BRIGHT,
+    DARK,
+    Brightener,
+    Running,
+    bounded,
+    serving,
+    stand_ins,
+    streaming,
+)
 
 from stream.errors import JobError
 from stream.frame import Frame, Planes, StreamInfo
@@ -206,7 +215,7 @@ def test_a_wish_that_cannot_be_met_is_refused_before_the_upload(tmp_path, query,
     bounded(scenario())
 
 
-def test_a_picture_larger_than_the_header_says_ends_the_job(tmp_path):
+def test_a_picture_larger_than_the_header_says_ends_the_job_while_a_stream_goes_on(tmp_path):
     """Two elementary streams in a row: the second one's pictures are beyond the limit."""
     parts = []
     for name, (width, height) in {"small": (64, 48), "large": (640, 480)}.items():
@@ -215,7 +224,7 @@ def test_a_picture_larger_than_the_header_says_ends_the_job(tmp_path):
         parts.append(path.read_bytes())
 
     async def scenario():
-        async with serving(tmp_path, Limits(video_pixels=320 * 240)) as running:
+        async with serving(tmp_path, Limits(video_pixels=320 * 240)) as running, streaming(running):
             path = await upload(running, b"".join(parts))
             while (report := await running.get(path))["state"] not in ("failed", "done"):
                 await asyncio.sleep(0.05)

@@ -11,7 +11,7 @@ import socket
 
 import aiohttp
 import pytest
-from in_process import Caller, Running, bounded, serving
+from in_process import Caller, Running, bounded, serving, streaming
 
 from stream.serve.guard import COOKIE, is_loopback, new_token
 from stream.serve.limits import Limits
@@ -38,19 +38,6 @@ ROUTES = [
     ("DELETE", "/videos/x"),
     ("GET", "/nothing"),
 ]
-
-
-@contextlib.asynccontextmanager
-async def streaming(running: Running):
-    """A stream that must have gone on when the block ends."""
-    caller = Caller(running)
-    await caller.connect()
-    await caller.until_deblurred()
-    yield
-    before = (await running.get("/stats"))["live"]["deblurred"]
-    while (await running.get("/stats"))["live"]["deblurred"] < before + 5:
-        await caller.until_deblurred()
-    await caller.close()
 
 
 def test_health_is_told_without_the_token_and_nothing_else(tmp_path):

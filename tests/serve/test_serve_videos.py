@@ -7,7 +7,7 @@ import asyncio
 import av
 import pytest
 from clips import Clip, times
-from in_process import Caller, Running, bounded, serving
+from in_process import Caller, Running, bounded, serving, streaming
 
 from stream.serve.limits import Limits
 
@@ -191,11 +191,13 @@ def test_what_is_beyond_a_limit_is_refused(clip, tmp_path, limits, words):
     bounded(scenario())
 
 
-def test_a_video_longer_than_its_header_says_is_stopped(clip, tmp_path, monkeypatch):
+def test_a_video_longer_than_its_header_says_is_stopped_while_a_stream_goes_on(
+    clip, tmp_path, monkeypatch
+):
     monkeypatch.setattr(Limits, "video_frames", 10)
 
     async def scenario():
-        async with serving(tmp_path) as running:
+        async with serving(tmp_path) as running, streaming(running):
             path = await upload(running, clip(CLIP).read_bytes())
             while (report := await running.get(path))["state"] != "failed":
                 await asyncio.sleep(0.05)
