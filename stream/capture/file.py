@@ -34,7 +34,7 @@ from stream.capture.pace import frame_rate
 from stream.capture.parts import Parts, is_counted, nominal_step
 from stream.capture.side_data import display_matrix, hdr_metadata, not_carried
 from stream.capture.timeline import Place, Timeline
-from stream.capture.truncation import is_truncated
+from stream.capture.truncation import is_truncated, unread
 from stream.containers import is_indexed, is_steady
 from stream.errors import DecodeError, OpenError, SourceError
 from stream.frame import Discontinuity, Frame, StreamInfo
@@ -92,6 +92,7 @@ class FileSource:
         self.packet_size = 0
         self._part = 0
         self._ends_in_damage = False
+        self._read_to = 0
         self._open()
         try:
             self._first = self._first_picture()
@@ -165,6 +166,7 @@ class FileSource:
                 rest_of_it = round((promised - self._reached) / nominal_step(self._stream))
             self.frames_missing += max(1, rest_of_it)
             promised = None
+        self.frames_missing += self._unread_frames()
         shown = rest[-1] if rest else place.pts
         self.end = shown + (last.duration or nominal_step(self._stream))
         # of reordered pictures MP4 has no durations, but it has the length of the whole
@@ -251,6 +253,7 @@ class FileSource:
             if not packet.is_discard:
                 self._expect(packet)
             position = -1 if packet.pos is None else packet.pos
+            self._read_to = max(self._read_to, position + packet.size)
             packet.opaque = _Origin(position, len(self._parts.begin_s), packet.size)
             for picture in self._decode_one(packet):
                 yield from self._deinterlacer.push(picture)
@@ -306,6 +309,16 @@ class FileSource:
             return self._path.is_file() and is_truncated(self._path)
         except OSError as error:
             raise SourceError(f"{self._path}: reading failed ({reason(error)})") from error
+
+    def _unread_frames(self) -> int:
+        """About how many frames lie behind where FFmpeg stopped to read."""
+        if not self._path.is_file():
+            return 0
+        try:
+            size, left = self._path.stat().st_size, unread(self._path, self._read_to)
+        except OSError as error:
+            raise SourceError(f"{self._path}: reading failed ({reason(error)})") from error
+        return max(1, round(self.index * left / (size - left))) if left else 0
 
     def _count_damage(self) -> None:
         self.decode_failures += 1

@@ -6,10 +6,22 @@ the web.
 
 from __future__ import annotations
 
+import os
+import re
 from pathlib import Path
 
 _EBML, _SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
 _HEADER = 16  # bytes: as long as the head of a box, an EBML element or a chunk can be
+_BEGINNINGS = tuple(
+    re.compile(text, re.DOTALL)
+    for text in (
+        rb"FLV\x01.\0\0\0\x09",
+        rb"\x30\x26\xb2\x75\x8e\x66\xcf\x11\xa6\xd9\0\xaa\0\x62\xce\x6c",
+        rb"\x89PNG\r\n\x1a\n",
+    )
+)
+_LONGEST = 16  # bytes of a beginning
+_NEAR = 1 << 18  # bytes behind the last packet: of sound, and of an index
 _SLACK = 16  # bytes by which writers of AVI miscount
 
 
@@ -35,6 +47,28 @@ def is_truncated(path: Path) -> bool:
             if holds_pictures and place > size:
                 return True
     return False
+
+
+def unread(path: Path, end: int) -> int:
+    """Return how many bytes of a file FFmpeg leaves unread because another recording begins there.
+
+    It reads FLV, ASF and APNG up to where another one begins; of others nothing is told.
+
+    Args:
+        path: The file.
+        end: Where the last packet ends.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    with path.open("rb") as file:
+        start = file.read(_LONGEST)
+        beginning = next((one for one in _BEGINNINGS if one.match(start)), None)
+        if beginning is None:
+            return 0
+        file.seek(end)
+        found = beginning.search(file.read(_NEAR))
+        return file.seek(0, os.SEEK_END) - end - found.start() if found else 0
 
 
 # What follows reads the head of one part of a file: whether it is one of those that hold pictures,

@@ -5,8 +5,9 @@ from contextlib import closing
 from dataclasses import replace
 from fractions import Fraction
 
+import av
 import pytest
-from clips import Clip, packets, times
+from clips import Clip, add_video, packets, picture, times
 from fakes import Averaging, FakeProcessor, InjectedError
 
 from stream.capture.file import FileSource
@@ -16,6 +17,7 @@ from stream.jobs import CleanOptions, WorkerPool, clean_file, worker_pool
 from stream.jobs.excerpt import Excerpt, TimeRange
 from stream.jobs.reader import Reader
 from stream.output.encoder import EncoderOptions
+from stream.output.priority import start_encoding
 
 UNIT = Fraction(1, 90000)
 QUICK = CleanOptions(EncoderOptions(preset="ultrafast"), segment_s=Fraction(1, 2))
@@ -75,6 +77,34 @@ def test_recordings_behind_what_ffmpeg_reads_are_refused_before_any_work(
     source = joined(count, Clip(suffix, frames=4))
     with pytest.raises(OpenError, match=f"holds {count} recordings one behind the other"):
         clean_file(source, tmp_path / "out.mkv", FakeProcessor())
+
+
+JOINED = {"flv": ("libx264", "yuv420p"), "wmv": ("wmv2", "yuv420p"), "apng": ("apng", "rgb24")}
+
+
+@pytest.mark.parametrize("suffix", JOINED)
+def test_what_ffmpeg_leaves_unread_behind_a_recording_is_no_success(suffix, clip, tmp_path):
+    codec, layout = JOINED[suffix]
+    unit = Fraction(1, 1000) if suffix in ("flv", "wmv") else Fraction(1, 25)
+    spec = Clip(f".{suffix}", codec, 64, 48, layout, 10, unit, (int(1 / (25 * unit)),), options=())
+    single = make_file(tmp_path / f"one.{suffix}", spec)
+    assert clean_file(single, tmp_path / "one.mkv", FakeProcessor()).stats.frames_missing == 0
+    source = tmp_path / f"three.{suffix}"
+    source.write_bytes(3 * single.read_bytes())
+    result = clean_file(source, tmp_path / "out.mkv", FakeProcessor())
+    assert result.stats.frames_out + result.stats.frames_missing == pytest.approx(30, abs=5)
+    assert any("frames missing from it" in warning for warning in result.warnings)
+
+
+def make_file(path, spec):
+    formats = {".wmv": "asf"}
+    with av.open(str(path), "w", format=formats.get(spec.suffix, spec.suffix[1:])) as container:
+        stream = add_video(container, spec)
+        start_encoding(container)
+        for index, time in enumerate(spec.pts):
+            container.mux(stream.encode(picture(spec, index, time)))
+        container.mux(stream.encode(None))
+    return path
 
 
 def test_sound_of_joined_recordings_moves_with_the_frames(joined, clip, tmp_path):
