@@ -56,10 +56,10 @@ def find_flow(frame: NDArray[np.uint8], neighbour: NDArray[np.uint8]) -> Flow | 
     return np.asarray(flow * np.float32(REDUCTION), np.float32)
 
 
-def moved(planes: Sequence[Plane], flow: Flow) -> list[Plane]:
+def moved(planes: Sequence[NDArray[Any]], flow: Flow) -> list[NDArray[Any]]:
     """A neighbour's planes, each (H, W) or of reduced chroma, as the frame would show them.
 
-    Linear between samples, rounded; beyond a border its samples are repeated.
+    Linear between samples, whole numbers rounded; beyond a border its samples are repeated.
     """
     height, width = planes[0].shape
     result = []
@@ -105,12 +105,12 @@ def aligned(
     `small` and `neighbour` are the `reduced_luma` of the frame and of its neighbour.
     """
     flow = find_flow(small, neighbour)
-    if flow is None or not _explains(small, moved([neighbour], flow / np.float32(REDUCTION))[0]):
+    if flow is None or not explains(small, moved([neighbour], flow / np.float32(REDUCTION))[0]):
         return None
     return moved(planes, flow)
 
 
-def _explains(frame: NDArray[np.uint8], neighbour: Plane) -> bool:
+def explains(frame: NDArray[np.uint8], neighbour: Plane) -> bool:
     """Whether the moved neighbour shows what the frame shows, but for blur and noise.
 
     After a cut, in a flash or behind a covered lens it does not, and what was made of it has

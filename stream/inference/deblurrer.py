@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.alignment import SMALLEST, Past, aligned, reduced_luma
+from models.fusion import Restored
 from models.network import LOOK_AHEAD
 from models.packing import Geometry
 from stream.errors import ModelError
@@ -48,6 +49,14 @@ class _Seen:
     reason: Discontinuity | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """A frame, and what was made of it; None where that were no numbers."""
+
+    seen: _Seen
+    restored: Restored | None
+
+
 @dataclass(slots=True)
 class StreamState:
     """What one stream carries from frame to frame.
@@ -56,12 +65,16 @@ class StreamState:
         state: the engine's, None for a fresh one.
         past: what the next reference is made of, None where there is none.
         held: the frame that waits for its next one, where the model looks ahead.
+        made: the restored frame that waits for its next one, in recorded video.
+        last: the same, where the next frame continues it.
         geometry, pts, cuts: of the newest frame that has come.
     """
 
     state: State | None = None
     past: Past | None = None
     held: _Seen | None = None
+    made: _Made | None = None
+    last: Restored | None = None
     geometry: Geometry | None = None
     pts: int | None = None
     cuts: CutDetector = field(default_factory=CutDetector)
@@ -82,8 +95,11 @@ class Deblurrer:
         runtime: what computes.
         single_thread: whether several of these work at the same time.
         quick_start: whether the first frame matters more than the rate.
-        look_ahead: whether a frame waits for the next one, which mends it further; then `process`
-            gives each frame one call later, and `flush` the last.
+        look_ahead: whether a frame waits for the next ones, as it may in recorded video. The
+            network is shown the next one, and each is mended. Then `process` gives a frame one
+            call later, or two, and `flush` the last ones.
+        mend: whether, with look-ahead, what comes out sharper beside a frame mends it
+            (`models.fusion`).
         strength: how much of the correction to apply: 0 leaves every pixel as it is, 1 is what the
             model found, up to `MAX_STRENGTH` exaggerates it.
     """
@@ -98,6 +114,7 @@ class Deblurrer:
         single_thread: bool = False,
         quick_start: bool = False,
         look_ahead: bool = False,
+        mend: bool = True,
         strength: float = 1.0,
     ) -> None:
         if not isinstance(strength, int | float) or not 0 <= strength <= MAX_STRENGTH:
@@ -112,6 +129,7 @@ class Deblurrer:
             quick_start=quick_start,
             look_ahead=look_ahead,
         )
+        self._mends = look_ahead and mend
         self._streams: dict[int, StreamState] = {}
         self._lock = threading.RLock()
         self._pictures = 0  # that a program gave one by one
@@ -134,7 +152,7 @@ class Deblurrer:
 
     def identity_at(self, strength: float) -> str:
         """The identity of the output at another strength."""
-        ahead = " ahead" * self._looks_ahead
+        ahead = " ahead" * self._looks_ahead + " mended" * self._mends
         return f"{self.engine.identity}{ahead} strength {strength:g}"
 
     @property
@@ -164,14 +182,16 @@ class Deblurrer:
         return to_rgb(result)
 
     def process(self, frame: Frame) -> Sequence[Frame]:
-        """Deblur the next frame of its stream, or with look-ahead the one before it."""
-        if not self._looks_ahead:
-            return self.process_batch([frame])
+        """Deblur the next frame of its stream, or with look-ahead one before it."""
         with self._alone():
-            seen = self._see(frame)
-            stream = self._streams[frame.stream_id]
-            held, stream.held = stream.held, seen
-            return self._computed([held], [seen]) if held else ()
+            seen, later = self._see(frame), None
+            if self._looks_ahead:
+                stream = self._streams[frame.stream_id]
+                held, stream.held, later = stream.held, seen, seen
+                if held is None:
+                    return ()
+                seen = held
+            return self._handed_on(self._computed([seen], [later]))
 
     def process_batch(self, frames: Sequence[Frame]) -> list[Frame]:
         """Deblur the next frame of each of several streams; equal geometries share a batch.
@@ -179,7 +199,8 @@ class Deblurrer:
         None of them waits for its next one.
         """
         with self._alone():
-            return self._computed([self._see(frame) for frame in frames], [None] * len(frames))
+            seen = [self._see(frame) for frame in frames]
+            return [self._frame(*one) for one in self._computed(seen, [None] * len(seen))]
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -193,14 +214,19 @@ class Deblurrer:
         finally:
             self._lock.release()
 
-    def _computed(self, seen: Sequence[_Seen], later: Sequence[_Seen | None]) -> list[Frame]:
-        """Deblur a frame of each of several streams, given the next one of each that has come."""
+    def _computed(
+        self, seen: Sequence[_Seen], later: Sequence[_Seen | None]
+    ) -> list[tuple[_Seen, Planes | None]]:
+        """Deblur a frame of each of several streams, given the next one of each that has come.
+
+        Returns each with its planes, None where these were no numbers.
+        """
         groups: dict[Geometry, list[int]] = {}
         for index, each in enumerate(seen):
             groups.setdefault(each.geometry, []).append(index)
             if each.reason:
                 self.reset(each.frame.stream_id, each.reason)
-        done: dict[int, Frame] = {}
+        done: dict[int, Planes | None] = {}
         for geometry, members in groups.items():
             streams = [self._streams[seen[index].frame.stream_id] for index in members]
             beside = [
@@ -215,22 +241,50 @@ class Deblurrer:
             )
             for index, stream, result in zip(members, streams, results, strict=True):
                 done[index] = self._finished(seen[index], stream, result)
-        return [done[index] for index in range(len(seen))]
+        return [(one, done[index]) for index, one in enumerate(seen)]
 
-    def _finished(self, seen: _Seen, stream: StreamState, result: Result) -> Frame:
+    def _finished(self, seen: _Seen, stream: StreamState, result: Result) -> Planes | None:
         """The output; its stream goes on from there, or begins afresh if it is no number."""
         source = seen.frame.planes
         if not result.finite:
-            stream.state = stream.past = None
-            self.resets[Discontinuity.NON_FINITE] += 1
-            return seen.frame
+            self.reset(seen.frame.stream_id, Discontinuity.NON_FINITE)
+            return None
         stream.state = result.state
         if seen.small is not None:
             if self.engine.aligned:
                 stream.past = Past.of(seen.small, source.arrays, result.planes.arrays)
             else:
                 stream.past = Past(seen.small, list(source.arrays))
-        return seen.frame.replace(planes=_blended(source, result.planes, self.strength))
+        return result.planes
+
+    def _handed_on(self, computed: Sequence[tuple[_Seen, Planes | None]]) -> list[Frame]:
+        """What is ready of frames that were computed."""
+        if not self._mends:
+            return [self._frame(*one) for one in computed]
+        return [frame for one in computed for frame in self._mended(one)]
+
+    def _mended(self, computed: tuple[_Seen, Planes | None]) -> list[Frame]:
+        """Take what was made of a frame, give the one before, mended by both its neighbours."""
+        seen, planes = computed
+        stream = self._streams[seen.frame.stream_id]
+        before, last = stream.made, stream.last
+        restored = Restored.of(planes.arrays, planes.bit_depth) if planes else None
+        if restored and last:
+            restored = restored.mended_by(last)
+            before = before and _Made(before.seen, last.mended_by(restored))
+        stream.made, stream.last = _Made(seen, restored), restored
+        return [self._given(before)] if before else []
+
+    def _given(self, made: _Made) -> Frame:
+        """A frame that has all its neighbours."""
+        planes = _as_planes(made.seen, made.restored.planes) if made.restored else None
+        return self._frame(made.seen, planes)
+
+    def _frame(self, seen: _Seen, planes: Planes | None) -> Frame:
+        """A frame with its new planes at the strength that is asked for; as it came without."""
+        if planes is None:
+            return seen.frame
+        return seen.frame.replace(planes=_blended(seen.frame.planes, planes, self.strength))
 
     def _reference(self, seen: _Seen, stream: StreamState) -> Planes | None:
         """What was made of the frame before, moved to where the frame shows it.
@@ -269,7 +323,7 @@ class Deblurrer:
             reason: that `resets` counts it by.
         """
         stream = self._streams.setdefault(stream_id, StreamState())
-        stream.state = stream.past = None
+        stream.state = stream.past = stream.last = None
         self.resets[reason] += 1
 
     def forget(self, stream_id: int) -> None:
@@ -279,10 +333,13 @@ class Deblurrer:
     def flush(self) -> Sequence[Frame]:
         """Deblur what waits for a next frame that does not come."""
         with self._alone():
-            held = [stream.held for stream in self._streams.values() if stream.held]
-            for stream in self._streams.values():
-                stream.held = None
-            return self._computed(held, [None] * len(held))
+            streams = self._streams.values()
+            held = [stream.held for stream in streams if stream.held]
+            frames = self._handed_on(self._computed(held, [None] * len(held)))
+            frames += [self._given(stream.made) for stream in streams if stream.made]
+            for stream in streams:
+                stream.held = stream.made = stream.last = None
+            return frames
 
     def close(self) -> None:
         """Forget every stream."""

@@ -38,6 +38,10 @@ burn-in 0.46 and 25; 1 frame 0.12 and 4; 2 frames 0.04 and 1; 4 frames 0.006 and
 and 1. A model that forgets slower needs more.
 """
 
+LOOK_AHEAD = 2
+"""Frames behind a segment that are processed too, for a processor that looks ahead: the next one
+is mended by that, and is itself restored with its own next one in sight."""
+
 # MP4 and MOV came back with every pts and dts exactly, from every time base tried; NUT loses dts.
 # MOV is for ProRes, Matroska for VP8 and transparent VP9: it counts in 1/1000 s, as their files do.
 _SEGMENTS = tuple(container for container in CONTAINERS if container.whole_times)

@@ -11,6 +11,7 @@ slower and always right.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import math
 import time
 import zlib
@@ -80,6 +81,7 @@ class Reader:
         self._frames: Iterator[Frame] = self._source.frames()
         self._last: deque[_Read] = deque(maxlen=keep)
         self._next: _Read | None = None
+        self._later: deque[_Read | None] = deque()  # read ahead of that; None is the end
         self._searchable = True  # as far as is known
         self._following: int | None = None  # pts of what comes next, wanted or not
         with contextlib.ExitStack() as stack:
@@ -121,11 +123,15 @@ class Reader:
         """How many pictures came before the next one; 0 at the end."""
         return 0 if self._next is None else self._next.frame.index
 
-    def coming(self) -> list[Frame]:
-        """The frame that comes next, which is not taken by that; none at the end."""
-        if self._next is None:
-            return []
-        return [self._next.frame.replace(captured_at=time.perf_counter())]
+    def coming(self, count: int) -> list[Frame]:
+        """The frames that come next, which are not taken by that; fewer at the end."""
+        while len(self._later) < count - 1 and None not in (self._next, *self._later):
+            self._later.append(self._read())
+        now = time.perf_counter()
+        coming = itertools.islice((self._next, *self._later), count)
+        return [
+            read.frame.replace(captured_at=now) for read in coming if read and self._wanted(read)
+        ]
 
     def last(self) -> list[Frame]:
         """The pictures before the next one, as the beginning of a stream."""
@@ -209,12 +215,11 @@ class Reader:
         self._source = FileSource(self._path, max_pixels=self._max_pixels)
 
     def _found(self, marks: Sequence[Mark], count: int) -> bool:
-        self._frames = self._source.frames()
-        self._last.clear()
-        for frame in self._frames:
-            if frame.pts < marks[0].pts:
+        self._begin()
+        while read := self._read():
+            if read.frame.pts < marks[0].pts:
                 continue
-            self._last.append(_Read(frame, self._source.position))
+            self._last.append(read)
             if len(self._last) == len(marks):
                 break
         if self.marks() != list(marks):
@@ -251,8 +256,7 @@ class Reader:
 
     def _pass_to(self, start: int) -> float:
         """Remember the last pictures before ``start``; returns the pts of the first passed."""
-        self._frames = self._source.frames()
-        self._last.clear()
+        self._begin()
         self._advance()
         first = math.inf if self._next is None else self._next.frame.pts
         while self._next is not None and self._next.frame.pts < start:
@@ -261,10 +265,22 @@ class Reader:
         return first
 
     def _advance(self) -> None:
+        read = self._later.popleft() if self._later else self._read()
+        self._following = None if read is None else read.frame.pts
+        self._next = read if read and self._wanted(read) else None
+
+    def _read(self) -> _Read | None:
         frame = next(self._frames, None)
-        self._following = None if frame is None else frame.pts
-        wanted = frame is not None and frame.pts < self._end
-        self._next = _Read(frame, self._source.position) if frame and wanted else None
+        return None if frame is None else _Read(frame, self._source.position)
+
+    def _wanted(self, read: _Read) -> bool:
+        return read.frame.pts < self._end
+
+    def _begin(self) -> None:
+        """Forget what was read, and read from where the source is now."""
+        self._frames = self._source.frames()
+        self._last.clear()
+        self._later.clear()
 
 
 def _mark(read: _Read) -> Mark:

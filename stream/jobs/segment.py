@@ -16,7 +16,7 @@ from stream.errors import JobError
 from stream.frame import Frame, StreamInfo
 from stream.jobs.comparison import Comparison
 from stream.jobs.journal import Segment, digest_of
-from stream.jobs.plan import Plan, shift_in_segments
+from stream.jobs.plan import LOOK_AHEAD, Plan, shift_in_segments
 from stream.jobs.reader import Reader
 from stream.jobs.reel import read_times, reorder_depth
 from stream.output.file import VideoWriter
@@ -120,7 +120,7 @@ class _Piece:
     def frames(self) -> Iterator[Frame]:
         yield from self._burn_in
         yield from self._reader.until(self._end)
-        yield from self._reader.coming()  # for a processor that looks ahead
+        yield from self._reader.coming(LOOK_AHEAD)
 
     def stop(self) -> None:
         """Nothing to cut short."""

@@ -206,7 +206,7 @@ def test_a_program_can_begin_afresh():
     [
         ({"device": "abacus"}, "no device 'abacus': give one of auto, cpu, gpu"),
         ({"precision": None}, "no precision None: give one of auto, float32, "),
-        ({"runtime": "theano"}, "no runtime 'theano': give one of auto, tensorflow, mnn, "),
+        ({"runtime": "theano"}, "no runtime 'theano': give one of auto, mnn, "),
         ({"model": None}, "no model None: give a name or a path"),
         ({"strength": None}, "strength is None: give a number from 0 to 1.5"),
         ({"strength": float("nan")}, "strength is nan: give a number"),

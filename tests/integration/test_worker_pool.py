@@ -45,6 +45,31 @@ class Meeting(Averaging):
         return super().process(frame)
 
 
+class Starting(Averaging):
+    """Sets an event when it is started for a second segment, so the first one is finished."""
+
+    def __init__(self, event):
+        super().__init__()
+        self._event = event
+
+    def start(self, info):
+        super().start(info)
+        if self.calls.count("start") == 3:  # the first is for warming up
+            self._event.set()
+
+
+class Late(Averaging):
+    """Waits for an event before it goes on with any frame."""
+
+    def __init__(self, event, **fault):
+        super().__init__(**fault)
+        self._event = event
+
+    def process(self, frame):
+        assert self._event.wait(HANG_S)
+        return super().process(frame)
+
+
 @pytest.mark.parametrize("workers", [1, 2, 5])
 @pytest.mark.parametrize("spec", CLIPS.values(), ids=CLIPS)
 def test_the_outcome_is_that_of_one_after_the_other(spec, workers, clip, tmp_path):
@@ -119,8 +144,9 @@ def test_progress_counts_all_workers_and_never_goes_back(clip, tmp_path):
 def test_what_one_worker_fails_with_ends_all_and_costs_no_finished_segment(faulty, clip, tmp_path):
     source, target, expected = clip(SPEC), tmp_path / "out.mp4", tmp_path / "expected.mp4"
     clean_file(source, expected, Averaging(), HALF)
-    processors = [Averaging(), Averaging()]
-    processors[faulty] = Averaging(point="process", position=40)
+    done = threading.Event()
+    processors = [Starting(done), Starting(done)]
+    processors[faulty] = Late(done, point="process", position=3)
     with pytest.raises(InjectedError):
         clean_file(source, target, WorkerPool(processors), HALF)
     assert not target.exists()
