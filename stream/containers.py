@@ -87,6 +87,7 @@ class Container:
 
 _ALL = frozenset({"tags", "languages", "dispositions", "chapters"})
 _MP4_DEMUXERS = frozenset(["mov", "mp4", "m4a", "3gp", "3g2", "mj2"])
+_LEAST_UNITS = 10_000
 _MP4_PAUSE = (1 << 31) - 2  # MP4 has 32 bits for it, of which FFmpeg uses 31
 _FRAGMENTS = {
     "movflags": "frag_keyframe+empty_moov+default_base_moof",
@@ -223,6 +224,19 @@ def container_of(path: Path) -> Container:
         raise UsageError(
             f"{path.name}: no container is known by '{path.suffix}'; use one of {known}"
         ) from None
+
+
+def reordered_s(time_base: Fraction) -> Fraction:
+    """Return by how many seconds MP4 can tell that a frame is shown later than it is decoded.
+
+    It has 32 bits, of which FFmpeg 7 and older believe 28: beyond, they forget the order of all.
+    The muxer counts in the time base, or in a 2nd, 4th, ... of it, so that there are 10,000 units
+    in a second at least.
+    """
+    units = time_base.denominator
+    while units < _LEAST_UNITS:
+        units *= 2
+    return Fraction(1 << 28, units)
 
 
 def of_muxer(name: str) -> Container:

@@ -187,10 +187,10 @@ def prepare(
             steady_rate(source)  # before any work
         require_distinct(info, container.unit, container)
         clock = coarser_clock(info, container)
-        require_short_pauses(source, on_clock(info, clock), container, window)
+        in_order = require_short_pauses(source, on_clock(info, clock), container, window)
         encoding, warnings = choose_encoding(
             on_clock(described(info, options.view), clock),
-            for_stills(options.encoder, target, info),
+            dataclasses.replace(for_stills(options.encoder, target, info), in_order=in_order),
             container.muxer,
         )
         plan = make_plan(info, encoding, options.segment_s, options.view, clock)

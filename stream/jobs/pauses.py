@@ -17,7 +17,7 @@ from av.stream import Stream
 from stream.capture.container import open_container, packets_of
 from stream.capture.film import picture_stream
 from stream.capture.parts import REORDERED, Parts
-from stream.containers import Container
+from stream.containers import Container, reordered_s
 from stream.errors import JobError
 from stream.frame import StreamInfo
 from stream.jobs.excerpt import TimeRange, clock_text
@@ -47,7 +47,7 @@ def require_distinct(info: StreamInfo, unit: Fraction | None, container: Contain
 
 def require_short_pauses(
     path: Path, info: StreamInfo, container: Container, window: TimeRange
-) -> None:
+) -> bool:
     """Check that no pause in a file is longer than its new container can tell.
 
     The file is read through, without decoding, where it is long enough for such a pause.
@@ -58,25 +58,31 @@ def require_short_pauses(
         container: Of the output.
         window: The part that is wanted.
 
+    Returns:
+        Whether one is longer than the container can tell where frames are reordered.
+
     Raises:
         JobError: There is one, which the message names.
         SourceError: The file cannot be read.
     """
     if container.longest_pause is None:
-        return
+        return False
     with open_container(path) as original:
         video = picture_stream(original, path)
         others = [stream for stream in original.streams if stream.type in _COPIED]
         others = [stream for stream in others if _unit(stream)]
         limits = {stream.index: container.longest_pause * _unit(stream) for stream in others}
         limits[video.index] = container.longest_pause * (container.unit or info.time_base)
+        reordered = reordered_s(info.time_base) if container.is_mp4 else limits[video.index]
         length = Fraction(original.duration or 0, av.time_base)
-        if length and length < min(limits.values()):
-            return
+        if length and length < min(reordered, *limits.values()):
+            return False
+        in_order = False
         zero = Fraction(original.start_time or 0, av.time_base)
         streams = [video, *others]
         packets = Parts(original, video).all(packets_of(original, streams, lambda: None), video)
         for index, before, after in _pauses(window.packets(packets, streams), window.end):
+            in_order |= index == video.index and after - before > reordered
             if after - before > limits[index]:
                 limit = clock_text(Fraction(int(limits[index])))
                 raise JobError(
@@ -84,6 +90,7 @@ def require_short_pauses(
                     f"and {container.name} takes pauses of {limit} at most; name the output .mkv, "
                     "or clean what is before and behind with --end and --start"
                 )
+        return in_order
 
 
 def _pauses(

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from av.codec import Codec
 
-from stream.containers import MKV, MOV, MP4, STILLS, of_muxer
+from stream.containers import MKV, MOV, MP4, STILLS, of_muxer, reordered_s
 from stream.errors import SinkError, UsageError
 from stream.frame import StreamInfo
 from stream.output.codecs import (
@@ -44,9 +44,7 @@ from stream.output.layout import (
 from stream.pixel_format import has_alpha, is_yuv
 from stream.stills import Stills
 
-_LEAST_UNITS = 10_000  # a second, into which FFmpeg's muxer of MP4 divides coarser time bases
 _DELAYED = 8  # frames: more than x264 and x265 decode ahead of a frame that is shown
-_TOLD = 1 << 28
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +56,13 @@ class EncoderOptions:
             (nvenc); None follows the source.
         crf: Constant quality, smaller is better; the default is visually lossless.
         preset: The encoder's trade of time for size.
+        in_order: Whether frames are to be decoded as they are shown, for the container's sake.
     """
 
     codec: str | None = None
     crf: int | None = None
     preset: str | None = None
+    in_order: bool = False
 
     def __post_init__(self) -> None:
         if self.crf is not None and not 0 <= self.crf <= 63:
@@ -231,21 +231,15 @@ def _flags(
             continue  # a setting meant for another encoder does not turn the source's codec down
         if default is not None or chosen is not None:
             flags[flag] = str(default if chosen is None else chosen)
-    if of_muxer(format_name).steady or _are_rare(info):
+    if options.in_order or of_muxer(format_name).steady or _are_rare(info):
         flags = joined(flags, known.in_order)
     return joined(flags, (info.hdr and info.hdr.encoder_flags(known.encoder)) or {})
 
 
 def _are_rare(info: StreamInfo) -> bool:
-    """Whether frames are so far apart that MP4, in which segments lie, can't tell their order.
-
-    It counts by how much later than decoded a frame is shown; beyond 2^28 units FFmpeg 5 and older
-    forget all of it, and beyond 2^31 it cannot be written.
-    """
-    units = info.time_base.denominator
-    while units < _LEAST_UNITS:
-        units *= 2
-    return bool(info.frame_rate) and _DELAYED * units > _TOLD * (info.frame_rate or 0)
+    """Whether frames are so far apart that MP4, in which segments lie, can't tell their order."""
+    rate = info.frame_rate or 0
+    return bool(rate) and rate * reordered_s(info.time_base) < _DELAYED
 
 
 def require_known(options: EncoderOptions) -> None:
@@ -280,11 +274,14 @@ def _require_settings(
     known: Known, refused: Encoding, options: EncoderOptions, info: StreamInfo, format_name: str
 ) -> None:
     """Raise UsageError where the encoder would take the stream, but for the user's own settings."""
-    for name, flag in (("preset", known.preset_flag), ("crf", known.crf_flag)):
+    for name, flag, others in (
+        ("preset", known.preset_flag, replace(options, preset=None)),
+        ("crf", known.crf_flag, replace(options, crf=None)),
+    ):
         value = getattr(options, name)
         if value is None or flag not in refused.flags:
             continue
-        flags = _flags(known, replace(options, **{name: None}), info, format_name)
+        flags = _flags(known, others, info, format_name)
         if refusal(info, replace(refused, flags=flags), format_name) is None:
             what = name if getattr(known, name) is None else f"{name} {value}"
             raise UsageError(f"{known.encoder} has no --{what}")

@@ -4,7 +4,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 import pytest
-from clips import Clip, times
+from clips import Clip, opened, times
 from fakes import FakeProcessor
 
 from stream.errors import JobError
@@ -60,6 +60,22 @@ def test_reordered_frames_are_no_pauses(clip, tmp_path):
     assert times(tmp_path / "out.gif") == times(clip(near))
     with pytest.raises(JobError, match=r"jumps from 0:00 to 11:40, and gif takes .* 10:55 at most"):
         clean_file(clip(far), tmp_path / "far.gif", FakeProcessor())
+
+
+@pytest.mark.parametrize(("minutes", "reordered"), [(40, True), (60, False)])
+@pytest.mark.parametrize("suffix", [".mp4", ".mov"])
+def test_frames_around_a_long_pause_are_decoded_as_they_are_shown(
+    suffix, minutes, reordered, clip, tmp_path
+):
+    """FFmpeg up to 7 forgets the order of all where one frame is 2^28 units later than decoded."""
+    gaps = (*[3600] * 29, minutes * 60 * 90_000)
+    spec = Clip(".ts", "libx264", 64, 48, frames=60, time_base=Fraction(1, 90_000), gaps=gaps)
+    source, target = clip(spec), tmp_path / f"out{suffix}"
+    clean_file(source, target, FakeProcessor())
+    assert times(target) == times(source)
+    with opened(target) as film:
+        order = [made.pts for made in film.demux(video=0) if made.size]
+    assert (order != sorted(order)) is reordered
 
 
 def test_a_segment_spans_no_more_than_its_container_can_tell(clip, tmp_path):
