@@ -141,7 +141,7 @@ def load(name: str, *, to_train: bool = False) -> Weights:
     path = found.path
     if found.foreign:
         raise WeightsError(
-            f"{path} is another project's model: give one of {_names()}, or a weights file"
+            f"{path} is not a weights file: give one of {_names()}, or a weights file"
         )
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:

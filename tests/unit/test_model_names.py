@@ -69,9 +69,9 @@ def test_what_there_is_none_of_is_refused_alike_by_everybody(here, given, capsys
 
 
 @pytest.mark.parametrize("given", ["saved", "THEIRS.ONNX"])
-def test_another_project_s_model_is_neither_trained_nor_exported(here, given, capsys):
-    with pytest.raises(WeightsError, match=f"^{given} is another project's model: give one of"):
+def test_a_foreign_file_is_neither_trained_nor_exported(here, given, capsys):
+    with pytest.raises(WeightsError, match=f"^{given} is not a weights file: give one of"):
         registry.load(given, to_train=True)
     assert main(["export", "--model", given, "--format", "onnx", "out.onnx"]) == 1
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith(f"deblur: {given} is another project's model: give one of tiny")
+    assert line.startswith(f"deblur: {given} is not a weights file: give one of tiny")
