@@ -229,7 +229,7 @@ def container_of(path: Path) -> Container:
 def reordered_s(time_base: Fraction) -> Fraction:
     """Return by how many seconds MP4 can tell that a frame is shown later than it is decoded.
 
-    It has 32 bits, of which FFmpeg 7 and older believe 28: beyond, they forget the order of all.
+    It has 32 bits, of which FFmpeg 5.1 believes 28: beyond, it forgets the order of all.
     The muxer counts in the time base, or in a 2nd, 4th, ... of it, so that there are 10,000 units
     in a second at least.
     """

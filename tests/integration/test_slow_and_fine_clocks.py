@@ -64,7 +64,7 @@ def test_reordered_frames_that_are_minutes_apart_begin_no_new_part(clip, tmp_pat
 def test_frames_that_are_hours_apart_are_decoded_as_they_are_shown(
     suffix, hours, codec, clip, tmp_path
 ):
-    """MP4 counts how much later, in 32 bits, of which FFmpeg up to 5 believes 28."""
+    """MP4 counts how much later, in 32 bits, of which FFmpeg 5.1 believes 28."""
     spec = Clip(".mkv", "libx264", frames=12, time_base=Fraction(1, 1000))
     source, target = clip(replace(spec, gaps=(hours * 3_600_000,))), tmp_path / f"out{suffix}"
     clean_file(source, target, FakeProcessor(), CleanOptions(EncoderOptions(codec)))
