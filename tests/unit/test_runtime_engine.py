@@ -33,7 +33,7 @@ IN_INT8 = [name for name in BACKENDS if "int8" in BACKENDS[name].precisions]
 
 def restored(model, runtime, clip, *, look_ahead=False):
     deblurrer = Deblurrer(
-        model, device="cpu", precision="float32", runtime=runtime, look_ahead=look_ahead
+        model, device="cpu", precision="float32", runtime=runtime, look_ahead=look_ahead, mend=False
     )
     frames = [made for frame in clip for made in deblurrer.process(frame)]
     return sorted([*frames, *deblurrer.flush()], key=lambda made: (made.stream_id, made.pts))
