@@ -40,8 +40,7 @@ def seconds_per_megapixel(
     on_cpu = deblurrer.compute.device == "cpu"
     clock = clock or (time.process_time if on_cpu else time.perf_counter)
     shared = (cores or available_cores()) if on_cpu else 1
-    kind = f"{deblurrer.engine.neighbours} neighbours"
-    record = record_of("speed", deblurrer.engine.identity, repr(deblurrer.compute), kind)
+    record = record_of("speed", deblurrer.identity_at(1), repr(deblurrer.compute))
     if record:
         with contextlib.suppress(OSError, ValueError):
             return float(record.read_text(encoding="utf-8")) / shared
