@@ -58,26 +58,30 @@ class Restored:
         return cls(planes, bit_depth, small, _detail(planes[0], bit_depth, small.shape))
 
     def mended_by(self, neighbour: Restored) -> Restored:
-        """The frame with what a neighbour of the same shape shows sharper; new planes.
+        """The frame with what a neighbour of the same shape shows sharper, or the frame itself."""
+        planes = self.mended_planes(neighbour)
+        return self if planes is self.planes else Restored.of(planes, self.bit_depth)
 
-        It is the frame itself where nothing is sharper there, where that shows something else, and
-        where frames are too small for flow.
+    def mended_planes(self, neighbour: Restored) -> Sequence[Plane]:
+        """The planes of `mended_by`, new ones.
+
+        They are the frame's own where nothing is sharper there, where that shows something else,
+        and where frames are too small for flow.
         """
         flow = find_flow(self.small, neighbour.small)
         if flow is None:
-            return self
+            return self.planes
         on_small = flow / np.float32(REDUCTION)
         small, detail = moved([neighbour.small, neighbour.detail], on_small)
         if not explains(self.small, small):
-            return self
+            return self.planes
         share = self._share(small, detail)
         if share.max() < _LEAST:
-            return self
-        mixed = [
+            return self.planes
+        return [
             _mixed(own, other, share)
             for own, other in zip(self.planes, moved(neighbour.planes, flow), strict=True)
         ]
-        return Restored.of(mixed, self.bit_depth)
 
     def _share(self, small: Plane, detail: NDArray[np.float32]) -> NDArray[np.float32]:
         """How much of a neighbour is taken, 0 to `_MOST`, at the resolution of `small`."""
@@ -94,6 +98,8 @@ def _detail(luma: Plane, bit_depth: int, shape: tuple[int, ...]) -> NDArray[np.f
     """See `Restored.detail`; (h, w), the given shape."""
     codes = (luma >> (bit_depth - 8)).astype(np.uint8, copy=False)
     total = np.zeros(shape, np.float32)
+    if min(luma.shape) < 2:  # there is no step
+        return total
     for one, next_one in ((codes[:, 1:], codes[:, :-1]), (codes[1:], codes[:-1])):
         step = cv2.absdiff(one, next_one)
         squares = cv2.multiply(step, step, dtype=cv2.CV_16U)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Self
+from typing import Self, TypeAlias
 
 import av
 import cv2
@@ -49,12 +49,8 @@ class _Seen:
     reason: Discontinuity | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Made:
-    """A frame, and what was made of it; None where that were no numbers."""
-
-    seen: _Seen
-    restored: Restored | None
+_Computed: TypeAlias = tuple[_Seen, Planes | None]
+"""A frame, and what was made of it; None where that were no numbers."""
 
 
 @dataclass(slots=True)
@@ -65,15 +61,15 @@ class StreamState:
         state: the engine's, None for a fresh one.
         past: what the next reference is made of, None where there is none.
         held: the frame that waits for its next one, where the model looks ahead.
-        made: the restored frame that waits for its next one, in recorded video.
-        last: the same, where the next frame continues it.
+        made: the frame that waits for what is made of its next one, in recorded video.
+        last: what mends the next frame and is mended by it, None where that begins afresh.
         geometry, pts, cuts: of the newest frame that has come.
     """
 
     state: State | None = None
     past: Past | None = None
     held: _Seen | None = None
-    made: _Made | None = None
+    made: _Computed | None = None
     last: Restored | None = None
     geometry: Geometry | None = None
     pts: int | None = None
@@ -214,13 +210,8 @@ class Deblurrer:
         finally:
             self._lock.release()
 
-    def _computed(
-        self, seen: Sequence[_Seen], later: Sequence[_Seen | None]
-    ) -> list[tuple[_Seen, Planes | None]]:
-        """Deblur a frame of each of several streams, given the next one of each that has come.
-
-        Returns each with its planes, None where these were no numbers.
-        """
+    def _computed(self, seen: Sequence[_Seen], later: Sequence[_Seen | None]) -> list[_Computed]:
+        """Deblur a frame of each of several streams, given the next one of each that has come."""
         groups: dict[Geometry, list[int]] = {}
         for index, each in enumerate(seen):
             groups.setdefault(each.geometry, []).append(index)
@@ -257,28 +248,23 @@ class Deblurrer:
                 stream.past = Past(seen.small, list(source.arrays))
         return result.planes
 
-    def _handed_on(self, computed: Sequence[tuple[_Seen, Planes | None]]) -> list[Frame]:
+    def _handed_on(self, computed: Sequence[_Computed]) -> list[Frame]:
         """What is ready of frames that were computed."""
         if not self._mends:
             return [self._frame(*one) for one in computed]
-        return [frame for one in computed for frame in self._mended(one)]
+        return [frame for one in computed for frame in self._mended(*one)]
 
-    def _mended(self, computed: tuple[_Seen, Planes | None]) -> list[Frame]:
+    def _mended(self, seen: _Seen, planes: Planes | None) -> list[Frame]:
         """Take what was made of a frame, give the one before, mended by both its neighbours."""
-        seen, planes = computed
         stream = self._streams[seen.frame.stream_id]
         before, last = stream.made, stream.last
         restored = Restored.of(planes.arrays, planes.bit_depth) if planes else None
-        if restored and last:
+        if restored and last and before:
             restored = restored.mended_by(last)
-            before = before and _Made(before.seen, last.mended_by(restored))
-        stream.made, stream.last = _Made(seen, restored), restored
-        return [self._given(before)] if before else []
-
-    def _given(self, made: _Made) -> Frame:
-        """A frame that has all its neighbours."""
-        planes = _as_planes(made.seen, made.restored.planes) if made.restored else None
-        return self._frame(made.seen, planes)
+            planes = _as_planes(seen, restored.planes)
+            before = before[0], _as_planes(before[0], last.mended_planes(restored))
+        stream.made, stream.last = (seen, planes), restored
+        return [self._frame(*before)] if before else []
 
     def _frame(self, seen: _Seen, planes: Planes | None) -> Frame:
         """A frame with its new planes at the strength that is asked for; as it came without."""
@@ -336,7 +322,7 @@ class Deblurrer:
             streams = self._streams.values()
             held = [stream.held for stream in streams if stream.held]
             frames = self._handed_on(self._computed(held, [None] * len(held)))
-            frames += [self._given(stream.made) for stream in streams if stream.made]
+            frames += [self._frame(*stream.made) for stream in streams if stream.made]
             for stream in streams:
                 stream.held = stream.made = stream.last = None
             return frames

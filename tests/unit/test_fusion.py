@@ -89,7 +89,7 @@ def test_a_long_pan_does_not_run_away(step):
     assert np.mean(gains[-20:]) > np.mean(gains[1:21]) - 0.1
 
 
-@pytest.mark.parametrize("shape", [(2, 2), (10, 200), (30, 40)])
+@pytest.mark.parametrize("shape", [(1, 1), (1, 300), (300, 1), (2, 2), (10, 200), (30, 40)])
 def test_small_frames_are_left_or_mended_without_a_word(shape):
     luma = np.arange(shape[0] * shape[1], dtype=np.uint8).reshape(shape)
     frame = Restored.of([luma], 8)
